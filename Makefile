@@ -1,0 +1,38 @@
+# A thin front for meson. BUILD=DIR builds somewhere else.
+BUILD ?= build
+PREFIX ?= /usr/local
+PYTEST = /usr/bin/python3 -m pytest -p no:cacheprovider
+TESTS ?= tests/guest tests/integration tests/security
+
+all: $(BUILD)/build.ninja
+	@flock $(BUILD)/.lock ninja -C $(BUILD)
+
+$(BUILD)/build.ninja:
+	@command -v meson >/dev/null || { echo "meson is missing: run 'make deps-build'"; exit 1; }
+	@mkdir -p $(BUILD)
+	@flock $(BUILD)/.lock meson setup --prefix=$(PREFIX) $(BUILD)
+
+# Build checks and unit tests, then everything that needs a container.
+test: deps-test check
+	tests/rootfs.sh >/dev/null
+	CALLGATE_BUILD=$(abspath $(BUILD)) $(PYTEST) -q $(TESTS) </dev/null
+
+check: all
+	meson test -C $(BUILD) --print-errorlogs
+
+demo: deps-demo all
+	tools/demo.sh $(BUILD)
+
+bench bench-quick: deps-bench all
+	/usr/bin/python3 bench/bench.py --build $(BUILD) $(if $(filter bench-quick,$@),--quick)
+
+install: all
+	meson install -C $(BUILD) --no-rebuild
+
+clean:
+	rm -rf $(BUILD)
+
+deps-build deps-test deps-demo deps-bench:
+	@tools/deps.sh $(@:deps-%=%)
+
+.PHONY: all test check demo bench bench-quick install clean deps-build deps-test deps-demo deps-bench

@@ -1,0 +1,86 @@
+#!/bin/bash
+# deps.sh SET...: install the Debian packages of a set (build, test, demo, bench) which are
+# not there yet, saying which and why. Quiet when all of them are.
+set -euo pipefail
+
+build_packages='
+gcc            compiles everything
+libc6-dev      the C library for the host side
+linux-libc-dev the uapi headers of the guest kernel
+binutils       linker and the build checks
+meson          describes the build
+ninja-build    runs it
+pkgconf        finds libraries
+python3        generates the system call table
+git            names the commit in --version
+libjansson-dev reads config.json
+libcap-dev     drops capabilities
+libzydis-dev   finds instruction boundaries at call sites
+libcmocka-dev  unit tests'
+test_packages='
+python3-pytest runs the tests
+mmdebstrap     makes their Debian root file system
+runc           the runtime that answers are compared with
+strace         shows host calls from outside
+util-linux     namespaces and mounts for tests
+iproute2       network namespaces for tests
+procps         looks at host processes
+attr           extended attributes from outside
+redis-tools    talks to redis in a container from the host
+curl           talks to servers in a container from the host'
+demo_packages='
+mmdebstrap     makes the Debian root file system
+curl           talks to the container from the host'
+bench_packages='
+runc           peer
+crun           peer
+dpkg           unpacks the peer that is not installed
+python3-matplotlib draws the plot'
+
+# wanted SET: lines of "package reason"; every set needs the build.
+wanted() {
+	case $1 in
+	build) echo "$build_packages" ;;
+	test) echo "$build_packages$test_packages" ;;
+	demo) echo "$build_packages$demo_packages" ;;
+	bench) echo "$build_packages$test_packages$bench_packages" ;;
+	*) echo "usage: $0 build|test|demo|bench ..." >&2 && return 2 ;;
+	esac
+}
+
+installed() {
+	[ "$(dpkg-query -W -f='${db:Status-Status}' "$1" 2>/dev/null)" = installed ]
+}
+
+# known PACKAGE: apt has a version of it to install.
+known() {
+	apt-cache show "$1" >/dev/null 2>&1
+}
+
+as_root() {
+	if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi
+}
+
+missing=()
+for set in "${@:-build}"; do
+	list=$(wanted "$set")
+	while read -r package reason; do
+		[ -n "$package" ] || continue
+		if ! installed "$package" && [[ " ${missing[*]-} " != *" $package "* ]]; then
+			echo "deps: installing $package ($reason)"
+			missing+=("$package")
+		fi
+	done <<<"$list"
+done
+[ ${#missing[@]} -gt 0 ] || exit 0
+
+export DEBIAN_FRONTEND=noninteractive
+for package in "${missing[@]}"; do
+	if ! known "$package"; then
+		as_root apt-get -q update
+		break
+	fi
+done
+install=(apt-get -q -y --no-install-recommends install "${missing[@]}")
+# A stale list names versions that the mirror has dropped: refresh it and try once more.
+as_root "${install[@]}" </dev/null || { as_root apt-get -q update && as_root "${install[@]}" </dev/null; }
