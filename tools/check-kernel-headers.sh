@@ -7,7 +7,7 @@ build=$1 source=$2 gcc_include=$3
 
 ninja -C "$build" -t deps |
 	awk -v own="$source/" -v build="$build/" -v gcc="$gcc_include/" '
-	/^[^ ]/ { kernel = ($1 ~ /^libkernel\.a\.p\// || $1 ~ /^guest-pv\.elf\.p\//); object = $1
+	/^[^ ]/ { kernel = ($1 ~ /^lib(kernel|pv)\.a\.p\//); object = $1
 		  objects += kernel; next }
 	NF && kernel {
 		path = $1
