@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The container around a VM: its namespaces, cgroup and mounts, as the hypervisor
+ * process sees them.
+ *
+ * After container_enter() the calling process is inside: its root directory is the
+ * container's root file system, with every host-side mount of the configuration in
+ * place and nothing else in its mount namespace.
+ *
+ * Mounts are either host-side (bind, tmpfs and other file systems of the host:
+ * mounted here, served to the guest by file PV calls) or guest-side (proc, sysfs, /dev,
+ * mqueue, cgroup: the guest kernel mounts its own). At the place of each outermost
+ * guest-side mount lies a *marker*: an empty read-only tmpfs of its own. A path walk
+ * that meets a directory whose st_dev is a marker's has left what the host serves.
+ */
+#ifndef CALLGATE_VM_CONTAINER_H
+#define CALLGATE_VM_CONTAINER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "lib/error.h"
+#include "oci/spec.h"
+
+enum mount_kind {
+	MOUNT_HOST,             /* mounted at target in this mount namespace */
+	MOUNT_BIND_UNDER_GUEST, /* host files at a target inside a guest-side mount: see fd */
+	MOUNT_GUEST_PROC,
+	MOUNT_GUEST_SYSFS,
+	MOUNT_GUEST_DEV,    /* the tmpfs on /dev with the devices in it */
+	MOUNT_GUEST_DEVPTS,
+	MOUNT_GUEST_TMPFS,  /* a tmpfs inside a guest-side mount, such as /dev/shm */
+	MOUNT_GUEST_MQUEUE,
+	MOUNT_GUEST_CGROUP,
+};
+
+/* container_mount.flags: what the guest kernel enforces, or shows in mountinfo */
+#define CMOUNT_RO          0x01u
+#define CMOUNT_NOSUID      0x02u
+#define CMOUNT_NODEV       0x04u
+#define CMOUNT_NOEXEC      0x08u
+#define CMOUNT_NOATIME     0x10u
+#define CMOUNT_STRICTATIME 0x20u
+#define CMOUNT_NODIRATIME  0x40u
+#define CMOUNT_NOSYMFOLLOW 0x80u
+
+struct container_mount {
+	enum mount_kind kind;
+	char *target;     /* absolute path in the container, no links and no ".." in it */
+	char *source;     /* as mountinfo shows it */
+	char *fstype;     /* as mountinfo shows it */
+	char *options;    /* for the file system: "mode=1777,size=65536k", "" if none */
+	uint32_t flags;   /* CMOUNT_* */
+	dev_t marker_dev; /* of a guest-side mount with a marker, otherwise 0 */
+	int fd;           /* MOUNT_BIND_UNDER_GUEST: O_PATH of the file or directory; else -1 */
+	bool is_dir;      /* MOUNT_BIND_UNDER_GUEST: what fd is */
+};
+
+/* Paths the guest kernel must hide (masked) or write-protect in its own file systems. */
+struct container_paths {
+	char **v;
+	size_t n;
+};
+
+struct container {
+	struct container_mount *mounts; /* in the order they were made */
+	size_t n_mounts;
+	size_t cap_mounts;
+	struct container_paths masked;
+	struct container_paths readonly;
+	int rootfd;         /* O_PATH on "/" */
+	int procfd;         /* a private procfs of the hypervisor's pid namespace, mounted nowhere */
+	int cgroupfd;       /* the host's cgroup hierarchies, for container_leave(); or -1 */
+	bool root_readonly;
+	char *rootfs;       /* the host's path of the root file system */
+};
+
+/*
+ * Enters the container described by spec (spec->id and linux_.cgroups_path are set).
+ * Must be called in a process of its own, single-threaded, before it has anything
+ * mapped or open that its cgroup should be charged for. If it fails the process must exit:
+ * the mount namespace dies with it, and whoever waits for it calls container_cleanup().
+ */
+int must_check container_enter(const struct oci_spec *spec, struct container *out,
+			       struct error *err);
+
+/*
+ * From outside, when the hypervisor is gone: kills whatever is left in the container's
+ * cgroup and removes it. No cgroup there is success.
+ */
+int must_check container_cleanup(const char *cgroups_path, struct error *err);
+
+/*
+ * From inside, for a hypervisor that nobody waits for any more: all processes of the
+ * VM but the caller must be dead. Moves the caller to the root cgroups and removes its own.
+ */
+int must_check container_leave(const struct container *c, const char *cgroups_path,
+			       struct error *err);
+
+/* The mount whose marker has this st_dev, or NULL. */
+const struct container_mount *container_guest_mount(const struct container *c, dev_t dev);
+
+#endif
