@@ -1,0 +1,49 @@
+#!/bin/bash
+# rootfs.sh: make (once) the Debian root file system that the tests run in, and print its path.
+# It is cached by a hash of what goes into it; CALLGATE_ROOTFS_CACHE names another place.
+set -euo pipefail
+
+packages=(
+	bash bsdutils busybox-static ca-certificates coreutils curl dpkg file findutils gawk gcc git
+	grep gzip iproute2 less libc6-dev make netcat-openbsd passwd perl procps psmisc python3
+	python3-minimal redis-server redis-tools sed strace tar util-linux vim-tiny
+)
+suite=bookworm
+recipe=1 # raise to make everybody's cache be built anew
+
+hash=$(printf '%s\n' "$suite" "$recipe" "${packages[@]}" | sha256sum | cut -c1-12)
+rootfs=${CALLGATE_ROOTFS_CACHE:-/var/cache/callgate/rootfs-$hash}
+
+# Debian's own archives among the machine's apt sources, as one-line entries. Where the
+# machine has no lists yet apt knows no origin and code name: those are taken on trust.
+sources() {
+	apt-get indextargets --format '$(REPO_URI) $(RELEASE) $(CODENAME) $(COMPONENT) $(ORIGIN)' \
+		'Created-By: Packages' |
+		awk -v suite="$suite" '
+			$2 ~ "^" suite || $3 ~ "^" suite { if ($0 ~ / main( Debian| *$)/) print "deb", $1, $2, "main" }' |
+		sort -u
+}
+
+build() {
+	local lines
+	lines=$(sources)
+	[ -n "$lines" ] || { echo "rootfs: this machine's apt sources have no Debian $suite" >&2; return 1; }
+	echo "rootfs: making $rootfs (Debian $suite, ${#packages[@]} packages)" >&2
+	rm -rf "$rootfs.new"
+	printf '%s\n' "$lines" |
+		mmdebstrap --quiet --mode=root --variant=essential \
+			--include="$(IFS=,; echo "${packages[*]}")" \
+			--dpkgopt='path-exclude=/usr/share/man/*' \
+			--dpkgopt='path-exclude=/usr/share/locale/*' \
+			--dpkgopt='path-exclude=/usr/share/doc/*' \
+			--customize-hook='chroot "$1" useradd --create-home --uid 1000 tester' \
+			--customize-hook='echo "127.0.0.1 localhost" >"$1/etc/hosts"' \
+			"$suite" "$rootfs.new" - >&2
+	mv "$rootfs.new" "$rootfs"
+}
+
+mkdir -p "$(dirname "$rootfs")"
+exec 9>"$rootfs.lock"
+flock 9
+[ -d "$rootfs" ] || build
+echo "$rootfs"
