@@ -1,0 +1,281 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * pvcall.h: PV calls, what the hypervisor gives the guest kernel.
+ *
+ * Commands 0..6 have the numbers and the request layouts of Xen's PV Calls
+ * protocol, version 1 (xen/include/public/io/pvcalls.h, docs/misc/pvcalls.pandoc).
+ * Ranges of our own follow. Every field is checked by the hypervisor. A request that no
+ * correct guest kernel can send (unknown command, handle out of range or of the wrong kind,
+ * length over the buffer) is a protocol error and ends the VM; anything that an
+ * application can cause has an errno.
+ *
+ * Handles ("id") are chosen by the guest, 1 .. MAX_HANDLES-1 (layout.h), and name an object in the
+ * hypervisor's handle table; 0 as a directory names the container's root directory.
+ *
+ * Paths are in the call's buffer, not NUL-terminated, at most PV_PATH_MAX bytes.
+ * They are resolved by the hypervisor inside the container's mount namespace, relative to the
+ * directory handle, with the credentials `cred`. Where the walk enters a
+ * directory on which the guest has mounted a file system of its own, the call returns
+ * PV_CROSS and the buffer holds the absolute path at which the guest must
+ * continue (length in rsp.val).
+ */
+#ifndef CALLGATE_PVCALL_H
+#define CALLGATE_PVCALL_H
+
+#include "types.h"
+
+#define PV_PATH_MAX 4096u
+#define PV_CROSS 0x40000000 /* response value: see above */
+
+enum pv_cmd {
+	/* Xen PV Calls. Addresses are struct sockaddr of Linux, at most 28 bytes. */
+	PV_SOCKET = 0,
+	PV_CONNECT = 1, /* never blocks: -EINPROGRESS, then poll the handle */
+	PV_RELEASE = 2, /* any kind of handle */
+	PV_BIND = 3,
+	PV_LISTEN = 4,
+	PV_ACCEPT = 5, /* never blocks: -EAGAIN. Buffer out: the peer's sockaddr, val = its length */
+	PV_POLL = 6,   /* ret = poll(2) mask at this moment */
+
+	/* Names: struct pv_req_path. Buffer in: path (path_len), then path2 (path2_len) at once behind it. */
+	PV_OPEN = 0x100,  /* flags O_*, mode, arg = id of the new handle, resolve. Out: struct pv_file */
+	PV_STAT = 0x101,  /* Out: struct statx (linux/stat.h) */
+	PV_READLINK = 0x102, /* Out: target, ret = length */
+	PV_MKDIR = 0x103, /* mode */
+	PV_MKNOD = 0x104, /* mode with type (regular, FIFO, socket; devices are refused), arg = dev */
+	PV_UNLINK = 0x105, /* flags: AT_REMOVEDIR */
+	PV_RENAME = 0x106, /* dir/path -> dir2/path2, flags RENAME_* */
+	PV_LINK = 0x107,  /* dir/path -> dir2/path2, flags AT_SYMLINK_FOLLOW, PV_AT_EMPTY */
+	PV_SYMLINK = 0x108, /* path = link to make, path2 = target text */
+	PV_CHMOD = 0x109, /* mode */
+	PV_CHOWN = 0x10a, /* arg = uid | gid << 32, each may be 0xffffffff */
+	PV_UTIMES = 0x10b, /* Buffer behind the path: struct timespec[2] as 4 x s64 */
+	PV_TRUNCATE = 0x10c, /* arg = length */
+	PV_ACCESS = 0x10d, /* mode R_OK|W_OK|X_OK; flags AT_EACCESS has no meaning: cred decides */
+	PV_STATFS = 0x10e, /* Out: struct statfs (asm/statfs.h) */
+	PV_GETXATTR = 0x10f, /* path2 = name, arg = size wanted (0 = ask). Out: value, ret = length */
+	PV_SETXATTR = 0x110, /* path2 = name, value behind it, arg = its length, mode = XATTR_* flags */
+	PV_LISTXATTR = 0x111, /* arg = size wanted (0 = ask). Out: list, ret = length */
+	PV_REMOVEXATTR = 0x112, /* path2 = name */
+	PV_PATHOF = 0x113, /* Out: the absolute path, in the container, of the object. ret = length */
+	PV_INOTIFY_ADD = 0x114, /* arg = inotify handle, mode = mask. ret = watch descriptor */
+	PV_RESOLVE = 0x115, /* flags; Out: canonical absolute path; ret = its length (for guest mounts, exec) */
+
+	/* Open handles: struct pv_req_handle. */
+	PV_GETDENTS = 0x180, /* len = room. Out: struct linux_dirent64 records, ret = bytes */
+	PV_SEEKDIR = 0x181,  /* off = cookie (0 rewinds) */
+	PV_FSYNC = 0x182,    /* flags 1: data only; 2: syncfs */
+	PV_FALLOCATE = 0x183, /* flags = mode, off, len */
+	PV_FLOCK = 0x184,    /* flags LOCK_SH, LOCK_EX, LOCK_UN; never blocks (LOCK_NB implied) */
+	PV_LOCK = 0x185,     /* OFD lock: flags F_RDLCK/F_WRLCK/F_UNLCK | PV_LOCK_GET, off, len */
+	PV_SETFL = 0x186,    /* flags: O_APPEND|O_NONBLOCK|O_DIRECT|O_NOATIME */
+	PV_COPY_RANGE = 0x187, /* id -> id2, off, off2 (s64, -1 = file position), len; flags 1: use splice/sendfile */
+	PV_READ = 0x188,     /* off (-1 = position), len. Out: data, ret = bytes. For handles that are not donated */
+	PV_WRITE = 0x189,    /* off, len, data in buffer */
+	PV_IOCTL = 0x18a,    /* flags = request (allow-list), argument in and out in buffer, len = its size */
+	PV_FADVISE = 0x18b,  /* flags = advice, off, len */
+	PV_DONATE = 0x18c,   /* send a copy of the handle's descriptor (again) */
+	PV_INOTIFY_RM = 0x18d, /* off = watch descriptor */
+
+	/* Sockets beyond Xen's: struct pv_req_sock. Buffer: data as stated. */
+	PV_GETSOCKNAME = 0x200, /* Out: sockaddr, ret = length */
+	PV_GETPEERNAME = 0x201,
+	PV_GETSOCKOPT = 0x202, /* level, name, len = room. Out: value, ret = length */
+	PV_SETSOCKOPT = 0x203, /* level, name, len, value in buffer */
+	PV_SHUTDOWN = 0x204,   /* name = SHUT_* */
+	PV_SENDTO = 0x205,     /* Buffer in: sockaddr (addr_len), control (ctl_len), data (len). flags MSG_* */
+	PV_RECVFROM = 0x206,   /* len = room, ctl_len = room. Out: struct pv_recv, sockaddr, control, data. Never blocks */
+
+	/* Objects: struct pv_req_handle. */
+	PV_MEMFD = 0x300,    /* id = new handle, len = size, flags MFD_* */
+	PV_WATCH = 0x301,    /* id = new handle: an epoll instance, donated */
+	PV_INOTIFY = 0x302,  /* id = new handle: an inotify instance, donated, non-blocking */
+	PV_TRUNC_OBJ = 0x303, /* id, len: resize a memfd */
+
+	/* Control: struct pv_req_ctl. */
+	PV_CRED_NEW = 0x400, /* Buffer in: struct pv_cred. arg = cred number, 1 .. PV_MAX_CREDS-1 */
+	PV_CRED_FREE = 0x401, /* arg = cred number */
+	PV_POWEROFF = 0x402, /* arg = wait status of guest pid 1; never answered */
+	PV_PANIC = 0x403,    /* Buffer in: text, len; never answered */
+	PV_LOG = 0x404,      /* Buffer in: text, len; arg = level */
+	PV_MEM_READ = 0x405, /* pid = host thread (in the VM's pid namespace), arg = address, len. Out: bytes */
+	PV_MEM_WRITE = 0x406,
+	PV_DECODE = 0x407,   /* Buffer in: code bytes (len), arg = offset of the syscall insn. Out: struct pv_site */
+	PV_SYSCTL = 0x408,   /* net.* values: buffer in: name (len) [NUL value]. Out: value */
+	PV_NETFILE = 0x409,  /* /proc/net/NAME: buffer in: name (len). Out: text from arg = offset, ret = bytes */
+	PV_HOST_STAT = 0x40a, /* Out: struct pv_host_stat */
+	PV_SETHOSTNAME = 0x40b, /* Buffer in: name (len): sets the uts namespace's host name, too */
+};
+
+#define PV_AT_NOFOLLOW 0x100   /* AT_SYMLINK_NOFOLLOW */
+#define PV_AT_REMOVEDIR 0x200  /* AT_REMOVEDIR */
+#define PV_AT_FOLLOW 0x400     /* AT_SYMLINK_FOLLOW */
+#define PV_AT_EMPTY 0x1000     /* AT_EMPTY_PATH: the object is the handle `dir` itself */
+
+#define PV_LOCK_GET 0x100
+
+#define PV_MAX_CREDS 4096u
+
+struct pv_req_xen_socket {
+	u64 id;
+	u32 domain, type, protocol;
+};
+struct pv_req_xen_connect {
+	u64 id;
+	u8 addr[28];
+	u32 len;
+	u32 flags;
+	u32 ref;    /* data ring grant; 0 = donate the descriptor */
+	u32 evtchn;
+};
+struct pv_req_xen_release {
+	u64 id;
+	u8 reuse;
+};
+struct pv_req_xen_bind {
+	u64 id;
+	u8 addr[28];
+	u32 len;
+};
+struct pv_req_xen_listen {
+	u64 id;
+	u32 backlog;
+};
+struct pv_req_xen_accept {
+	u64 id;
+	u64 id_new;
+	u32 ref, evtchn;
+};
+struct pv_req_xen_poll {
+	u64 id;
+};
+
+struct pv_req_path {
+	u32 dir;       /* handle; 0 = container root */
+	u32 cred;      /* credentials, from PV_CRED_NEW; 0 = all-powerful root of the container */
+	u16 path_len;
+	u16 path2_len;
+	u32 flags;
+	u32 mode;
+	u32 dir2;
+	u64 arg;
+	u32 root;      /* handle of the caller's root directory (chroot); 0 = container root */
+	u32 resolve;   /* RESOLVE_* of openat2 */
+	u32 pid;       /* guest process, for policy and audit */
+	u32 pad;
+};
+
+struct pv_req_handle {
+	u32 id;
+	u32 id2;
+	u32 cred;
+	u32 flags;
+	u64 off;
+	u64 off2;
+	u64 len;
+	u32 pid;
+	u32 pad;
+};
+
+struct pv_req_sock {
+	u32 id;
+	u32 level, name;
+	u32 flags;
+	u32 len;
+	u16 addr_len, ctl_len;
+	u32 cred;
+	u32 pid;
+};
+
+struct pv_req_ctl {
+	u64 arg;
+	u32 len;
+	u32 pid;
+	u32 cred;
+	u32 pad;
+};
+
+struct pv_request {
+	u32 req_id; /* slot */
+	u32 cmd;
+	union {
+		struct pv_req_xen_socket socket;
+		struct pv_req_xen_connect connect;
+		struct pv_req_xen_release release;
+		struct pv_req_xen_bind bind;
+		struct pv_req_xen_listen listen;
+		struct pv_req_xen_accept accept;
+		struct pv_req_xen_poll poll;
+		struct pv_req_path path;
+		struct pv_req_handle handle;
+		struct pv_req_sock sock;
+		struct pv_req_ctl ctl;
+		u8 dummy[56];
+	} u;
+};
+_Static_assert(sizeof(struct pv_request) == 64, "Xen's request size");
+
+/*
+ * donation: 0, or the sequence number (from 1) of the message on the donation channel that carries
+ * a descriptor for this call's new handle. Messages must be taken in sequence order.
+ */
+struct pv_response {
+	u32 req_id;
+	u32 cmd;
+	s32 ret; /* -errno, or >= 0 */
+	u32 val;
+	u32 donation;
+	u32 flags;
+};
+_Static_assert(sizeof(struct pv_response) == 24, "Xen's response size");
+
+/* PV_OPEN, out. Devices, FIFOs and sockets get no handle (type in attr.stx_mode): the guest serves them. */
+struct pv_file {
+	u64 ino;
+	u32 dev_major, dev_minor;
+	u32 mode;   /* st_mode */
+	u32 opened; /* 1: the handle exists; 0: see above */
+	u64 size;
+	u32 uid, gid;
+	u32 rdev_major, rdev_minor;
+	s64 mtime_sec;
+	u32 mtime_nsec;
+	u32 mnt_flags;  /* ST_NOEXEC, ST_NOSUID, ST_RDONLY of the mount (statfs f_flags) */
+	u32 path_len;   /* canonical path in the container behind this structure */
+	u32 created;    /* the file did not exist before (best effort: O_CREAT|O_EXCL only) */
+};
+
+struct pv_cred {
+	u32 fsuid, fsgid;
+	u64 caps;     /* effective capabilities, Linux numbering */
+	u32 ngroups;
+	u32 groups[1024];
+};
+
+struct pv_recv {
+	u32 addr_len, ctl_len, data_len;
+	u32 msg_flags;
+	u32 full_len; /* length of the datagram, for MSG_TRUNC */
+};
+
+/* PV_DECODE: may the 5-byte `mov $nr,%eax` before the syscall instruction be replaced? */
+struct pv_site {
+	u32 kind; /* enum pv_site_kind */
+	u32 patch_off; /* offset in the buffer of the first byte to replace */
+	u32 patch_len; /* whole instructions, >= 5 */
+	u32 nr;
+};
+enum pv_site_kind {
+	PV_SITE_NONE = 0,
+	PV_SITE_MOV = 1,  /* mov $nr,%eax directly before the syscall: safe at any time */
+	PV_SITE_TAIL = 2, /* syscall and the instruction(s) behind it: only before first run */
+};
+
+struct pv_host_stat {
+	u64 mem_total, mem_free, mem_available, swap_total, swap_free; /* bytes */
+	u64 load[3]; /* fixed point, 1/65536 */
+	u64 boot_time; /* seconds since the epoch */
+	u64 cgroup_mem_current; /* bytes charged to the container */
+};
+
+#endif
