@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The address space of a guest process on the pv machine, and the descriptors
+ * that the machine keeps for itself. Shared by the guest kernel, the filter
+ * generator and the hypervisor. All constants are plain integers: the linker
+ * script and the assembler read this file too.
+ *
+ * The bounds are chosen so that a seccomp filter can check a range by its
+ * upper 32 bits alone: start < USER_END and length <= USER_MAX_LEN imply
+ * that the range ends below the kernel.
+ */
+#ifndef CALLGATE_LAYOUT_H
+#define CALLGATE_LAYOUT_H
+
+#define USER_START 0x10000
+#define USER_END 0x7e0000000000      /* first address that is not the guest's */
+#define USER_MAX_LEN 0x10000000000   /* 1 TiB: longest single map, unmap, protect */
+
+#define KTEXT_BASE 0x7ff000000000    /* kernel text and read-only data, never writable */
+#define KWIN_BASE 0x7ff100000000     /* start of the writable, never executable window */
+#define KDATA_BASE 0x7ff100000000    /* .data and .bss: shared memory of the VM */
+#define KDATA_MAX 0x10000000         /* 256 MiB */
+#define KHEAP_BASE 0x7ff110000000    /* kernel heap: the same shared memory object */
+#define KHEAP_MAX 0x80000000         /* 2 GiB */
+#define KRING_BASE 0x7ff1a0000000    /* ring.h: shared with the hypervisor */
+#define KPRIV_BASE 0x7ff1b0000000    /* private to the host process, copied by fork */
+#define KPRIV_SIZE 0x800000          /* 8 MiB, touched lazily */
+#define KWIN_END 0x7ff200000000
+
+/* Host descriptors of a guest process below the donated ones. */
+#define KFD_IMAGE 3                  /* the guest kernel image, for execveat */
+#define KFD_MEM 4                    /* kernel data and heap */
+#define KFD_RING 5                   /* the ring region */
+#define KFD_CHAN 6                   /* SOCK_SEQPACKET: donated descriptors arrive here */
+#define KFD_DONATED 64               /* handle h is host descriptor KFD_DONATED + h */
+
+#define MAX_HANDLES 0x80000          /* handles 1 .. MAX_HANDLES-1; 0 is the container's root */
+
+#endif

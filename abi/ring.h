@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * ring.h: the memory that guest and hypervisor share to exchange PV calls.
+ *
+ * The region is one memory object of RING_SIZE bytes:
+ *
+ *   0                  struct ring_header   indices, doorbell, responses
+ *   RING_COUNTERS_OFF  struct vm_counters   written by the guest, shown by `callgate debug`
+ *   RING_BOOT_OFF      struct boot_info     written by the hypervisor before the first instruction
+ *   RING_DATA_OFF      RING_SLOTS buffers of RING_BUF_SIZE bytes
+ *
+ * A call owns one slot, number 0 .. RING_SLOTS-1, which is its req_id: its data
+ * buffer is buffer number req_id, its response is responses[req_id]. The guest
+ * fills the buffer, writes the request to requests[req_prod % RING_SLOTS] and
+ * publishes it by advancing req_prod (release). There can never be more
+ * requests than slots, so the request ring cannot overflow.
+ *
+ * The hypervisor copies a request once, decodes the copy, acts, writes the
+ * response and stores SLOT_DONE to state[req_id] (release); if the previous
+ * value was SLOT_SLEEPING it wakes the futex state[req_id].
+ *
+ * Doorbell: before it sleeps the hypervisor stores 1 to `sleeping`, re-reads
+ * req_prod, and waits on the futex `sleeping` while it is 1. A guest that has advanced
+ * req_prod and then (after a full fence) reads sleeping == 1 stores 0 and wakes that futex.
+ *
+ * Nothing here is trusted by the hypervisor: the indices are read once, ranges are
+ * bounded by RING_SLOTS, and its own position in the ring is private.
+ */
+#ifndef CALLGATE_RING_H
+#define CALLGATE_RING_H
+
+#include "pvcall.h"
+#include "types.h"
+
+#define RING_MAGIC 0x43474154u /* "CGAT" */
+#define RING_VERSION 1u
+
+#define RING_SLOTS 64u
+#define RING_BUF_SIZE 0x20000u /* 128 KiB */
+#define RING_COUNTERS_OFF 0x4000u
+#define RING_BOOT_OFF 0x10000u
+#define RING_BOOT_MAX 0x200000u
+#define RING_DATA_OFF 0x400000u
+#define RING_SIZE (RING_DATA_OFF + RING_SLOTS * RING_BUF_SIZE)
+
+/* state[]: who owns a slot's response. */
+enum slot_state {
+	SLOT_FREE = 0,     /* not in use, or the guest has not issued it yet */
+	SLOT_PENDING = 1,  /* issued; the guest polls */
+	SLOT_SLEEPING = 2, /* issued; the guest sleeps on the futex state[req_id] */
+	SLOT_DONE = 3,     /* the response is complete */
+};
+
+struct ring_header {
+	u32 magic;
+	u32 version;
+	u32 features; /* RING_F_*, set by the hypervisor */
+	u32 pad0[13];
+
+	/* Written by the guest. */
+	u32 req_prod __attribute__((aligned(64)));
+	/* Futex. 1: the hypervisor sleeps and wants the doorbell. */
+	u32 sleeping __attribute__((aligned(64)));
+	u32 state[RING_SLOTS] __attribute__((aligned(64)));
+	struct pv_response responses[RING_SLOTS] __attribute__((aligned(64)));
+	struct pv_request requests[RING_SLOTS] __attribute__((aligned(64)));
+};
+
+_Static_assert(sizeof(struct ring_header) <= RING_COUNTERS_OFF, "header overlaps counters");
+
+#define COUNTED_CALLS 512
+struct vm_counters {
+	u32 calls[COUNTED_CALLS];   /* guest calls entered, by number */
+	u32 missing[COUNTED_CALLS]; /* ... of these answered ENOSYS */
+	u32 hostcalls[COUNTED_CALLS]; /* host calls made while serving them */
+	u32 pvcalls[COUNTED_CALLS];  /* PV calls made while serving them */
+	u32 traps;                   /* guest calls that arrived by SIGSYS */
+	u32 patched;                 /* call sites patched */
+};
+
+_Static_assert(RING_COUNTERS_OFF + sizeof(struct vm_counters) <= RING_BOOT_OFF, "counters overlap");
+
+/*
+ * What the guest kernel is told at boot. Strings are offsets from the start of
+ * this structure to NUL-terminated strings within `size`; 0 means none.
+ */
+struct boot_mount {
+	u32 target;  /* absolute path in the container */
+	u32 type;    /* "proc", "sysfs", "devtmpfs", "tmpfs", "devpts", "mqueue", "cgroup", "bind", "masked", "readonly" */
+	u32 options; /* comma separated, may be 0 */
+	u32 flags;   /* MS_* of the mount(2) man page that matter: MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC */
+	u32 handle;  /* "bind" below a guest-side mount: the PV handle of its root; else 0 */
+	u32 host_major, host_minor; /* device number of the marker on the host side */
+	u32 pad;
+};
+
+struct boot_rlimit {
+	u32 resource; /* RLIMIT_* */
+	u32 pad;
+	u64 soft, hard;
+};
+
+#define BOOT_MAX_GROUPS 64
+struct boot_info {
+	u32 size;     /* bytes, with all strings */
+	u32 ncpus;    /* CPUs that the container may use */
+	u64 mem_limit; /* bytes, for meminfo; 0 = none */
+	u64 mem_total; /* bytes of memory of the host */
+	u8 seed[64];  /* random bytes */
+	u32 argc, argv; /* argv: offset of an array of argc u32 string offsets */
+	u32 envc, envp;
+	u32 cwd;
+	u32 hostname, domainname;
+	u32 id;       /* container ID, for messages */
+	u32 uid, gid, umask, ngroups;
+	u32 groups[BOOT_MAX_GROUPS];
+	u64 cap_effective, cap_permitted, cap_inheritable, cap_bounding, cap_ambient;
+	u32 no_new_privs;
+	u32 terminal; /* stdin is the container's controlling terminal */
+	u32 nrlimits;
+	u32 rlimits;  /* offset of struct boot_rlimit[nrlimits] */
+	u32 nmounts;
+	u32 mounts;   /* offset of struct boot_mount[nmounts] */
+	u32 stdio[3]; /* PV handles of descriptors 0, 1, 2; 0 = closed */
+	u32 vdso_ok;  /* the host's vdso may be given to guest processes */
+	u32 debug;    /* log level */
+	u32 filter;   /* offset of the struct sock_filter array of the hypercall table */
+	u32 filter_len; /* instructions */
+	u32 no_patch; /* 1: never patch call sites */
+	u32 host_release; /* the host's uname release, for messages only */
+	u32 oom_score_adj;
+	u32 pad[8];
+};
+
+#endif

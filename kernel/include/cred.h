@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Credentials: immutable once published; a task changes them by installing a changed copy. */
+#ifndef CRED_H
+#define CRED_H
+
+#include <linux/capability.h>
+
+#include "kernel.h"
+
+struct task;
+
+struct cred {
+	refcount_t ref;
+	u32 uid, euid, suid, fsuid;
+	u32 gid, egid, sgid, fsgid;
+	u64 cap_permitted, cap_effective, cap_inheritable, cap_bounding, cap_ambient;
+	u32 securebits;
+	bool no_new_privs;
+	u32 pv_id; /* number at the hypervisor, registered on first use; 0 = not yet */
+	u32 ngroups;
+	u32 *groups;
+};
+
+struct cred *cred_get(struct cred *c);
+void cred_put(struct cred *c);
+struct cred *cred_copy(const struct cred *c); /* private copy to change; NULL: no memory */
+void cred_install(struct cred *c);            /* for current; takes over the reference */
+struct cred *task_cred_get(struct task *t);   /* of any task, with a reference */
+bool capable(int cap);                        /* current has it in its effective set */
+bool cred_in_group(const struct cred *c, u32 gid);
+u32 cred_pv_id(void);                         /* of current, registering it if needed */
+/* exec of a file with this owner and mode: set-id bits, capability recalculation. New cred or NULL. */
+struct cred *cred_for_exec(const struct cred *old, u32 mode, u32 uid, u32 gid, bool nosuid, bool *secure);
+
+#endif

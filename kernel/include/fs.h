@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Files, inodes, mounts.
+ *
+ * Two kinds of file system:
+ *  - "host": names are resolved by the hypervisor, a whole path in one PV call
+ *    (fs/hostfs). An inode of it holds a PV handle. There is no guest name cache.
+ *  - guest file systems (proc, sysfs, devtmpfs, tmpfs, devpts): trees of inodes in the kernel,
+ *    walked component by component through inode_ops by vfs/walk.c.
+ * The container's root is a host file system; guest ones are mounted at
+ * absolute paths of it. vfs/namei.c decides, path by path, where a walk starts and continues.
+ */
+#ifndef FS_H
+#define FS_H
+
+#include <asm/stat.h>
+#include <linux/fcntl.h>
+#include <linux/stat.h>
+#include <asm/statfs.h>
+
+#include "sync.h"
+
+struct inode;
+struct path;
+struct mount;
+struct fdtable;
+struct dir_context;
+struct iattr;
+struct file;
+struct vma;
+struct poll_table;
+struct statx;
+
+/* ---- user or kernel buffers of a transfer ---- */
+struct uio {
+	const struct mc_iovec *iov; /* kernel copy; bases are user addresses unless `kernel` */
+	int n;
+	size_t skip;  /* bytes of iov[0] already done */
+	size_t resid; /* bytes left */
+	bool kernel;
+	bool nowait;  /* O_NONBLOCK, MSG_DONTWAIT, RWF_NOWAIT: do not block */
+	int flags;    /* RWF_* */
+};
+void uio_kernel(struct uio *u, struct mc_iovec *iov, void *buf, size_t len);
+/* Move up to n bytes between kernel memory and the buffers; advance. Bytes moved or -EFAULT (if none). */
+s64 uio_put(struct uio *u, const void *from, size_t n); /* kernel -> buffers (a read) */
+s64 uio_get(struct uio *u, void *to, size_t n);         /* buffers -> kernel (a write) */
+s64 uio_zero(struct uio *u, size_t n);
+
+/* ---- open files ---- */
+struct file_ops {
+	/* Bytes, 0 at end of file, or -errno. pos: &file->pos, or a copy for pread/pwrite; NULL for streams. */
+	s64 (*read)(struct file *f, struct uio *u, s64 *pos);
+	s64 (*write)(struct file *f, struct uio *u, s64 *pos);
+	s64 (*seek)(struct file *f, s64 off, int whence); /* NULL: -ESPIPE */
+	/* POLL* mask at this moment; registers with poll_wait(). NULL: always POLLIN|POLLOUT. */
+	u32 (*poll)(struct file *f, struct poll_table *pt);
+	s64 (*ioctl)(struct file *f, u32 cmd, u64 arg); /* NULL: -ENOTTY */
+	/* May this file be mapped so? Sets v->... ; the mapping itself is mc_map of file->handle. NULL: -ENODEV. */
+	int (*mmap)(struct file *f, struct vma *v);
+	int (*getdents)(struct file *f, struct dir_context *ctx);
+	int (*fsync)(struct file *f, bool data_only);
+	int (*truncate)(struct file *f, u64 len);
+	int (*fallocate)(struct file *f, int mode, u64 off, u64 len);
+	/* Last fd that refers to it in some table was closed (flush locks); file goes on if others hold it. */
+	void (*flush)(struct file *f, struct fdtable *owner);
+	void (*release)(struct file *f); /* last reference */
+	int (*setfl)(struct file *f, u32 flags); /* F_SETFL changed O_NONBLOCK etc.; may be NULL */
+};
+
+#define FMODE_READ 1u
+#define FMODE_WRITE 2u
+#define FMODE_STREAM 4u   /* no position: pread and lseek give ESPIPE */
+#define FMODE_PATH 8u     /* O_PATH */
+#define FMODE_HOST 16u    /* f->handle is donated: read, write and poll go straight to the machine (mc_io, mc_poll) */
+#define FMODE_EXEC 32u
+#define FMODE_HOSTPOLL 64u /* readiness is the host's: epoll and poll use f->handle with mc_poll/mc_watch */
+
+struct file {
+	refcount_t ref;
+	u32 mode;  /* FMODE_* */
+	u32 flags; /* O_*: access mode and status flags */
+	u32 handle; /* PV handle, 0 none */
+	const struct file_ops *ops;
+	s64 pos;
+	struct mutex lock; /* pos */
+	struct inode *inode; /* may be NULL (pipe, socket, eventfd ... have an anonymous one for fstat) */
+	struct mount *mnt;
+	char *name; /* canonical path or "pipe:[5]" text for /proc/pid/fd and maps; owned */
+	void *priv;
+	struct list_head epitems; /* epoll items watching this file (epoll.c) */
+	struct mutex ep_lock;
+	int owner; /* F_SETOWN */
+	int sig;   /* F_SETSIG */
+};
+
+struct file *file_new(const struct file_ops *ops, u32 flags, u32 mode); /* ref 1; NULL: no memory */
+struct file *file_get(struct file *f);
+void file_put(struct file *f); /* NULL is allowed */
+static inline void file_put_cleanup(struct file **f) { file_put(*f); }
+#define __file __cleanup(file_put_cleanup)
+
+/* ---- fd tables (vfs/fdtable.c) ---- */
+struct file *fd_get(int fd);      /* with a reference; NULL: -EBADF. O_PATH files too */
+struct file *fd_get_io(int fd);   /* the same, but not O_PATH files */
+struct file *fd_get_of(struct task *t, int fd); /* of another task (proc) */
+int fd_install(struct file *f, bool cloexec); /* lowest number; takes over the reference, also on error */
+int fd_reserve(bool cloexec);     /* two-step form: reserve a number ... */
+void fd_fill(int fd, struct file *f); /* ... and fill it (takes over the reference) */
+void fd_unreserve(int fd);
+int fd_close(int fd);
+int fd_next(struct task *t, int from); /* lowest open fd >= from, or -1 (for /proc/pid/fd) */
+bool fd_cloexec_of(struct task *t, int fd);
+
+/* ---- directories read ---- */
+struct dir_context {
+	/* Returns false when the buffer is full: stop, and come again with the same pos. */
+	bool (*emit)(struct dir_context *ctx, const char *name, size_t len, u64 ino, u32 type /* DT_* */);
+	s64 pos; /* cookie of the entry to emit next; 0, 1 are "." and ".." */
+};
+bool dir_emit_dots(struct dir_context *ctx, struct inode *dir);
+
+/* ---- inodes of guest file systems ---- */
+struct inode_ops {
+	/* Guest file systems. NULL: -ENOTDIR, -EPERM, ... as fits. dir->lock is held for lookup and the makers. */
+	int (*lookup)(struct inode *dir, const char *name, size_t len, struct inode **out); /* with a reference, or -ENOENT */
+	int (*readlink)(struct inode *i, char *buf, size_t size); /* length, not terminated */
+	/* Magic link (/proc/pid/fd/N, exe, cwd, root): the thing itself. NULL: follow the text. */
+	int (*follow)(struct inode *i, struct path *out);
+	int (*open)(struct inode *i, struct file *f); /* sets f->ops, f->priv, f->handle; NULL: directories get dir_file_ops */
+	int (*readdir)(struct inode *dir, struct dir_context *ctx);
+	int (*getattr)(struct inode *i, struct statx *st); /* NULL: from the inode's fields */
+	int (*setattr)(struct inode *i, const struct iattr *a); /* NULL: sets the inode's fields */
+	int (*create)(struct inode *dir, const char *name, size_t len, u32 mode, u64 rdev, struct inode **out); /* any type by S_IFMT */
+	int (*symlink)(struct inode *dir, const char *name, size_t len, const char *target);
+	int (*link)(struct inode *dir, const char *name, size_t len, struct inode *target);
+	int (*unlink)(struct inode *dir, const char *name, size_t len, bool rmdir);
+	int (*rename)(struct inode *dir, const char *name, size_t len, struct inode *dir2, const char *name2, size_t len2, u32 flags);
+	int (*statfs)(struct inode *i, struct statfs *st);
+	void (*release)(struct inode *i); /* last reference; must kfree(i) */
+};
+
+struct iattr {
+	u32 valid; /* ATTR_* */
+	u32 mode, uid, gid;
+	u64 size;
+	struct { s64 sec; u32 nsec; } atime, mtime;
+};
+#define ATTR_MODE 1u
+#define ATTR_UID 2u
+#define ATTR_GID 4u
+#define ATTR_SIZE 8u
+#define ATTR_ATIME 16u
+#define ATTR_MTIME 32u
+
+struct inode {
+	refcount_t ref;
+	const struct inode_ops *ops;
+	struct mount *mnt; /* not counted */
+	u64 ino;
+	u32 mode, uid, gid, nlink;
+	u64 rdev;
+	u64 size;
+	struct { s64 sec; u32 nsec; } atime, mtime, ctime;
+	struct mutex lock;
+	struct inode *parent; /* of directories in guest file systems, for ".."; not counted */
+	void *priv;
+	/* host inodes (fs/hostfs) */
+	u32 handle;  /* of a directory or O_PATH object; 0 = container root or none */
+	u64 dev;     /* host device number */
+	void *locks; /* POSIX and flock locks (vfs/locks.c) */
+	struct list_head hash;
+};
+struct inode *inode_new(const struct inode_ops *ops, struct mount *mnt, u32 mode); /* times now, uid/gid 0, fresh ino */
+struct inode *inode_get(struct inode *i);
+void inode_put(struct inode *i); /* NULL is allowed */
+u64 inode_next_ino(void);
+
+/* ---- mounts ---- */
+struct fs_type {
+	const char *name;
+	u32 magic;  /* f_type */
+	bool host;  /* names go to the hypervisor */
+	/* Make the root inode of a new instance (guest file systems). */
+	int (*mount)(struct mount *m, const char *options, struct inode **root);
+	int (*show_options)(struct mount *m, char *buf, size_t size);
+};
+struct mount {
+	struct list_head node; /* all mounts, in mount order */
+	const struct fs_type *type;
+	char *target;  /* absolute canonical path in the container; "/" for the root */
+	char *source, *options;
+	u32 flags;     /* MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC */
+	struct inode *root;
+	u32 dev;       /* st_dev: minor of major 0 */
+	int id, parent_id;
+	void *priv;
+};
+extern struct list_head mounts;
+extern struct mutex mounts_lock;
+void fs_register(struct fs_type *t);
+int mount_add(const char *target, const char *type, const char *source, u32 flags, const char *options);
+
+/* A place in the tree: what a walk finds. */
+struct path {
+	struct mount *mnt;
+	struct inode *inode; /* with a reference; host: handle'd inode */
+	char *name;          /* canonical absolute path, kmalloc'ed; may be NULL if unknown */
+};
+void path_put(struct path *p);
+
+/* cwd, root, umask: shared by CLONE_FS */
+struct fs_ctx {
+	refcount_t ref;
+	struct mutex lock;
+	struct path cwd, root;
+	u32 umask;
+};
+
+/* ---- vfs entry points for other subsystems (kernel strings; credentials of current) ---- */
+struct file *vfs_open(int dirfd, const char *path, u32 flags, u32 mode); /* or ERR_PTR */
+struct file *vfs_open_exec(int dirfd, const char *path, u32 at_flags);   /* checks x permission, regular file, noexec; f->name canonical */
+int vfs_stat(int dirfd, const char *path, u32 at_flags, struct statx *st);
+int vfs_fstat(struct file *f, struct statx *st);
+s64 vfs_read_kernel(struct file *f, void *buf, size_t len, s64 off);
+s64 vfs_write_kernel(struct file *f, const void *buf, size_t len, s64 off);
+s64 vfs_read(struct file *f, struct uio *u, s64 *pos);
+s64 vfs_write(struct file *f, struct uio *u, s64 *pos);
+int vfs_mknod(int dirfd, const char *path, u32 mode, u64 rdev); /* unix sockets bind here; mode with type, umask applied */
+u32 vfs_poll(struct file *f, struct poll_table *pt);
+char *getname(uaddr_t path); /* kernel copy of a user path, or ERR_PTR(-EFAULT, -ENAMETOOLONG); kfree */
+/* Text for /proc/pid/{cwd,root}, getcwd: kmalloc'ed */
+char *path_text(struct path *p);
+void vfs_boot(void); /* mounts from boot_info, cwd, stdio of the first process */
+/* Identity of a file for locks and futexes. */
+void file_identity(struct file *f, u64 *a, u64 *b);
+
+/* ---- readiness ---- */
+struct poll_table {
+	/* Called by file_ops.poll for each queue that will be woken when readiness may change; NULL fn: only asking. */
+	void (*fn)(struct poll_table *pt, struct file *f, struct waitq *q);
+};
+static inline void poll_wait(struct poll_table *pt, struct file *f, struct waitq *q)
+{
+	if (pt && pt->fn)
+		pt->fn(pt, f, q);
+}
+
+/* Anonymous inode for pipes, sockets, eventfds: fstat works, name "kind:[ino]". */
+struct file *anon_file(const char *kind, const struct file_ops *ops, u32 flags, u32 fmode, u32 inode_mode, void *priv);
+/* Memory object file: memfd_create, shm, tmpfs data. */
+struct file *memfd_file(const char *name, u32 flags, u64 size);
+
+#endif

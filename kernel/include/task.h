@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Tasks (threads) and processes (thread groups).
+ *
+ * tasklist_lock protects: the pid tables, parent/child/sibling links, thread lists, process groups
+ * and sessions, exit states, and the pointers task->{mm,files,fs,sighand,cred} when
+ * read from another task. A task reads its own without a lock.
+ */
+#ifndef TASK_H
+#define TASK_H
+
+#include <linux/resource.h>
+
+#include "list.h"
+#include "signal.h"
+#include "sync.h"
+
+struct mm;
+struct fdtable;
+struct fs_ctx;
+struct cred;
+struct file;
+struct tty;
+struct vfork_done;
+
+/* Bits of task->mc.work. */
+#define WORK_SIGNAL 1u  /* a deliverable signal may be pending */
+#define WORK_STOP 2u    /* the process is to stop, or is stopped */
+#define WORK_EXIT 4u    /* the process is exiting: this thread must die */
+#define WORK_SIGMASK 8u /* restore saved_sigmask (sigsuspend, ppoll) */
+#define WORK_NOTIFY 16u /* anything else; cleared on the way */
+
+enum task_state { TASK_RUNNING, TASK_STOPPED, TASK_ZOMBIE, TASK_DEAD };
+
+struct task {
+	struct mc_thread mc; /* first: machine.h */
+	int tid;
+	struct process *proc;
+	struct list_head thread_node; /* in proc->threads */
+	struct list_head tid_node;    /* hash of tids */
+	struct mm *mm;
+	struct fdtable *files;
+	struct fs_ctx *fs; /* cwd, root, umask */
+	struct sighand *sighand;
+	struct cred *cred;
+	enum task_state state;
+	char comm[16];
+	u64 start_time; /* ns, CLOCK_BOOTTIME */
+
+	/* signals (signal/) */
+	sigmask_t blocked, saved_sigmask;
+	struct sigpending pending;
+	uaddr_t sas_sp;
+	u64 sas_size;
+	u32 sas_flags;
+	struct restart {
+		long (*fn)(struct restart *r); /* ERESTART_RESTARTBLOCK: restart_syscall(2) calls this */
+		u64 arg[5];
+	} restart;
+
+	/* threads (task/, futex) */
+	uaddr_t set_child_tid, clear_child_tid;
+	uaddr_t robust_list;
+	u64 robust_len;
+	struct vfork_done *vfork; /* the parent waits for exec or exit */
+	bool in_exec;
+
+	int pdeathsig; /* PR_SET_PDEATHSIG */
+	u64 timer_slack;
+	struct list_head free_node;
+	/* per call accounting of the running system call */
+	u32 syscall_nr;
+	u64 user_time_base;
+	u64 futex_waits; /* statistics: voluntary switches */
+	void *io_private; /* scratch of vfs: files held by an epoll/poll in progress */
+};
+
+struct process {
+	refcount_t ref;
+	int pid;
+	struct task *leader; /* first thread still alive (any, after exec by another thread) */
+	struct list_head threads;
+	int nthreads;
+	struct list_head pid_node;
+	struct process *parent; /* real parent; NULL for pid 1 */
+	struct list_head children, sibling;
+	struct list_head pgrp_node; /* in struct pgrp */
+	struct pgrp *pgrp;
+	struct session *session;
+	struct tty *tty; /* controlling terminal */
+	struct mutex lock; /* rlimits, timers */
+
+	/* signals: protected by sighand->lock */
+	struct sigpending pending; /* shared */
+	u32 group_stop;            /* a stop is in progress: number of threads still to stop */
+	int stop_sig;
+	u32 flags; /* PROC_* */
+
+	/* exit and wait */
+	enum task_state state;
+	int exit_code;   /* wait status: code << 8 | signal | core flag */
+	int exit_signal; /* sent to the parent, SIGCHLD usually; 0 none */
+	int wait_event;  /* 0, or CLD_STOPPED/CLD_CONTINUED not yet reported; stop_sig has the signal */
+	struct waitq child_wait; /* wait4 sleeps here */
+	bool group_exiting;
+
+	struct rlimit rlim[RLIM_NLIMITS];
+	u64 start_time; /* ns, CLOCK_BOOTTIME */
+	u64 utime, stime;   /* ns, of dead threads */
+	u64 cutime, cstime; /* ns, of waited-for children */
+	u64 maxrss;
+	bool dumpable, child_subreaper, did_exec;
+	struct posix_timers *timers; /* time/ */
+	struct itimer {
+		u64 deadline, interval; /* ns; 0 = off */
+		void *timer;
+	} itimer[3];
+	int oom_score_adj;
+	u32 personality;
+	char *cmdline; /* copy of the argument area at exec, NUL separated */
+	size_t cmdline_len;
+	struct mutex exec_lock;
+};
+
+#define PROC_STOPPED 1u
+#define PROC_CONTINUED 2u
+#define PROC_NOCLDSTOP 4u
+
+struct pgrp {
+	refcount_t ref;
+	int id;
+	struct session *session;
+	struct list_head members;
+	struct list_head node; /* hash */
+};
+
+struct session {
+	refcount_t ref;
+	int id;
+	struct tty *tty;
+	struct process *leader;
+};
+
+extern struct mutex tasklist_lock;
+extern struct process *init_process; /* guest pid 1 */
+
+#define current mc_current()
+
+/* ---- kernel/task/pid.c; callers hold tasklist_lock ---- */
+int pid_alloc(void); /* -EAGAIN when none is left */
+void pid_free(int pid);
+struct process *find_process(int pid);
+struct task *find_task(int tid);
+struct pgrp *find_pgrp(int id);
+/* Calls fn for each process (in pid order) until it returns non-zero. Takes tasklist_lock itself? No: caller holds it. */
+int for_each_process(int (*fn)(struct process *p, void *arg), void *arg);
+int next_pid(int after); /* the lowest pid of a process above `after`; 0 if none (for /proc) */
+u32 process_count(void);
+u32 task_count(void);
+
+/* With a reference, taking tasklist_lock; NULL if there is none. For other subsystems. */
+struct process *process_get(int pid);
+void process_put(struct process *p);
+
+/* ---- kernel/task/exit.c ---- */
+void do_exit(int wait_status) __attribute__((noreturn));       /* this thread */
+void do_group_exit(int wait_status) __attribute__((noreturn)); /* the process */
+/* Kill all other threads of the process and wait until they are gone (exec). -EAGAIN if it is exiting. */
+int kill_other_threads(void);
+
+/* ---- pieces of a task, by their owners: get shares (CLONE_*), copy makes a new one ---- */
+struct files_ops;
+struct fdtable *fdtable_get(struct fdtable *t);
+struct fdtable *fdtable_copy(struct fdtable *t); /* NULL: no memory */
+void fdtable_put(struct fdtable *t);
+void fdtable_close_on_exec(struct task *t);
+struct fs_ctx *fs_ctx_get(struct fs_ctx *f);
+struct fs_ctx *fs_ctx_copy(struct fs_ctx *f);
+void fs_ctx_put(struct fs_ctx *f);
+struct sighand *sighand_get(struct sighand *s);
+struct sighand *sighand_copy(struct sighand *s);
+void sighand_put(struct sighand *s);
+void signal_task_init(struct task *child, struct task *parent); /* fork: blocked mask, empty pending */
+void signal_task_exit(struct task *t);                          /* flush pending */
+void signal_exec(struct task *t);                               /* reset handlers, altstack */
+void futex_task_exit(struct task *t);                           /* robust list, clear_child_tid */
+void timers_process_exit(struct process *p);
+void timers_exec(struct process *p);
+int limit_check(struct process *p, int resource, u64 value); /* 0, or -EAGAIN if value exceeds the soft limit */
+u64 rlimit(int resource);                                     /* soft limit of current */
+
+/* exec: replaces the image of the current process. Does not return on success. */
+struct exec_args {
+	struct file *file; /* opened for execution */
+	char *filename;    /* for AT_EXECFN and messages */
+	char **argv, **envp; /* kernel strings */
+	int argc, envc;
+};
+int do_execve(struct exec_args *args);
+
+/* Boot: make the first process, from boot_info. */
+void task_boot(void);
+
+#endif
