@@ -29,6 +29,9 @@ struct cred *task_cred_get(struct task *t);   /* of any task, with a reference *
 bool capable(int cap);                        /* current has it in its effective set */
 bool cred_in_group(const struct cred *c, u32 gid);
 u32 cred_pv_id(void);                         /* of current, registering it if needed */
+void cred_pv_drop(struct cred *c);            /* for cred_put only: gives the number back */
+struct cred *cred_boot(void);                 /* of the first process, from boot_info; NULL: no memory */
+int cred_set_groups(struct cred *c, const u32 *groups, u32 n); /* of a private copy. 0 or -ENOMEM */
 /* exec of a file with this owner and mode: set-id bits, capability recalculation. New cred or NULL. */
 struct cred *cred_for_exec(const struct cred *old, u32 mode, u32 uid, u32 gid, bool nosuid, bool *secure);
 

@@ -188,6 +188,7 @@ void timers_process_exit(struct process *p);
 void timers_exec(struct process *p);
 int limit_check(struct process *p, int resource, u64 value); /* 0, or -EAGAIN if value exceeds the soft limit */
 u64 rlimit(int resource);                                     /* soft limit of current */
+void rlimits_boot(struct process *p);                         /* the first process: Linux' defaults, then boot_info */
 
 /* exec: replaces the image of the current process. Does not return on success. */
 struct exec_args {
