@@ -17,7 +17,10 @@
  * directory handle, with the credentials `cred`. Where the walk enters a
  * directory on which the guest has mounted a file system of its own, the call returns
  * PV_CROSS and the buffer holds the absolute path at which the guest must
- * continue (length in rsp.val).
+ * continue (length in rsp.val). Of two paths, rsp.flags says which one crosses (PV_CROSSED_PATH2).
+ *
+ * Sockets are always O_NONBLOCK on the host, donated copies too: the guest kernel implements
+ * blocking by waiting for readiness.
  */
 #ifndef CALLGATE_PVCALL_H
 #define CALLGATE_PVCALL_H
@@ -67,7 +70,7 @@ enum pv_cmd {
 	PV_FSYNC = 0x182,    /* flags 1: data only; 2: syncfs */
 	PV_FALLOCATE = 0x183, /* flags = mode, off, len */
 	PV_FLOCK = 0x184,    /* flags LOCK_SH, LOCK_EX, LOCK_UN; never blocks (LOCK_NB implied) */
-	PV_LOCK = 0x185,     /* OFD lock: flags F_RDLCK/F_WRLCK/F_UNLCK | PV_LOCK_GET, off, len */
+	PV_LOCK = 0x185,     /* OFD lock: flags F_RDLCK/F_WRLCK/F_UNLCK | PV_LOCK_GET, off, len. GET, out: struct pv_lock */
 	PV_SETFL = 0x186,    /* flags: O_APPEND|O_NONBLOCK|O_DIRECT|O_NOATIME */
 	PV_COPY_RANGE = 0x187, /* id -> id2, off, off2 (s64, -1 = file position), len; flags 1: use splice/sendfile */
 	PV_READ = 0x188,     /* off (-1 = position), len. Out: data, ret = bytes. For handles that are not donated */
@@ -84,7 +87,8 @@ enum pv_cmd {
 	PV_SETSOCKOPT = 0x203, /* level, name, len, value in buffer */
 	PV_SHUTDOWN = 0x204,   /* name = SHUT_* */
 	PV_SENDTO = 0x205,     /* Buffer in: sockaddr (addr_len), control (ctl_len), data (len). flags MSG_* */
-	PV_RECVFROM = 0x206,   /* len = room, ctl_len = room. Out: struct pv_recv, sockaddr, control, data. Never blocks */
+	PV_RECVFROM = 0x206,   /* len = room, ctl_len = room (multiple of 8). Never blocks. Out: struct pv_recv at 0,
+				* sockaddr at PV_RECV_ADDR_OFF, control at PV_RECV_CTL_OFF, data ctl_len behind */
 
 	/* Objects: struct pv_req_handle. */
 	PV_MEMFD = 0x300,    /* id = new handle, len = size, flags MFD_* */
@@ -112,6 +116,12 @@ enum pv_cmd {
 #define PV_AT_FOLLOW 0x400     /* AT_SYMLINK_FOLLOW */
 #define PV_AT_EMPTY 0x1000     /* AT_EMPTY_PATH: the object is the handle `dir` itself */
 
+/* pv_req_path.resolve, with RESOLVE_*: PV_OPEN also returns the canonical path (pv_file.path_len). */
+#define PV_WANT_PATH 0x80000000u
+
+/* pv_response.flags with PV_CROSS: it is the second path that enters a guest-side mount. */
+#define PV_CROSSED_PATH2 0x1u
+
 #define PV_LOCK_GET 0x100
 
 #define PV_MAX_CREDS 4096u
@@ -119,6 +129,7 @@ enum pv_cmd {
 struct pv_req_xen_socket {
 	u64 id;
 	u32 domain, type, protocol;
+	u32 cred; /* ours, in Xen's padding; so below */
 };
 struct pv_req_xen_connect {
 	u64 id;
@@ -127,6 +138,7 @@ struct pv_req_xen_connect {
 	u32 flags;
 	u32 ref;    /* data ring grant; 0 = donate the descriptor */
 	u32 evtchn;
+	u32 cred;
 };
 struct pv_req_xen_release {
 	u64 id;
@@ -136,6 +148,7 @@ struct pv_req_xen_bind {
 	u64 id;
 	u8 addr[28];
 	u32 len;
+	u32 cred;
 };
 struct pv_req_xen_listen {
 	u64 id;
@@ -252,6 +265,14 @@ struct pv_cred {
 	u32 groups[1024];
 };
 
+struct pv_lock {
+	u32 type; /* F_RDLCK, F_WRLCK; F_UNLCK: no conflict */
+	u32 pad;
+	u64 off, len;
+};
+
+#define PV_RECV_ADDR_OFF 32
+#define PV_RECV_CTL_OFF 64
 struct pv_recv {
 	u32 addr_len, ctl_len, data_len;
 	u32 msg_flags;
