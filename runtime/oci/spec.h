@@ -349,6 +349,9 @@ void spec_freep(struct oci_spec **spec); /* for cleanup() */
 /* Fails, by name, for what is valid but can't be applied. Call it before anything is made. */
 int must_check spec_check_applicable(const struct oci_spec *spec, struct error *err);
 
+/* A bind mount may be told by its type or by its options. */
+bool oci_mount_is_bind(const struct oci_mount *m);
+
 /* "network" for OCI_NS_NETWORK */
 const char *oci_namespace_name(enum oci_namespace_type type);
 

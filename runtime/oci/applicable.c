@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * What is valid in config.json and yet can't be applied: it must fail, by name, rather
+ * than be left out silently (runtime.md#create).
+ *
+ * Applied to the guest, and therefore not here: capabilities, rlimits, masked and
+ * read-only paths, devices. Device cgroup rules are moot: a guest has no host devices.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "oci/spec.h"
+
+struct refusal {
+	bool present;
+	const char *name;
+	const char *why;
+};
+
+static int refuse_first(const struct refusal *list, size_t n, struct error *err)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (list[i].present)
+			return error_set(err, ENOTSUP, "%s: %s", list[i].name, list[i].why);
+	}
+	return 0;
+}
+
+#define REFUSE(list, err) refuse_first(list, sizeof(list) / sizeof((list)[0]), err)
+#define NOT_YET           "not supported yet"
+
+static int check_process(const struct oci_process *p, struct error *err)
+{
+	const struct refusal list[] = {
+		{ p->apparmor_profile && p->apparmor_profile[0], "process.apparmorProfile", NOT_YET },
+		{ p->selinux_label && p->selinux_label[0], "process.selinuxLabel", NOT_YET },
+		{ p->scheduler, "process.scheduler", NOT_YET },
+		{ p->io_priority, "process.ioPriority", NOT_YET },
+	};
+
+	return REFUSE(list, err);
+}
+
+static int check_namespaces(const struct oci_namespace *ns, struct error *err)
+{
+	const struct refusal list[] = {
+		{ !ns[OCI_NS_MOUNT].present, "linux.namespaces", "a mount namespace is required" },
+		{ ns[OCI_NS_MOUNT].path, "linux.namespaces: mount", "joining one is not supported" },
+		{ !ns[OCI_NS_PID].present, "linux.namespaces: pid",
+		  "the host's processes can't be shared with a guest kernel" },
+		{ ns[OCI_NS_PID].path, "linux.namespaces: pid",
+		  "a pid namespace can't be shared by two guest kernels" },
+		{ ns[OCI_NS_USER].present, "linux.namespaces: user", NOT_YET },
+		{ ns[OCI_NS_TIME].present, "linux.namespaces: time", NOT_YET },
+	};
+
+	return REFUSE(list, err);
+}
+
+static int check_resources(const struct oci_resources *r, struct error *err)
+{
+	const struct oci_block_io *b = &r->block_io;
+	const struct refusal list[] = {
+		{ b->weight.set || b->leaf_weight.set || b->n_weight_devices || b->read_bps.n ||
+			  b->write_bps.n || b->read_iops.n || b->write_iops.n,
+		  "linux.resources.blockIO", NOT_YET },
+		{ r->n_hugepage_limits, "linux.resources.hugepageLimits", NOT_YET },
+		{ r->net_class_id.set || r->n_net_priorities, "linux.resources.network", NOT_YET },
+		{ r->rdma, "linux.resources.rdma", NOT_YET },
+		{ r->cpu.realtime_runtime.set || r->cpu.realtime_period.set,
+		  "linux.resources.cpu.realtimeRuntime", NOT_YET },
+	};
+
+	return REFUSE(list, err);
+}
+
+static int check_linux(const struct oci_linux *l, struct error *err)
+{
+	const struct refusal list[] = {
+		{ l->uid_mappings.n, "linux.uidMappings", NOT_YET },
+		{ l->gid_mappings.n, "linux.gidMappings", NOT_YET },
+		{ l->mount_label && l->mount_label[0], "linux.mountLabel", NOT_YET },
+		{ l->intel_rdt, "linux.intelRdt", NOT_YET },
+		{ l->personality && strcmp(l->personality, "LINUX"), "linux.personality.domain",
+		  "only LINUX is supported" },
+		{ l->time_offsets, "linux.timeOffsets", NOT_YET },
+		{ l->net_devices, "linux.netDevices", NOT_YET },
+		{ l->seccomp && l->seccomp->listener_path, "linux.seccomp.listenerPath", NOT_YET },
+	};
+	int ret = REFUSE(list, err);
+
+	if (!ret)
+		ret = check_namespaces(l->namespaces, err);
+	return ret ? ret : check_resources(&l->resources, err);
+}
+
+static int check_hooks(const struct oci_hooks *h, struct error *err)
+{
+	const struct refusal list[] = {
+		{ h->prestart.n, "hooks.prestart", NOT_YET },
+		{ h->create_runtime.n, "hooks.createRuntime", NOT_YET },
+		{ h->create_container.n, "hooks.createContainer", NOT_YET },
+		{ h->start_container.n, "hooks.startContainer", NOT_YET },
+		{ h->poststart.n, "hooks.poststart", NOT_YET },
+		{ h->poststop.n, "hooks.poststop", NOT_YET },
+	};
+
+	return REFUSE(list, err);
+}
+
+int spec_check_applicable(const struct oci_spec *spec, struct error *err)
+{
+	int ret;
+
+	if (spec->foreign)
+		return error_set(err, ENOTSUP, "%s: this section is of another platform",
+				 spec->foreign);
+	ret = check_process(&spec->process, err);
+	if (!ret)
+		ret = check_hooks(&spec->hooks, err);
+	for (size_t i = 0; !ret && i < spec->n_mounts; i++) {
+		if (spec->mounts[i].uid_mappings.n || spec->mounts[i].gid_mappings.n)
+			ret = error_set(err, ENOTSUP, "mounts[%zu].uidMappings: %s", i, NOT_YET);
+	}
+	return ret ? ret : check_linux(&spec->linux_, err);
+}
