@@ -88,11 +88,15 @@ bool task_work_pending(void); /* current has work: a signal, a stop, an exit */
  * Sleep until cond is true. 0, -ERESTARTSYS (work pending: a signal), or -ETIMEDOUT.
  * cond is evaluated without the queue's lock; take the object's own lock inside it if needed.
  */
-#define wait_event(q, cond, deadline)                                                              \
+#define wait_event(q, cond, deadline) wait_event_how(q, cond, deadline, false)
+/* As one of the exclusive waiters: on an error the caller must pass a wake-up on, it may have taken one. */
+#define wait_event_exclusive(q, cond, deadline) wait_event_how(q, cond, deadline, true)
+
+#define wait_event_how(q, cond, deadline, excl)                                                    \
 	({                                                                                         \
 		long _ret = 0;                                                                     \
 		if (!(cond)) {                                                                     \
-			struct waiter _w = { .node = LIST_HEAD_INIT(_w.node) };                    \
+			struct waiter _w = { .node = LIST_HEAD_INIT(_w.node), .exclusive = (excl) }; \
 			waitq_add((q), &_w);                                                       \
 			for (;;) {                                                                 \
 				if (cond) {                                                        \
