@@ -1,0 +1,133 @@
+"""Fixtures for everything that runs containers, and the rule about skips."""
+
+import fnmatch
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+
+import pytest
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent))
+
+from bundle import BUILD, RUNTIME, TESTS, TIMEOUT, Bundles, Container  # noqa: E402
+
+
+def known_skips():
+    """[(pattern of test ids, reason)] of tests/known-skips.txt."""
+    skips = []
+    for line in (TESTS / "known-skips.txt").read_text().splitlines():
+        text = line.split("#", 1)[0].strip()
+        if text:
+            pattern, _, reason = text.partition(": ")
+            assert reason, f"known-skips.txt: no reason for {pattern}"
+            skips.append((pattern, reason))
+    return skips
+
+
+def pytest_collection_modifyitems(items):
+    for pattern, reason in known_skips():
+        for item in items:
+            if fnmatch.fnmatchcase(item.nodeid.replace("[", "("), pattern.replace("[", "(")):
+                item.add_marker(pytest.mark.skip(reason="known: " + reason))
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    """A skip that known-skips.txt does not know is a failure."""
+    report = (yield).get_result()
+    if report.skipped and isinstance(report.longrepr, tuple) and "known: " not in report.longrepr[2]:
+        report.outcome = "failed"
+        report.longrepr = f"skipped without being in known-skips.txt: {report.longrepr[2]}"
+
+
+def pytest_report_header():
+    return f"runtime under test: {RUNTIME}, build: {BUILD}"
+
+
+@pytest.fixture(scope="session")
+def rootfs():
+    """The cached root file system: never to be written to."""
+    return subprocess.run([TESTS / "rootfs.sh"], stdin=subprocess.DEVNULL, check=True,
+                          stdout=subprocess.PIPE, text=True).stdout.strip()
+
+
+@pytest.fixture
+def bundles(rootfs):
+    """Bundles for one test. Not under pytest's tmp_path: that may be a tmpfs or an overlay."""
+    base = os.environ.get("CALLGATE_TEST_TMP", "/var/tmp")
+    made = Bundles(tempfile.mkdtemp(prefix="callgate-test-", dir=base), rootfs)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def start(bundles):
+    """start(args..., **options): a Container of the runtime under test; ended with the test."""
+    started = []
+
+    def go(*args, runtime=RUNTIME, prepare=None, **options):
+        bundle = bundles.make(args, **options)
+        if prepare:
+            prepare(bundle)
+        started.append(Container(runtime, bundle))
+        return started[-1]
+
+    yield go
+    for container in started:
+        container.kill()
+        container.wait(10)
+
+
+@pytest.fixture
+def run(start):
+    """run(args..., **options): the Result of the runtime under test."""
+    def go(*args, timeout=TIMEOUT, **options):
+        return start(*args, **options).wait(timeout)
+    return go
+
+
+@pytest.fixture
+def run_both(run):
+    """The same bundle under runc and under the runtime under test: same output, same status."""
+    def go(*args, **options):
+        expected = run(*args, runtime="runc", **options)
+        assert not expected.timed_out, f"runc: {expected}"
+        actual = run(*args, **options)
+        assert (actual.stdout, actual.status) == (expected.stdout, expected.status), \
+            f"{RUNTIME}: {actual}\n=== runc: {expected}"
+        return actual
+    return go
+
+
+@pytest.fixture
+def run_script(run_both):
+    """A bash script in both: it has to succeed and to print something."""
+    def go(script, **options):
+        result = run_both("/bin/bash", "-c", script, **options)
+        assert result.status == 0, str(result)
+        return result
+    return go
+
+
+@pytest.fixture(scope="session")
+def guest_programs():
+    """prepare=guest_programs: puts the programs of tests/guest into a bundle as /t/NAME."""
+    def prepare(bundle):
+        place = bundle / "rootfs/t"
+        place.mkdir()
+        for program in (BUILD / "tests/guest").iterdir():
+            if program.is_file() and os.access(program, os.X_OK):
+                shutil.copy2(program, place)
+    return prepare
+
+
+@pytest.fixture
+def scratch():
+    """A directory on a disk file system, world-accessible."""
+    path = pathlib.Path(tempfile.mkdtemp(prefix="callgate-scratch-", dir="/var/tmp"))
+    path.chmod(0o777)
+    yield path
+    shutil.rmtree(path, ignore_errors=True)
