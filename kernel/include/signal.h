@@ -26,13 +26,13 @@ struct sighand {
 	refcount_t ref;
 	struct mutex lock; /* also protects the pending queues of the tasks and processes that share it */
 	struct ksigaction action[NSIG_MAX];
-	struct waitq signalfd_wait; /* woken when a signal is queued */
 };
 
 struct sigqueue {
 	struct list_head node;
 	siginfo_t info;
-	void *timer; /* preallocated by a POSIX timer: not freed when taken */
+	struct posix_timer *timer; /* preallocated by a POSIX timer: not freed when taken */
+	u32 uid;                   /* whose RLIMIT_SIGPENDING it counts against */
 };
 
 struct sigpending {
@@ -41,13 +41,19 @@ struct sigpending {
 };
 
 /*
- * Sending. `info` NULL: SI_KERNEL. All take the locks they need (tasklist_lock must NOT be held unless _locked).
- * They wake or kick the target as needed, stop/continue side effects included.
+ * Sending. `info` NULL: SI_KERNEL. All take the locks they need: tasklist_lock must not be held, but
+ * for the _locked ones, which want it. They wake or kick the target as needed, stop and continue included.
+ * 0, or -EAGAIN: a real-time signal with information does not fit into RLIMIT_SIGPENDING.
  */
-void send_signal_task(struct task *t, int sig, const siginfo_t *info);
-void send_signal_process(struct process *p, int sig, const siginfo_t *info);
-void send_signal_process_locked(struct process *p, int sig, const siginfo_t *info); /* tasklist_lock held */
-int send_signal_pgrp_locked(int pgrp, int sig, const siginfo_t *info);             /* -ESRCH if empty */
+int send_signal_task(struct task *t, int sig, const siginfo_t *info);
+int send_signal_task_locked(struct task *t, int sig, const siginfo_t *info);
+int send_signal_process(struct process *p, int sig, const siginfo_t *info);
+int send_signal_process_locked(struct process *p, int sig, const siginfo_t *info);
+int send_signal_pgrp_locked(int pgrp, int sig, const siginfo_t *info); /* -ESRCH if empty */
+/* From outside the container, to guest pid 1: as from a parent pid namespace, SIGKILL and SIGSTOP always work. */
+void send_signal_init(int sig);
+/* siginfo of kill(2) by current. */
+void siginfo_user(siginfo_t *info, int sig, int code);
 /* A fault: cannot be blocked or ignored (then it kills). For the current task. */
 void force_signal(int sig, const siginfo_t *info);
 /* Is a signal that is not blocked pending for current? */
@@ -56,17 +62,25 @@ bool signal_pending(void);
 bool fatal_signal_pending(void);
 /* Set current->blocked (SIGKILL, SIGSTOP stripped) and re-evaluate WORK_SIGNAL. */
 void set_blocked(sigmask_t mask);
-/* For sigsuspend, ppoll, pselect, epoll_pwait: use mask for the duration of the call; restored after a handler frame is set up. */
+/* For ppoll, pselect, epoll_pwait: use mask for the duration of the call; restored after a handler frame is set up. */
 int set_user_sigmask(uaddr_t mask, u64 size); /* mask 0: nothing. -EFAULT, -EINVAL */
 void restore_user_sigmask(bool interrupted);
-/* May current signal p (credentials)? 0 or -EPERM. */
+/* May current send sig to p (0: only ask)? 0 or -EPERM. tasklist_lock held. */
 int may_signal(struct process *p, int sig);
-/* On the way to user mode: deliver, stop or die; fix up ERESTART*. */
-void signal_deliver(struct pt_regs *regs);
+/* What p does on sig. tasklist_lock held. A child's parent that ignores SIGCHLD, or has SA_NOCLDWAIT, gets no zombies. */
+bool parent_ignores_children(struct process *child);
+/* Is a signal ignored or blocked by current (job control: SIGTTIN, SIGTTOU)? */
+bool signal_ignored_or_blocked(int sig);
+/* No member of the process group has a parent in the session but outside the group. tasklist_lock held. */
+bool pgrp_orphaned(struct pgrp *g, struct process *except);
+/* Some member of the process group is stopped. tasklist_lock held. */
+bool pgrp_has_stopped(struct pgrp *g);
 /* Notify the parent of an exit, stop or continue (siginfo of SIGCHLD; wakes child_wait). tasklist_lock held. why: CLD_*. */
 void notify_parent_locked(struct process *p, int why);
 /* Take one pending signal in `set` out of the queues (sigwait, signalfd). 0 if none. */
 int dequeue_signal(sigmask_t set, siginfo_t *info);
-sigmask_t pending_signals(struct task *t);
+sigmask_t pending_signals(struct task *t); /* thread's and process's; no lock needed */
+/* Queue of the readers and pollers of signals to processes that share s. */
+struct waitq *signalfd_queue(struct sighand *s);
 
 #endif

@@ -49,6 +49,11 @@ struct task {
 
 	/* signals (signal/) */
 	sigmask_t blocked, saved_sigmask;
+	sigmask_t real_blocked; /* sigtimedwait: the mask that it lifted in part; else 0 */
+	bool restore_sigmask;   /* set_user_sigmask() is in force: saved_sigmask is the caller's */
+	u32 trap_nr;            /* of the last fault, for sigcontext */
+	u64 trap_err;
+	uaddr_t trap_addr;
 	struct sigpending pending;
 	uaddr_t sas_sp;
 	u64 sas_size;
@@ -62,9 +67,17 @@ struct task {
 	uaddr_t set_child_tid, clear_child_tid;
 	uaddr_t robust_list;
 	u64 robust_len;
+	u32 wake_refs; /* wakers that are about to unpark this task; waited for at exit (futex) */
 	struct vfork_done *vfork; /* the parent waits for exec or exit */
 	bool in_exec;
 
+	/* What sched(7) calls set; inherited by fork. The host schedules: these are kept and reported. */
+	struct task_sched {
+		u64 affinity[16]; /* CPU mask; all 0: every CPU */
+		int policy, priority, nice;
+		u32 ioprio;
+		bool reset_on_fork;
+	} sched;
 	int pdeathsig; /* PR_SET_PDEATHSIG */
 	u64 timer_slack;
 	struct list_head free_node;
@@ -92,7 +105,6 @@ struct process {
 
 	/* signals: protected by sighand->lock */
 	struct sigpending pending; /* shared */
-	u32 group_stop;            /* a stop is in progress: number of threads still to stop */
 	int stop_sig;
 	u32 flags; /* PROC_* */
 
@@ -109,12 +121,8 @@ struct process {
 	u64 utime, stime;   /* ns, of dead threads */
 	u64 cutime, cstime; /* ns, of waited-for children */
 	u64 maxrss;
-	bool dumpable, child_subreaper, did_exec;
-	struct posix_timers *timers; /* time/ */
-	struct itimer {
-		u64 deadline, interval; /* ns; 0 = off */
-		void *timer;
-	} itimer[3];
+	bool dumpable, child_subreaper, did_exec, thp_disable;
+	struct process_timers *timers; /* time/: interval and POSIX timers, CPU limit; made on first use */
 	int oom_score_adj;
 	u32 personality;
 	char *cmdline; /* copy of the argument area at exec, NUL separated */
@@ -122,9 +130,10 @@ struct process {
 	struct mutex exec_lock;
 };
 
-#define PROC_STOPPED 1u
-#define PROC_CONTINUED 2u
-#define PROC_NOCLDSTOP 4u
+#define PROC_STOPPED 1u       /* all threads have stopped */
+#define PROC_STOPPING 2u      /* a stop signal was taken: threads are on their way */
+#define PROC_STOP_DEQUEUED 4u /* a thread holds a stop signal in hand; a SIGCONT cancels it */
+#define PROC_KILLABLE 8u      /* pid 1, after a fault of its own or SIGKILL from outside */
 
 struct pgrp {
 	refcount_t ref;
@@ -165,6 +174,8 @@ void process_put(struct process *p);
 /* ---- kernel/task/exit.c ---- */
 void do_exit(int wait_status) __attribute__((noreturn));       /* this thread */
 void do_group_exit(int wait_status) __attribute__((noreturn)); /* the process */
+/* A thread of the kernel: runs fn(arg), never returns to user mode. NULL: no memory. */
+struct task *kthread_create(void (*fn)(void *arg), void *arg);
 /* Kill all other threads of the process and wait until they are gone (exec). -EAGAIN if it is exiting. */
 int kill_other_threads(void);
 
@@ -181,11 +192,18 @@ struct sighand *sighand_get(struct sighand *s);
 struct sighand *sighand_copy(struct sighand *s);
 void sighand_put(struct sighand *s);
 void signal_task_init(struct task *child, struct task *parent); /* fork: blocked mask, empty pending */
-void signal_task_exit(struct task *t);                          /* flush pending */
-void signal_exec(struct task *t);                               /* reset handlers, altstack */
+/* The thread no longer takes signals: hands shared ones on, flushes its own. t is current; takes tasklist_lock. */
+void signal_task_exit(struct task *t);
+void signal_process_exit(struct process *p); /* after the last thread: flush the shared queue */
+/* Reset handlers, altstack; unshares sighand. 0 or -ENOMEM (before anything changed). */
+int signal_exec(struct task *t);
 void futex_task_exit(struct task *t);                           /* robust list, clear_child_tid */
 void timers_process_exit(struct process *p);
 void timers_exec(struct process *p);
+/* RLIMIT_CPU was set (setrlimit), or inherited (fork) and is not infinite: watch it from now on. */
+void timers_cpu_limit(struct process *p);
+/* CPU time of a process, its dead threads included, in ns. */
+void process_cpu_time(struct process *p, u64 *user, u64 *sys);
 int limit_check(struct process *p, int resource, u64 value); /* 0, or -EAGAIN if value exceeds the soft limit */
 u64 rlimit(int resource);                                     /* soft limit of current */
 void rlimits_boot(struct process *p);                         /* the first process: Linux' defaults, then boot_info */
