@@ -19,6 +19,9 @@
  * PV_CROSS and the buffer holds the absolute path at which the guest must
  * continue (length in rsp.val). Of two paths, rsp.flags says which one crosses (PV_CROSSED_PATH2).
  *
+ * A path of length 0 is the object `dir` itself (with PV_AT_EMPTY, and in PV_OPEN, which opens it anew
+ * as /proc/self/fd/N would, and in PV_PATHOF). Modes come with the umask applied.
+ *
  * Sockets are always O_NONBLOCK on the host, donated copies too: the guest kernel implements
  * blocking by waiting for readiness.
  */

@@ -14,9 +14,9 @@
 #define FS_H
 
 #include <asm/stat.h>
+#include <asm/statfs.h>
 #include <linux/fcntl.h>
 #include <linux/stat.h>
-#include <asm/statfs.h>
 
 #include "sync.h"
 
@@ -64,7 +64,7 @@ struct file_ops {
 	int (*fallocate)(struct file *f, int mode, u64 off, u64 len);
 	/* Last fd that refers to it in some table was closed (flush locks); file goes on if others hold it. */
 	void (*flush)(struct file *f, struct fdtable *owner);
-	void (*release)(struct file *f); /* last reference */
+	void (*release)(struct file *f); /* last reference. Releases f->handle, if it is the file's own; may be NULL */
 	int (*setfl)(struct file *f, u32 flags); /* F_SETFL changed O_NONBLOCK etc.; may be NULL */
 };
 
@@ -75,6 +75,7 @@ struct file_ops {
 #define FMODE_HOST 16u    /* f->handle is donated: read, write and poll go straight to the machine (mc_io, mc_poll) */
 #define FMODE_EXEC 32u
 #define FMODE_HOSTPOLL 64u /* readiness is the host's: epoll and poll use f->handle with mc_poll/mc_watch */
+#define FMODE_LOCKED 128u  /* flock or OFD locks may be held through it */
 
 struct file {
 	refcount_t ref;
@@ -86,7 +87,8 @@ struct file {
 	struct mutex lock; /* pos */
 	struct inode *inode; /* may be NULL (pipe, socket, eventfd ... have an anonymous one for fstat) */
 	struct mount *mnt;
-	char *name; /* canonical path or "pipe:[5]" text for /proc/pid/fd and maps; owned */
+	/* "pipe:[5]", or the canonical path where it is known; owned. NULL for most host files: ask file_text(). */
+	char *name;
 	void *priv;
 	struct list_head epitems; /* epoll items watching this file (epoll.c) */
 	struct mutex ep_lock;
@@ -99,8 +101,31 @@ struct file *file_get(struct file *f);
 void file_put(struct file *f); /* NULL is allowed */
 static inline void file_put_cleanup(struct file **f) { file_put(*f); }
 #define __file __cleanup(file_put_cleanup)
+/* Text for /proc/pid/fd and maps: kmalloc'ed; of host files the present path (" (deleted)"). NULL: no memory. */
+char *file_text(struct file *f);
+/* What a magic link to an open file leads to (inode_ops.follow). */
+int file_path(struct file *f, struct path *out);
+u32 file_mount_flags(struct file *f); /* MS_NOSUID, MS_NOEXEC, MS_RDONLY, MS_NODEV of where it lies */
+s64 generic_seek(struct file *f, s64 off, int whence); /* file_ops.seek of files whose end is inode->size */
+extern const struct file_ops dir_file_ops; /* directories of guest file systems */
 
 /* ---- fd tables (vfs/fdtable.c) ---- */
+/*
+ * The fast form for one system call: while nobody shares the table, its files cannot go away under the
+ * caller, who then needs no reference. Not for callers that close descriptors or keep the file.
+ */
+struct fdref {
+	struct file *f; /* NULL: -EBADF */
+	bool owned;
+};
+struct fdref fd_borrow(int fd);
+static inline void fd_return(struct fdref r)
+{
+	if (unlikely(r.owned))
+		file_put(r.f);
+}
+static inline void fd_return_cleanup(struct fdref *r) { fd_return(*r); }
+#define __fdref __cleanup(fd_return_cleanup)
 struct file *fd_get(int fd);      /* with a reference; NULL: -EBADF. O_PATH files too */
 struct file *fd_get_io(int fd);   /* the same, but not O_PATH files */
 struct file *fd_get_of(struct task *t, int fd); /* of another task (proc) */
@@ -167,14 +192,18 @@ struct inode {
 	void *priv;
 	/* host inodes (fs/hostfs) */
 	u32 handle;  /* of a directory or O_PATH object; 0 = container root or none */
-	u64 dev;     /* host device number */
-	void *locks; /* POSIX and flock locks (vfs/locks.c) */
-	struct list_head hash;
+	u64 dev;     /* host device number: major << 32 | minor */
+	u32 mnt_flags; /* MS_* of the host's mount */
 };
 struct inode *inode_new(const struct inode_ops *ops, struct mount *mnt, u32 mode); /* times now, uid/gid 0, fresh ino */
 struct inode *inode_get(struct inode *i);
 void inode_put(struct inode *i); /* NULL is allowed */
 u64 inode_next_ino(void);
+int inode_permission(struct inode *i, int mask); /* MAY_*; guest file systems. 0 or -EACCES */
+#define MAY_EXEC 1
+#define MAY_WRITE 2
+#define MAY_READ 4
+void inode_getattr(struct inode *i, struct statx *st); /* from the fields, or inode_ops.getattr */
 
 /* ---- mounts ---- */
 struct fs_type {
@@ -198,6 +227,14 @@ struct mount {
 };
 extern struct list_head mounts;
 extern struct mutex mounts_lock;
+/* Character devices of the guest (fs/dev_*.c). open sets f->ops as inode_ops.open does. */
+struct chrdev {
+	struct list_head node;
+	u32 major, minor, count;
+	int (*open)(struct inode *i, struct file *f);
+};
+void chrdev_register(struct chrdev *d);
+#define RDEV(major, minor) ((u64)(major) << 32 | (minor)) /* inode.rdev, inode.dev */
 void fs_register(struct fs_type *t);
 int mount_add(const char *target, const char *type, const char *source, u32 flags, const char *options);
 
@@ -232,7 +269,7 @@ char *getname(uaddr_t path); /* kernel copy of a user path, or ERR_PTR(-EFAULT, 
 /* Text for /proc/pid/{cwd,root}, getcwd: kmalloc'ed */
 char *path_text(struct path *p);
 void vfs_boot(void); /* mounts from boot_info, cwd, stdio of the first process */
-/* Identity of a file for locks and futexes. */
+/* Identity of a file for locks and futexes: device, inode number. */
 void file_identity(struct file *f, u64 *a, u64 *b);
 
 /* ---- readiness ---- */
