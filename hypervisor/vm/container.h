@@ -23,6 +23,7 @@
 
 #include "lib/error.h"
 #include "oci/spec.h"
+#include "vm/cgroup.h"
 
 enum mount_kind {
 	MOUNT_HOST,             /* mounted at target in this mount namespace */
@@ -72,7 +73,7 @@ struct container {
 	struct container_paths readonly;
 	int rootfd;         /* O_PATH on "/" */
 	int procfd;         /* a private procfs of the hypervisor's pid namespace, mounted nowhere */
-	int cgroupfd;       /* the host's cgroup hierarchies, for container_leave(); or -1 */
+	struct cgroup_tree cgroups; /* the host's hierarchies, for container_leave() */
 	bool root_readonly;
 	char *rootfs;       /* the host's path of the root file system */
 };

@@ -74,6 +74,21 @@ static int check_resources(const struct oci_resources *r, struct error *err)
 	return REFUSE(list, err);
 }
 
+/* net.* is set in the container's network namespace; the rest would be the guest kernel's. */
+static int check_sysctl(const struct oci_linux *l, struct error *err)
+{
+	for (size_t i = 0; i < l->sysctl.n; i++) {
+		const char *key = l->sysctl.v[i].key;
+
+		if (strncmp(key, "net.", 4) || strstr(key, ".."))
+			return error_set(err, ENOTSUP, "linux.sysctl.%s: %s", key, NOT_YET);
+		if (!l->namespaces[OCI_NS_NETWORK].present)
+			return error_set(err, EINVAL,
+					 "linux.sysctl.%s: needs a network namespace of its own", key);
+	}
+	return 0;
+}
+
 static int check_linux(const struct oci_linux *l, struct error *err)
 {
 	const struct refusal list[] = {
@@ -85,12 +100,14 @@ static int check_linux(const struct oci_linux *l, struct error *err)
 		  "only LINUX is supported" },
 		{ l->time_offsets, "linux.timeOffsets", NOT_YET },
 		{ l->net_devices, "linux.netDevices", NOT_YET },
-		{ l->seccomp && l->seccomp->listener_path, "linux.seccomp.listenerPath", NOT_YET },
+		{ l->seccomp, "linux.seccomp", NOT_YET },
 	};
 	int ret = REFUSE(list, err);
 
 	if (!ret)
 		ret = check_namespaces(l->namespaces, err);
+	if (!ret)
+		ret = check_sysctl(l, err);
 	return ret ? ret : check_resources(&l->resources, err);
 }
 

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The container's mounts, in two steps around pivot_root(): what needs the host's paths is
+ * prepared as detached mounts before; it is put in its place after, when no path can
+ * lead to the host any more.
+ */
+#ifndef CALLGATE_VM_MOUNTS_H
+#define CALLGATE_VM_MOUNTS_H
+
+#include "lib/error.h"
+#include "oci/spec.h"
+#include "vm/container.h"
+#include "vm/mount_options.h"
+
+struct mount_plan {
+	const struct oci_spec *spec;
+	int rootfd;     /* the root file system, a detached mount */
+	int *fds;       /* per configured mount: detached, or -1 for the ones made later */
+	int *mask_fds;  /* per masked path: an empty file, or -1 */
+	struct mount_options options; /* of the mount being worked on: too big for the stack */
+};
+
+/* Step 1. Call mounts_discard() in any case. */
+int must_check mounts_prepare(struct mount_plan *plan, const struct oci_spec *spec,
+			      struct error *err);
+
+/* Step 2: inside, with c->rootfd and c->procfd set. Fills in the lists of c. */
+int must_check mounts_attach(struct mount_plan *plan, struct container *c, struct error *err);
+
+void mounts_discard(struct mount_plan *plan);
+
+/* Of a mount anywhere on the host, with "nodev" on all of it. Returns an fd or -errno. */
+int mounts_clone(const char *path, bool recursive);
+
+/* A new, empty tmpfs, attached nowhere; options "size=64k,mode=0755". Returns an fd or -errno */
+int mounts_new_fs(const char *fstype, const char *source, const char *options, uint64_t attrs,
+		  struct error *err);
+
+/* attrs: MOUNT_ATTR_* */
+int mounts_set_attrs(int fd, bool recursive, uint64_t set, uint64_t clear, uint64_t propagation);
+
+#endif

@@ -1,0 +1,302 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Puts every mount in its place, from inside the container's root. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+
+#include "lib/cleanup.h"
+#include "vm/mount_kinds.h"
+#include "vm/mounts.h"
+#include "vm/place.h"
+
+#define MARKER_OPTIONS "mode=0555,size=4k,nr_inodes=2"
+
+static bool is_marker(void *arg, dev_t dev)
+{
+	return container_guest_mount(arg, dev) != NULL;
+}
+
+static struct place_root root_of(struct container *c)
+{
+	return (struct place_root){ c->rootfd, c->procfd, is_marker, c };
+}
+
+static int attach(int mount_fd, int place_fd)
+{
+	return move_mount(mount_fd, "", place_fd, "",
+			  MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) ? -errno : 0;
+}
+
+static struct container_mount *add_mount(struct container *c, struct error *err)
+{
+	struct container_mount *m;
+
+	if (c->n_mounts == c->cap_mounts) {
+		size_t cap = c->cap_mounts ? 2 * c->cap_mounts : 16;
+
+		m = reallocarray(c->mounts, cap, sizeof(*m));
+		if (!m) {
+			error_errno(err, ENOMEM, "mounts");
+			return NULL;
+		}
+		c->mounts = m;
+		c->cap_mounts = cap;
+	}
+	m = &c->mounts[c->n_mounts];
+	*m = (struct container_mount){ .fd = -1 };
+	return m;
+}
+
+static int record(struct container *c, enum mount_kind kind, const struct place *place,
+		  const struct oci_mount *m, const struct mount_options *o, struct error *err)
+{
+	struct container_mount *out = add_mount(c, err);
+	const char *type = oci_mount_is_bind(m) ? "bind" : m->type;
+
+	if (!out)
+		return -ENOMEM;
+	out->kind = kind;
+	out->target = strdup(place->path);
+	out->source = strdup(m->source && m->source[0] ? m->source : type);
+	out->fstype = strdup(type);
+	out->options = strdup(o->data);
+	out->flags = mount_options_flags(o);
+	if (!out->target || !out->source || !out->fstype || !out->options)
+		return error_errno(err, ENOMEM, "mounts");
+	c->n_mounts++;
+	return 0;
+}
+
+/* The device number of what was mounted tells the path walker that the guest is meant. */
+static int attach_marker(int place_fd, dev_t *dev, struct error *err)
+{
+	cleanup_close int fd = mounts_new_fs("tmpfs", "guest", MARKER_OPTIONS,
+					     MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID |
+						     MOUNT_ATTR_NOEXEC, err);
+	struct stat st;
+	int ret;
+
+	if (fd < 0)
+		return fd;
+	if (fstat(fd, &st))
+		return error_errno(err, errno, "guest-side mount");
+	ret = attach(fd, place_fd);
+	if (ret)
+		return error_errno(err, -ret, "guest-side mount");
+	*dev = st.st_dev;
+	return 0;
+}
+
+static int attach_guest(struct container *c, enum mount_kind kind, const struct place *place,
+			const struct oci_mount *m, const struct mount_options *o,
+			struct error *err)
+{
+	dev_t dev = 0;
+	int ret = 0;
+
+	/* inside a guest-side mount the host has nothing to do with it any more */
+	if (!place->under_guest)
+		ret = attach_marker(place->fd, &dev, err);
+	if (!ret)
+		ret = record(c, kind, place, m, o, err);
+	if (!ret)
+		c->mounts[c->n_mounts - 1].marker_dev = dev;
+	return ret;
+}
+
+/* The options beyond those that fsmount() or the clone brought along. */
+static int apply_attrs(int fd, const struct mount_options *o)
+{
+	int ret = 0;
+
+	if (o->rec_set || o->rec_clear)
+		ret = mounts_set_attrs(fd, true, o->rec_set, o->rec_clear & ~MOUNT_ATTR_NODEV, 0);
+	if (!ret && (o->set || o->clear))
+		ret = mounts_set_attrs(fd, false, o->set, o->clear & ~MOUNT_ATTR_NODEV, 0);
+	if (!ret && o->propagation)
+		ret = mounts_set_attrs(fd, o->propagation_rec, 0, 0, o->propagation);
+	return ret;
+}
+
+static int attach_host(struct container *c, int fd, const struct place *place,
+		       const struct oci_mount *m, const struct mount_options *o,
+		       struct error *err)
+{
+	int ret = apply_attrs(fd, o);
+
+	if (!ret)
+		ret = attach(fd, place->fd);
+	if (ret)
+		return error_errno(err, -ret, "cannot mount on %s", place->path);
+	return record(c, MOUNT_HOST, place, m, o, err);
+}
+
+/* It stays detached: the guest's mount has no place on the host to attach it to. */
+static int keep_under_guest(struct container *c, int *fd, const struct place *place,
+			    const struct oci_mount *m, const struct mount_options *o,
+			    struct error *err)
+{
+	struct container_mount *out;
+	struct stat st;
+	int ret = apply_attrs(*fd, o);
+
+	if (!ret && fstat(*fd, &st))
+		ret = -errno;
+	if (ret)
+		return error_errno(err, -ret, "cannot mount on %s", place->path);
+	ret = record(c, MOUNT_BIND_UNDER_GUEST, place, m, o, err);
+	if (ret)
+		return ret;
+	out = &c->mounts[c->n_mounts - 1];
+	out->fd = steal_fd(fd);
+	out->is_dir = S_ISDIR(st.st_mode);
+	return 0;
+}
+
+static int wanted_place(int fd)
+{
+	struct stat st;
+
+	return fd >= 0 && !fstat(fd, &st) && !S_ISDIR(st.st_mode) ? PLACE_FILE : PLACE_DIR;
+}
+
+static enum mount_kind guest_kind(const struct oci_mount *m, const struct mount_type *type,
+				  const struct place *place)
+{
+	if (type->kind != MOUNT_GUEST_TMPFS)
+		return type->kind;
+	if (!strcmp(place->path, "/dev"))
+		return MOUNT_GUEST_DEV;
+	return place->under_guest ? MOUNT_GUEST_TMPFS : MOUNT_HOST;
+}
+
+static int attach_mount(struct mount_plan *plan, size_t i, struct container *c,
+			struct error *err)
+{
+	const struct oci_mount *m = &plan->spec->mounts[i];
+	const struct place_root root = root_of(c);
+	const struct mount_type *type = oci_mount_is_bind(m) ? NULL : mount_type_find(m->type);
+	struct mount_options *o = &plan->options;
+	cleanup_close int fd = steal_fd(&plan->fds[i]);
+	struct place place;
+	int ret = mount_options_parse(&m->options, o, err);
+
+	if (ret)
+		return ret;
+	ret = place_find(&root, m->destination, wanted_place(fd), &place, err);
+	if (ret)
+		return error_wrap(err, "destination");
+	cleanup_close int place_fd = place.fd;
+
+	if (type) {
+		enum mount_kind kind = guest_kind(m, type, &place);
+
+		if (kind != MOUNT_HOST)
+			return attach_guest(c, kind, &place, m, o, err);
+		fd = mounts_new_fs(m->type, m->source, o->data, o->set, err);
+		if (fd < 0)
+			return fd;
+	}
+	if (place.under_guest && !place.on_marker)
+		return keep_under_guest(c, &fd, &place, m, o, err);
+	return attach_host(c, fd, &place, m, o, err);
+}
+
+static int add_path(struct container_paths *list, const char *path)
+{
+	char **v = reallocarray(list->v, list->n + 1, sizeof(*v));
+
+	if (!v)
+		return -ENOMEM;
+	list->v = v;
+	v[list->n] = strdup(path);
+	if (!v[list->n])
+		return -ENOMEM;
+	list->n++;
+	return 0;
+}
+
+static int write_protect(const struct place *place)
+{
+	cleanup_close int fd = open_tree(place->fd, "",
+					 OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH |
+						 AT_RECURSIVE);
+	int ret;
+
+	if (fd < 0)
+		return -errno;
+	ret = mounts_set_attrs(fd, true, MOUNT_ATTR_RDONLY, 0, 0);
+	return ret ? ret : attach(fd, place->fd);
+}
+
+static int mask(const struct place *place, int empty_file, struct error *err)
+{
+	cleanup_close int fd = -1;
+	struct stat st;
+	int ret;
+
+	if (fstat(place->fd, &st))
+		return -errno;
+	if (!S_ISDIR(st.st_mode))
+		return empty_file < 0 ? -ENOTSUP : attach(empty_file, place->fd);
+	fd = mounts_new_fs("tmpfs", "masked", "mode=0555,size=4k", MOUNT_ATTR_RDONLY, err);
+	if (fd < 0)
+		return fd;
+	ret = attach(fd, place->fd);
+	return ret;
+}
+
+/* Protects one path on whichever side it is. One that is not there needs no protection. */
+static int protect(struct container *c, const char *path, bool masked, int empty_file,
+		   struct error *err)
+{
+	const struct place_root root = root_of(c);
+	struct place place;
+	int ret = place_find(&root, path, PLACE_EXISTING, &place, err);
+
+	if (ret)
+		return ret == -ENOENT || ret == -ENOTDIR ? 0 : ret;
+	cleanup_close int place_fd = place.fd;
+
+	if (place.under_guest)
+		ret = add_path(masked ? &c->masked : &c->readonly, place.path);
+	else
+		ret = masked ? mask(&place, empty_file, err) : write_protect(&place);
+	return ret ? error_errno(err, -ret, "%s", path) : 0;
+}
+
+static int protect_paths(const struct mount_plan *plan, struct container *c, struct error *err)
+{
+	const struct oci_strings *masked = &plan->spec->linux_.masked_paths;
+	const struct oci_strings *readonly = &plan->spec->linux_.readonly_paths;
+
+	for (size_t i = 0; i < readonly->n; i++) {
+		if (protect(c, readonly->v[i], false, -1, err))
+			return error_wrap(err, "linux.readonlyPaths[%zu]", i);
+	}
+	for (size_t i = 0; i < masked->n; i++) {
+		if (protect(c, masked->v[i], true, plan->mask_fds[i], err))
+			return error_wrap(err, "linux.maskedPaths[%zu]", i);
+	}
+	return 0;
+}
+
+int mounts_attach(struct mount_plan *plan, struct container *c, struct error *err)
+{
+	int ret;
+
+	for (size_t i = 0; i < plan->spec->n_mounts; i++) {
+		ret = attach_mount(plan, i, c, err);
+		if (ret)
+			return error_wrap(err, "mounts[%zu]", i);
+	}
+	ret = protect_paths(plan, c, err);
+	if (ret || !plan->spec->root.readonly)
+		return ret;
+	ret = mounts_set_attrs(c->rootfd, false, MOUNT_ATTR_RDONLY, 0, 0);
+	return ret ? error_errno(err, -ret, "root.readonly") : 0;
+}
