@@ -10,6 +10,7 @@
 
 struct task;
 struct process;
+struct pgrp;
 
 typedef u64 sigmask_t; /* bit (sig - 1) */
 #define SIGBIT(sig) (1ULL << ((sig) - 1))

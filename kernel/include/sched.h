@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SCHED_H
+#define SCHED_H
+
+#include "kernel.h"
+
+struct task;
+
+/* Callers hold tasklist_lock. */
+bool sched_may_change(struct task *t);          /* may current change t's scheduling? */
+bool sched_may_nice(struct task *t, int nice);  /* ... to this nice value */
+void task_cpu_mask(struct task *t, u64 *mask);  /* 16 words: the CPUs t may use */
+
+#endif

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Names of the system: uname(2), /proc/sys/kernel. */
+#ifndef UTS_H
+#define UTS_H
+
+#include <linux/utsname.h>
+
+#include "kernel.h"
+
+/*
+ * The Linux version whose system call interface the guest kernel claims, the newest long-term one that
+ * Debian 12 knows. C libraries and run-time systems choose calls by it; what is
+ * missing of it answers ENOSYS all the same.
+ */
+#define UTS_RELEASE "6.1.0-callgate"
+#ifndef CALLGATE_VERSION
+#define CALLGATE_VERSION "dev"
+#endif
+#define UTS_VERSION "#1 SMP Callgate " CALLGATE_VERSION
+
+void uts_get(struct new_utsname *out);
+/* 0, -EPERM or -EINVAL (too long). name is not terminated. */
+int uts_set_hostname(const char *name, size_t len);
+int uts_set_domainname(const char *name, size_t len);
+
+#endif

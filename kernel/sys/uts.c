@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+/* uname, sethostname, setdomainname. */
+#include "uts.h"
+
+#include <linux/personality.h>
+
+#include "cred.h"
+#include "ring.h"
+#include "sync.h"
+#include "syscall.h"
+#include "task.h"
+
+static struct mutex lock;
+static struct new_utsname uts = {
+	.sysname = "Linux",
+	.release = UTS_RELEASE,
+	.version = UTS_VERSION,
+	.machine = "x86_64",
+};
+
+static const char *boot_string(u32 off, const char *otherwise)
+{
+	return off ? (const char *)mc_boot_info() + off : otherwise;
+}
+
+static void init_locked(void)
+{
+	const struct boot_info *b = mc_boot_info();
+
+	if (uts.nodename[0])
+		return;
+	strlcpy(uts.nodename, boot_string(b->hostname, "localhost"), sizeof(uts.nodename));
+	strlcpy(uts.domainname, boot_string(b->domainname, "(none)"), sizeof(uts.domainname));
+}
+
+void uts_get(struct new_utsname *out)
+{
+	guard(&lock);
+
+	init_locked();
+	*out = uts;
+}
+
+long sys_uname(u64 to)
+{
+	struct new_utsname u;
+
+	uts_get(&u);
+	if ((current->proc->personality & PER_MASK) == PER_LINUX32)
+		strlcpy(u.machine, "i686", sizeof(u.machine));
+	return mc_copy_to_user(to, &u, sizeof(u)) ? -EFAULT : 0;
+}
+
+/* The host's uts namespace follows: what the hypervisor and tools outside show should agree. */
+static void tell_host(const char *name, size_t len)
+{
+	struct pv_slot s;
+
+	mc_pv_get(&s);
+	memset(&s.req, 0, sizeof(s.req));
+	s.req.cmd = PV_SETHOSTNAME;
+	s.req.u.ctl.len = (u32)len;
+	s.req.u.ctl.pid = current->proc->pid;
+	memcpy(s.buf, name, len);
+	mc_pv_call(&s);
+	mc_pv_put(&s);
+}
+
+static int set_name(char *field, const char *name, size_t len)
+{
+	if (!capable(CAP_SYS_ADMIN))
+		return -EPERM;
+	if (len > __NEW_UTS_LEN)
+		return -EINVAL;
+	guard(&lock);
+	init_locked();
+	memset(field, 0, __NEW_UTS_LEN + 1);
+	memcpy(field, name, len);
+	return 0;
+}
+
+int uts_set_hostname(const char *name, size_t len)
+{
+	int err = set_name(uts.nodename, name, len);
+
+	if (!err)
+		tell_host(name, len);
+	return err;
+}
+
+int uts_set_domainname(const char *name, size_t len)
+{
+	return set_name(uts.domainname, name, len);
+}
+
+static long from_user(int (*set)(const char *, size_t), uaddr_t name, int len)
+{
+	char copy[__NEW_UTS_LEN];
+
+	if (!capable(CAP_SYS_ADMIN))
+		return -EPERM;
+	if (len < 0 || len > __NEW_UTS_LEN)
+		return -EINVAL;
+	if (mc_copy_from_user(copy, name, (size_t)len))
+		return -EFAULT;
+	return set(copy, (size_t)len);
+}
+
+long sys_sethostname(u64 name, u64 len)
+{
+	return from_user(uts_set_hostname, name, (int)len);
+}
+
+long sys_setdomainname(u64 name, u64 len)
+{
+	return from_user(uts_set_domainname, name, (int)len);
+}
