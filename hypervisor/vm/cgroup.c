@@ -292,6 +292,19 @@ static void full_path(const struct cgroup_hierarchy *h, const char *path, char *
 	snprintf(buf, size, "%s/%s", h->dir, path + strspn(path, "/"));
 }
 
+int cgroup_dir(const struct cgroup_tree *tree, const char *path, const char *controller)
+{
+	char dir[PATH_MAX];
+
+	for (unsigned int i = 0; i < tree->n; i++) {
+		if (!tree->unified && !has_controller(&tree->h[i], controller))
+			continue;
+		full_path(&tree->h[i], path, dir, sizeof(dir));
+		return openat(tree->fd, dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	}
+	return -1;
+}
+
 static void kill_members(int tree, const char *dir)
 {
 	cleanup_file FILE *f = NULL;

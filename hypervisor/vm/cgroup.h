@@ -60,6 +60,12 @@ int must_check cgroup_destroy(const struct cgroup_tree *tree, const char *path,
 int must_check cgroup_leave(const struct cgroup_tree *tree, const char *path,
 			    struct error *err);
 
+/*
+ * O_PATH of the cgroup's directory in the hierarchy of that controller; -1: none.
+ * Memory use is there in memory.current (unified) or memory.usage_in_bytes.
+ */
+int cgroup_dir(const struct cgroup_tree *tree, const char *path, const char *controller);
+
 /* Which files get which values: no side effects. */
 int must_check cgroup_settings(const struct oci_resources *res, bool unified,
 			       struct cgroup_settings *out, struct error *err);

@@ -98,15 +98,18 @@ int container_enter(const struct oci_spec *spec, struct container *out, struct e
 	mode_t mask = umask(0);
 	int ret;
 
-	*out = (struct container){ .rootfd = -1, .procfd = -1, .cgroups.fd = -1 };
+	*out = (struct container){ .rootfd = -1, .procfd = -1, .memcg_fd = -1,
+				   .cgroups.fd = -1 };
 	out->root_readonly = spec->root.readonly;
 	out->rootfs = spec->root.path;
 	ret = cgroup_open(&out->cgroups, true, err);
 	if (!ret)
 		ret = cgroup_enter(&out->cgroups, spec->linux_.cgroups_path,
 				   &spec->linux_.resources, err);
-	if (!ret)
+	if (!ret) {
+		out->memcg_fd = cgroup_dir(&out->cgroups, spec->linux_.cgroups_path, "memory");
 		ret = namespaces_enter(spec, err);
+	}
 	if (!ret)
 		ret = isolate_mounts(spec, err);
 	if (!ret)
