@@ -58,6 +58,11 @@ uaddr_t mm_find_gap(struct mm *mm, u64 len, uaddr_t hint, uaddr_t low, uaddr_t h
 s64 mm_map(struct mm *mm, uaddr_t addr, u64 len, u32 prot, u32 flags, struct file *file, u64 off, const char *name);
 int mm_unmap(struct mm *mm, uaddr_t addr, u64 len);
 bool user_range_ok(uaddr_t addr, u64 len);
+/*
+ * For the machine: take a page (VMA_KERNEL, read and execute) that a 5-byte jump reaches from `near` and from
+ * some way around it. 0: there is no room. The machine maps it. Takes mm->lock.
+ */
+uaddr_t mm_trampoline_page(struct mm *mm, uaddr_t near);
 
 /* For futexes: what the word at addr belongs to. shared false: private mapping or anonymous private. */
 struct futex_key {
