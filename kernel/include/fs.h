@@ -137,6 +137,10 @@ void fd_unreserve(int fd);
 int fd_close(int fd);
 int fd_next(struct task *t, int from); /* lowest open fd >= from, or -1 (for /proc/pid/fd) */
 bool fd_cloexec_of(struct task *t, int fd);
+/* The same for a table that the caller holds a reference to (fdtable_get under tasklist_lock). */
+struct file *fdtable_file(struct fdtable *t, int fd); /* with a reference, or NULL */
+int fdtable_next(struct fdtable *t, int from);
+bool fdtable_cloexec(struct fdtable *t, int fd);
 
 /* ---- directories read ---- */
 struct dir_context {
