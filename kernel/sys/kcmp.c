@@ -36,28 +36,41 @@ static long compare(struct task *a, struct task *b, int type)
 	return -EINVAL;
 }
 
-static long compare_files(struct task *a, struct task *b, int fd1, int fd2)
+/* Descriptors idx1 of one table and idx2 of the other; NULL: a task that has exited. */
+static long compare_files(struct fdtable *a, struct fdtable *b, int idx1, int idx2)
 {
-	struct file *f1 __file = fd_get_of(a, fd1);
-	struct file *f2 __file = fd_get_of(b, fd2);
+	struct file *f1 __file = a ? fdtable_file(a, idx1) : NULL;
+	struct file *f2 __file = b ? fdtable_file(b, idx2) : NULL;
 
 	return f1 && f2 ? order(f1, f2) : -EBADF;
 }
 
+static struct fdtable *table_of(struct task *t)
+{
+	return t->files ? fdtable_get(t->files) : NULL;
+}
+
 long sys_kcmp(u64 tid1, u64 tid2, u64 type, u64 idx1, u64 idx2)
 {
+	struct fdtable *files1 = NULL, *files2 = NULL;
 	struct task *a, *b;
-	long ret;
+	long ret = -ESRCH;
 
 	mutex_lock(&tasklist_lock);
 	a = find_task((int)tid1);
 	b = find_task((int)tid2);
-	if (!a || !b)
-		ret = -ESRCH;
-	else
+	if (a && b)
 		ret = may_look(a) && may_look(b) ? compare(a, b, (int)type) : -EPERM;
+	if (ret == -EINVAL && (int)type == KCMP_FILE) {
+		files1 = table_of(a);
+		files2 = table_of(b);
+	}
 	mutex_unlock(&tasklist_lock);
-	if ((int)type != KCMP_FILE || ret != -EINVAL)
-		return ret;
-	return compare_files(a, b, (int)idx1, (int)idx2);
+	if (ret == -EINVAL && (int)type == KCMP_FILE)
+		ret = compare_files(files1, files2, (int)idx1, (int)idx2);
+	if (files1)
+		fdtable_put(files1);
+	if (files2)
+		fdtable_put(files2);
+	return ret;
 }
