@@ -369,7 +369,7 @@ int fd_close_range(u32 first, u32 last, bool only_mark)
 	struct fdtable *t = current->files;
 	int fd;
 
-	for (u32 from = first; (fd = next_used(t, from)) >= 0 && (u32)fd <= last; from = fd + 1) {
+	for (u32 from = first; (fd = fdtable_next(t, from)) >= 0 && (u32)fd <= last; from = fd + 1) {
 		if (only_mark)
 			fd_set_cloexec(fd, true);
 		else
@@ -437,7 +437,7 @@ static void fdtable_free(struct fdtable *t)
 {
 	struct fdarray *a = t->arr;
 
-	for (int fd = next_used(t, 0); fd >= 0; fd = next_used(t, fd + 1)) {
+	for (int fd = fdtable_next(t, 0); fd >= 0; fd = fdtable_next(t, fd + 1)) {
 		struct file *f = slot_load(t, fd);
 
 		slot_clear(t, fd);
