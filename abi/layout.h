@@ -34,6 +34,20 @@
 #define KFD_CHAN 6                   /* SOCK_SEQPACKET: donated descriptors arrive here */
 #define KFD_DONATED 64               /* handle h is host descriptor KFD_DONATED + h */
 
+/* Address of an empty string in the guest kernel's read-only text: the only path that execveat may be given. */
+#define EMPTY_PATH KTEXT_BASE
+
+/*
+ * The exact flag sets of the host's clone. PARENT: all guest processes are children of vm0, which reaps them.
+ * FIRST: vm0 makes guest pid 1 (SIGCHLD).
+ */
+#define CLONE_FLAGS_THREAD 0x00150f00 /* VM FS FILES SIGHAND THREAD SYSVSEM PARENT_SETTID */
+#define CLONE_FLAGS_FORK 0x00108000   /* PARENT PARENT_SETTID */
+#define CLONE_FLAGS_VFORK 0x00108500  /* VM FILES PARENT PARENT_SETTID */
+#define CLONE_FLAGS_FIRST 0x00100011  /* PARENT_SETTID SIGCHLD */
+
+#define SIG_KICK_NR 12 /* the host signal that serves as a kick */
+
 #define MAX_HANDLES 0x80000          /* handles 1 .. MAX_HANDLES-1; 0 is the container's root */
 
 #endif

@@ -203,5 +203,10 @@ s64 kernel_syscall(struct pt_regs *regs);         /* regs->orig_rax = number; re
 void kernel_user_work(struct pt_regs *regs);      /* work != 0, on the way to user mode */
 /* A synchronous fault of user code: trap signal, si_code, address. Returns to user mode by way of kernel_user_work(). */
 void kernel_user_fault(struct pt_regs *regs, int sig, int code, uaddr_t addr, u32 trapno, u64 err);
+/* For machines that patch call sites: a page within jump reach of `near`, reserved for the machine; 0 if there is none. */
+uaddr_t kernel_code_page(uaddr_t near);
+/* May the code at [addr, addr+len) be replaced (private, readable and executable, not writable)? If so, it stays so until unlock. */
+bool kernel_code_lock(uaddr_t addr, u64 len);
+void kernel_code_unlock(void);
 
 #endif

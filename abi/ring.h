@@ -55,7 +55,12 @@ struct ring_header {
 	u32 magic;
 	u32 version;
 	u32 features; /* RING_F_*, set by the hypervisor */
-	u32 pad0[13];
+	/*
+	 * Futex. vm0 stores the number of its seccomp listener; the hypervisor takes a copy
+	 * of that descriptor and stores 0xffffffff, upon which vm0 closes it and starts the guest.
+	 */
+	u32 listener_fd;
+	u32 pad0[12];
 
 	/* Written by the guest. */
 	u32 req_prod __attribute__((aligned(64)));

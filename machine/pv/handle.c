@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Handles and donated descriptors. Handle h is host descriptor KFD_DONATED + h in every
+ * process that has it. A process that lacks it (PRIV->present) fetches it by PV_DONATE.
+ * A number is used again after its release; its generation tells old copies from new.
+ */
+#include <linux/socket.h>
+
+#include "hostcall.h"
+
+static struct mutex handle_lock __attribute__((section(".data.hot")));
+static u32 *generation;      /* by handle; odd: in use */
+static u64 *used_map;        /* bit per handle */
+static u32 first_free __attribute__((section(".data.hot")));
+static u32 next_sequence __attribute__((section(".data.hot"))) = 1; /* of the donation channel; futex */
+static u32 sequence_waiters __attribute__((section(".data.hot")));
+
+static void tables_init(void)
+{
+	if (generation)
+		return;
+	/* The heap is sparse: only what is used is touched. */
+	generation = mc_heap_grow(MAX_HANDLES * sizeof(u32));
+	used_map = mc_heap_grow(MAX_HANDLES / 8);
+	BUG_ON(!generation || !used_map);
+}
+
+static u32 find_free(void)
+{
+	u32 w;
+
+	for (w = first_free / 64; w < MAX_HANDLES / 64; w++) {
+		if (w == 0)
+			used_map[0] |= 0xffff; /* 0 is the root; 1..15 are given out at boot */
+		if (~used_map[w])
+			return w * 64 + (u32)__builtin_ctzll(~used_map[w]);
+	}
+	return 0;
+}
+
+u32 mc_handle_alloc(void)
+{
+	u32 h;
+
+	guard(&handle_lock);
+	tables_init();
+	h = find_free();
+	if (!h)
+		return 0;
+	used_map[h / 64] |= 1ULL << (h % 64);
+	first_free = h;
+	generation[h]++;
+	return h;
+}
+
+static void number_free(u32 h)
+{
+	guard(&handle_lock);
+	generation[h]++;
+	used_map[h / 64] &= ~(1ULL << (h % 64));
+	if (h < first_free)
+		first_free = h;
+}
+
+/* Boot handles were not allocated by mc_handle_alloc: their generation is 0. Count from 1 to tell "have" from "have not". */
+static u32 gen_of(u32 h) { return generation ? generation[h] + 1 : 1; }
+
+static bool present(u32 h) { return h < PRIV->present_end && PRIV->present[h] == gen_of(h); }
+
+static void set_present(u32 h, u32 gen)
+{
+	PRIV->present[h] = gen;
+	if (h >= PRIV->present_end)
+		PRIV->present_end = h + 1;
+}
+
+void mc_handle_release(u32 h)
+{
+	struct pv_slot s;
+
+	if (present(h)) {
+		hostcall(close, KFD_DONATED + h);
+		PRIV->present[h] = 0;
+	}
+	mc_pv_get(&s);
+	s.req.cmd = PV_RELEASE;
+	s.req.u.release = (struct pv_req_xen_release){ .id = h };
+	mc_pv_call(&s);
+	mc_pv_put(&s);
+	mutex_lock(&handle_lock);
+	tables_init();
+	mutex_unlock(&handle_lock);
+	number_free(h);
+}
+
+struct donation {
+	u32 sequence, handle;
+};
+
+static int receive(struct donation *d)
+{
+	u64 control[4] = { 0 };
+	struct mc_iovec iov = { (u64)d, sizeof(*d) };
+	struct {
+		void *name;
+		u32 namelen, pad;
+		struct mc_iovec *iov;
+		u64 niov;
+		void *control;
+		u64 controllen;
+		u32 flags, pad2;
+	} msg = { .iov = &iov, .niov = 1, .control = control, .controllen = 24 };
+	long r;
+
+	do {
+		r = hostcall(recvmsg, KFD_CHAN, &msg, 0);
+	} while (r == -EINTR);
+	/* struct cmsghdr: u64 len, int level, int type, then the descriptor */
+	if (r != sizeof(*d) || msg.controllen < 20)
+		panic("donation channel: recvmsg %ld, control %llu", r, (unsigned long long)msg.controllen);
+	return (int)(u32)control[2];
+}
+
+/* Messages come in sequence; take ours when its turn has come. */
+void pv_handle_take(u32 h, u32 sequence)
+{
+	struct donation d;
+	u32 now;
+	int fd;
+
+	__atomic_fetch_add(&sequence_waiters, 1, __ATOMIC_SEQ_CST);
+	while ((now = __atomic_load_n(&next_sequence, __ATOMIC_SEQ_CST)) != sequence)
+		mc_lock_wait(&next_sequence, now);
+	__atomic_fetch_sub(&sequence_waiters, 1, __ATOMIC_SEQ_CST);
+	fd = receive(&d);
+	BUG_ON(d.sequence != sequence || d.handle != h || h >= MAX_HANDLES);
+	__atomic_store_n(&next_sequence, sequence + 1, __ATOMIC_SEQ_CST);
+	if (__atomic_load_n(&sequence_waiters, __ATOMIC_SEQ_CST))
+		mc_lock_wake(&next_sequence, RING_SLOTS);
+	hostcall(dup3, fd, KFD_DONATED + h, 0);
+	hostcall(close, fd);
+	set_present(h, gen_of(h));
+}
+
+static int fetch(u32 h)
+{
+	struct pv_slot s;
+	s64 r;
+
+	mc_pv_get(&s);
+	s.req.cmd = PV_DONATE;
+	s.req.u.handle = (struct pv_req_handle){ .id = h };
+	r = mc_pv_call(&s);
+	mc_pv_put(&s);
+	return r < 0 ? (int)r : 0;
+}
+
+int pv_fd(u32 h)
+{
+	int r;
+
+	if (unlikely(!h || h >= MAX_HANDLES))
+		return -EBADF;
+	if (unlikely(!present(h))) {
+		r = fetch(h);
+		if (r < 0)
+			return r;
+	}
+	return (int)(KFD_DONATED + h);
+}
+
+/* ---- exec ---- */
+
+void pv_handle_exec_save(struct pv_thread *t)
+{
+	t->npresent = PRIV->present_end;
+	t->present = NULL;
+	if (!t->npresent)
+		return;
+	t->present = kmalloc(t->npresent * sizeof(u32));
+	BUG_ON(!t->present);
+	memcpy(t->present, PRIV->present, t->npresent * sizeof(u32));
+}
+
+void pv_handle_exec_restore(struct pv_thread *t)
+{
+	if (t->present)
+		memcpy(PRIV->present, t->present, t->npresent * sizeof(u32));
+	PRIV->present_end = t->npresent;
+	kfree(t->present);
+	t->present = NULL;
+	pv_handle_sweep();
+}
+
+/* Copies of handles that others released since: nobody can use them, but they keep files and ports open. */
+void pv_handle_sweep(void)
+{
+	u32 h;
+
+	for (h = 1; h < PRIV->present_end; h++) {
+		if (PRIV->present[h] && PRIV->present[h] != gen_of(h)) {
+			hostcall(close, KFD_DONATED + h);
+			PRIV->present[h] = 0;
+		}
+	}
+}

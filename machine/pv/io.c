@@ -1,0 +1,246 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The data plane: donated descriptors are read, written and polled by host call, without the hypervisor. */
+#include <asm/poll.h>
+#include <asm/stat.h>
+#include <linux/eventpoll.h>
+#include <linux/fs.h>
+#include <linux/time_types.h>
+
+#include "hostcall.h"
+
+#define MSG_DONTWAIT 0x40
+#define MSG_MORE 0x8000
+#define MSG_NOSIGNAL 0x4000
+
+static bool iov_ok(const struct mc_iovec *iov, int n)
+{
+	int i;
+
+	for (i = 0; i < n; i++)
+		if (iov[i].len && (iov[i].base >= USER_END || iov[i].len > USER_END - iov[i].base))
+			return false;
+	return true;
+}
+
+static s64 vector_io(int fd, const struct mc_iovec *iov, int n, s64 off, int flags)
+{
+	int rwf = (flags & MC_NOWAIT ? RWF_NOWAIT : 0) | (flags & MC_APPEND ? RWF_APPEND : 0);
+
+	if (flags & MC_WRITE)
+		return hostcall_intr(pwritev2, fd, iov, n, off, off >> 63, rwf);
+	return hostcall_intr(preadv2, fd, iov, n, off, off >> 63, rwf);
+}
+
+static bool ready_now(int fd, int flags)
+{
+	struct pollfd p = { .fd = fd, .events = flags & MC_WRITE ? POLLOUT : POLLIN };
+	struct __kernel_timespec zero = { 0 };
+
+	return hostcall(ppoll, &p, 1, &zero, 0, 0) != 0;
+}
+
+static s64 do_io(u32 handle, const struct mc_iovec *iov, int n, s64 off, int flags)
+{
+	int fd = pv_fd(handle);
+	s64 r;
+
+	if (fd < 0)
+		return fd;
+	if (n == 1 && off == -1 && !(flags & ~MC_WRITE)) {
+		if (flags & MC_WRITE)
+			return hostcall_intr(write, fd, iov->base, iov->len);
+		return hostcall_intr(read, fd, iov->base, iov->len);
+	}
+	r = vector_io(fd, iov, n, off, flags);
+	if (r == -EOPNOTSUPP && (flags & MC_NOWAIT)) /* terminals and others that do not know RWF_NOWAIT */
+		r = ready_now(fd, flags) ? vector_io(fd, iov, n, off, flags & ~MC_NOWAIT) : -EAGAIN;
+	return r;
+}
+
+s64 mc_io(u32 handle, const struct mc_iovec *iov, int n, s64 off, int flags)
+{
+	return iov_ok(iov, n) ? do_io(handle, iov, n, off, flags) : -EFAULT;
+}
+
+s64 mc_io_kernel(u32 handle, void *buf, size_t len, s64 off, int flags)
+{
+	struct mc_iovec iov = { (u64)buf, len };
+
+	return do_io(handle, &iov, 1, off, flags);
+}
+
+s64 mc_seek(u32 handle, s64 off, int whence)
+{
+	int fd = pv_fd(handle);
+
+	return fd < 0 ? fd : hostcall(lseek, fd, off, whence);
+}
+
+int mc_fstat(u32 handle, struct stat *st)
+{
+	int fd = pv_fd(handle);
+
+	return fd < 0 ? fd : (int)hostcall(fstat, fd, st);
+}
+
+struct host_msghdr {
+	void *name;
+	u32 namelen, pad;
+	const struct mc_iovec *iov;
+	u64 niov;
+	void *control;
+	u64 controllen;
+	u32 flags, pad2;
+};
+
+/* sendmsg is not in the table (it names addresses). Several pieces of one message go by pwritev2. */
+static s64 send_vector(int fd, const struct mc_iovec *iov, int n, int flags)
+{
+	return hostcall_intr(pwritev2, fd, iov, n, -1, -1, flags & MSG_DONTWAIT ? RWF_NOWAIT : 0);
+}
+
+s64 mc_send(u32 handle, const struct mc_iovec *iov, int n, int flags)
+{
+	int fd = pv_fd(handle);
+
+	if (fd < 0)
+		return fd;
+	if (!iov_ok(iov, n))
+		return -EFAULT;
+	if (n != 1)
+		return send_vector(fd, iov, n, flags);
+	return hostcall_intr(sendto, fd, iov->base, iov->len, flags | MSG_NOSIGNAL, 0, 0);
+}
+
+s64 mc_recv(u32 handle, const struct mc_iovec *iov, int n, int flags, void *addr, u32 *addr_len)
+{
+	int fd = pv_fd(handle);
+	struct host_msghdr msg = { .name = addr, .namelen = addr ? *addr_len : 0, .iov = iov, .niov = (u64)n };
+	s64 r;
+
+	if (fd < 0)
+		return fd;
+	if (!iov_ok(iov, n))
+		return -EFAULT;
+	if (n == 1)
+		return hostcall_intr(recvfrom, fd, iov->base, iov->len, flags, addr, addr_len);
+	r = hostcall_intr(recvmsg, fd, &msg, flags);
+	if (addr)
+		*addr_len = msg.namelen;
+	return r;
+}
+
+/* ---- readiness ---- */
+
+static struct __kernel_timespec *relative(u64 deadline, struct __kernel_timespec *ts)
+{
+	u64 now;
+
+	if (deadline == MC_FOREVER)
+		return NULL;
+	now = deadline ? mc_clock(1 /* CLOCK_MONOTONIC */) : 0;
+	*ts = (struct __kernel_timespec){ 0 };
+	if (deadline > now) {
+		ts->tv_sec = (s64)((deadline - now) / NSEC_PER_SEC);
+		ts->tv_nsec = (s64)((deadline - now) % NSEC_PER_SEC);
+	}
+	return ts;
+}
+
+/* From now to wait_end() an unpark sends a signal. False: unparked already. */
+static bool wait_begin(struct pv_thread *t)
+{
+	u32 none = TOKEN_NONE;
+
+	return __atomic_compare_exchange_n(&t->token, &none, TOKEN_HOST, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+}
+
+/* The wait's result: an end by unpark or deadline is 0, one by a kick -EINTR. */
+static int wait_end(struct pv_thread *t, long r)
+{
+	u32 old = __atomic_exchange_n(&t->token, TOKEN_NONE, __ATOMIC_SEQ_CST);
+
+	if (r == -EINTR)
+		return old != TOKEN_SET && t->work ? -EINTR : 0;
+	return (int)r;
+}
+
+static int poll_now(struct pollfd *fds, int n)
+{
+	struct __kernel_timespec zero = { 0 };
+
+	return (int)hostcall(ppoll, fds, n, &zero, 0, 0);
+}
+
+static int do_poll(struct pollfd *fds, int n, u64 deadline)
+{
+	struct pv_thread *t = pv_self();
+	struct __kernel_timespec ts;
+	long r = -EINTR;
+
+	if (deadline == 0)
+		return poll_now(fds, n);
+	if (wait_begin(t))
+		r = hostcall_wait(ppoll, fds, n, relative(deadline, &ts), 0, 0);
+	r = wait_end(t, r);
+	return r ? (int)r : poll_now(fds, n);
+}
+
+int mc_poll(struct pollfd *fds, int n, u64 deadline)
+{
+	int i, r = 0;
+
+	for (i = 0; i < n && r >= 0; i++) {
+		r = pv_fd((u32)fds[i].fd);
+		if (r >= 0)
+			fds[i].fd = r;
+	}
+	if (r >= 0)
+		r = do_poll(fds, n, deadline);
+	while (i-- > 0)
+		if (fds[i].fd >= KFD_DONATED)
+			fds[i].fd -= KFD_DONATED;
+	return r;
+}
+
+int mc_watch_ctl(u32 watch, int op, u32 handle, u32 events, u64 data)
+{
+	int wfd = pv_fd(watch), fd = pv_fd(handle);
+	struct epoll_event ev = { .events = events, .data = data };
+
+	if (wfd < 0 || fd < 0)
+		return wfd < 0 ? wfd : fd;
+	return (int)hostcall(epoll_ctl, wfd, op, fd, &ev);
+}
+
+#define WATCH_BATCH 64
+
+int mc_watch_wait(u32 watch, struct mc_event *out, int max, u64 deadline)
+{
+	struct pv_thread *t = pv_self();
+	struct epoll_event ev[WATCH_BATCH];
+	struct pollfd p = { .fd = (int)watch, .events = POLLIN };
+	int wfd = pv_fd(watch), i;
+	long r;
+
+	if (wfd < 0)
+		return wfd;
+	if (max > WATCH_BATCH)
+		max = WATCH_BATCH;
+	if (deadline == MC_FOREVER || deadline == 0) {
+		r = -EINTR;
+		if (!deadline)
+			r = hostcall(epoll_pwait, wfd, ev, max, 0, 0, 0);
+		else if (wait_begin(t))
+			r = wait_end(t, hostcall_wait(epoll_pwait, wfd, ev, max, -1, 0, 0));
+		else
+			r = wait_end(t, -EINTR);
+	} else { /* epoll_pwait counts milliseconds: wait by ppoll, then collect */
+		r = mc_poll(&p, 1, deadline);
+		if (r > 0)
+			r = hostcall(epoll_pwait, wfd, ev, max, 0, 0, 0);
+	}
+	for (i = 0; i < r; i++)
+		out[i] = (struct mc_event){ .events = ev[i].events, .data = ev[i].data };
+	return (int)r;
+}

@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The pv machine's own state: per thread, per host process, per VM. */
+#ifndef PV_H
+#define PV_H
+
+#include <asm/siginfo.h>
+
+#include "kernel.h"
+#include "layout.h"
+#include "pv_asm.h"
+#include "ring.h"
+#include "sync.h"
+
+/* What struct mc_thread is here. First member of struct task; gs base points to it. */
+struct pv_thread {
+	u32 work;
+	u32 token; /* TOKEN_*: park and unpark */
+	struct pv_thread *self;
+	struct pt_regs *regs;
+	u64 scratch;
+	u32 dead;
+	u32 how; /* enum mc_start */
+	u32 host_tid, host_pid; /* host_tid 0: not to be kicked yet */
+	u32 new_tid; /* written by the host's clone */
+	bool shared_space; /* vfork child: the space is somebody else's */
+	bool boot;         /* first process: starts in kernel_boot() */
+	u8 pad[6];
+	struct pv_thread *next_free;
+	/* A synchronous fault, from the signal handler to pv_bounced(). */
+	u32 fault_sig;
+	s32 fault_code;
+	u64 fault_addr, fault_err;
+	u32 fault_trapno;
+	u32 pad2;
+	/* Counted for `callgate debug syscalls`: by this thread, ever. */
+	u64 nhostcalls, npvcalls;
+	/* mc_space_renew() by a new host image */
+	void (*resume)(void *);
+	void *resume_arg;
+	u32 *present; /* copy of the descriptor map over exec */
+	u32 npresent;
+	u32 spin_credit; /* how long to poll for the hypervisor's answer before sleeping */
+};
+_Static_assert(sizeof(struct pv_thread) <= sizeof(struct mc_thread), "mc_thread is too small");
+_Static_assert(offsetof(struct pv_thread, work) == T_WORK, "");
+_Static_assert(offsetof(struct pv_thread, token) == T_TOKEN, "");
+_Static_assert(offsetof(struct pv_thread, self) == T_SELF, "");
+_Static_assert(offsetof(struct pv_thread, regs) == T_REGS, "");
+_Static_assert(offsetof(struct pv_thread, scratch) == T_SCRATCH, "");
+_Static_assert(offsetof(struct pv_thread, dead) == T_DEAD, "");
+_Static_assert(sizeof(struct pt_regs) == 168 && offsetof(struct pt_regs, rip) == R_RIP, "");
+
+/* Private to the host process (KPRIV_BASE): copied by fork, shared by CLONE_VM, new after exec of the image. */
+#define PATCH_COUNTS 256
+#define PATCH_PAGES 64
+struct pv_private {
+	long (*vdso_gettime)(int clock, void *ts);
+	u64 vdso;
+	/* patch.c */
+	struct mutex patch_lock;
+	u32 patch_slots;      /* used slots of the trampoline page */
+	uaddr_t patch_tramp;  /* trampoline page in use, 0 none */
+	uaddr_t patch_scratch;
+	u32 patch_npages;
+	uaddr_t patch_pages[PATCH_PAGES]; /* pages that hold patched sites */
+	struct {
+		u32 site; /* low bits of the address */
+		u32 n;
+	} patch_counts[PATCH_COUNTS];
+	u32 present_end; /* handles at and above have no descriptor here */
+	u32 present[];   /* per handle: generation of the descriptor that this process holds; 0 none */
+};
+#define PRIV ((struct pv_private *)KPRIV_BASE)
+#define RING ((struct ring_header *)KRING_BASE)
+#define COUNTERS ((struct vm_counters *)(KRING_BASE + RING_COUNTERS_OFF))
+#define BOOT ((struct boot_info *)(KRING_BASE + RING_BOOT_OFF))
+
+static inline struct pv_thread *pv_self(void)
+{
+	struct pv_thread *t;
+
+	__asm__("movq %%gs:%c1, %0" : "=r"(t) : "i"(T_SELF));
+	return t;
+}
+static inline struct pv_thread *pv_of(struct task *t) { return (struct pv_thread *)t; }
+
+static inline void wrgsbase(const void *p) { __asm__ volatile("wrgsbase %0" ::"r"(p)); }
+static inline u64 rdgsbase(void)
+{
+	u64 v;
+
+	__asm__ volatile("rdgsbase %0" : "=r"(v));
+	return v;
+}
+
+/* entry.S */
+extern char hostcall_block[], hostcall_block_end[], ktext_end[];
+extern char pv_intr_start[], pv_intr_syscall[], pv_wait_start[], pv_wait_syscall[], pv_eintr[];
+extern char pv_leave[], pv_leave_end[], pv_leave_check[], pv_leave_full[], pv_leave_full_end[];
+extern char pv_syscall_entry[], pv_trap_entry[], pv_bounce_entry[];
+long pv_ucopy(void *to, const void *from, size_t n);
+long pv_uclear(void *to, u64 unused, size_t n);
+long pv_ustrncpy(char *to, uaddr_t from, size_t room);
+long pv_ucmpxchg(uaddr_t addr, u32 expect, u32 val, u32 *old);
+long pv_uload(uaddr_t addr, u32 *val);
+long pv_xsave(void *to, u64 mask);
+long pv_xrstor(const void *from, u64 mask);
+long pv_fxrstor(const void *from);
+void pv_run_on_empty_stack(void (*fn)(void *), void *arg) __attribute__((noreturn));
+void pv_call_on_stack(void *sp, void (*fn)(void *), void *arg) __attribute__((noreturn));
+void hostcall_site_sigreturn(void);
+
+/* called from entry.S */
+void pv_start(u64 *stack) __attribute__((noreturn));
+void pv_child_main(struct pv_thread *t);
+s64 pv_trapped_syscall(struct pt_regs *regs);
+void pv_user_work(struct pt_regs *regs);
+void pv_bounced(struct pt_regs *regs);
+
+/* signal.c */
+void pv_signal_setup(void);              /* handlers: once per host image */
+void pv_signal_stack(struct pv_thread *t); /* the thread's alternate stack */
+/* thread.c */
+void pv_thread_init(struct pv_thread *t);
+void pv_vm0_main(void) __attribute__((noreturn));
+/* handle.c */
+int pv_fd(u32 handle); /* the host descriptor, fetching it if needed; -EBADF ... */
+void pv_handle_take(u32 handle, u32 sequence); /* receive a donated descriptor */
+void pv_handle_exec_save(struct pv_thread *t);
+void pv_handle_exec_restore(struct pv_thread *t);
+void pv_handle_sweep(void); /* close copies of released handles */
+/* patch.c */
+void pv_patch_consider(struct pt_regs *regs);
+void pv_patch_reset(void);
+bool pv_patched_in(uaddr_t addr, u64 len);
+/* clock.c */
+void pv_clock_setup(u64 vdso);
+/* fpu.c */
+void pv_fpu_setup(void);
+int pv_futex_wait(u32 *word, u32 val, u64 deadline, bool intr);
+/* exception table lookup: fixup address or 0 */
+u64 pv_extable_find(u64 rip);
+
+#endif

@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The guest's side of ring.h: slots, requests, the doorbell and the wait for the answer. */
+#include <linux/futex.h>
+
+#include "hostcall.h"
+
+static u64 free_slots __attribute__((section(".data.hot"))) = ~0ULL;
+static u32 slot_waiters __attribute__((section(".data.hot")));
+static u32 slot_event __attribute__((section(".data.hot")));
+static struct mutex ring_lock __attribute__((section(".data.hot")));
+
+_Static_assert(RING_SLOTS == 64, "free_slots is one u64");
+
+static bool slot_take(u32 *index)
+{
+	u64 have = __atomic_load_n(&free_slots, __ATOMIC_RELAXED);
+
+	while (have) {
+		u32 i = (u32)__builtin_ctzll(have);
+
+		if (__atomic_compare_exchange_n(&free_slots, &have, have & ~(1ULL << i), false, __ATOMIC_ACQUIRE,
+						__ATOMIC_RELAXED)) {
+			*index = i;
+			return true;
+		}
+	}
+	return false;
+}
+
+void mc_pv_get(struct pv_slot *s)
+{
+	while (!slot_take(&s->index)) {
+		u32 seen = __atomic_load_n(&slot_event, __ATOMIC_SEQ_CST);
+
+		__atomic_fetch_add(&slot_waiters, 1, __ATOMIC_SEQ_CST);
+		if (!__atomic_load_n(&free_slots, __ATOMIC_SEQ_CST))
+			mc_lock_wait(&slot_event, seen);
+		__atomic_fetch_sub(&slot_waiters, 1, __ATOMIC_SEQ_CST);
+	}
+	s->buf = (u8 *)KRING_BASE + RING_DATA_OFF + (u64)s->index * RING_BUF_SIZE;
+}
+
+void mc_pv_put(struct pv_slot *s)
+{
+	__atomic_fetch_or(&free_slots, 1ULL << s->index, __ATOMIC_SEQ_CST);
+	if (__atomic_load_n(&slot_waiters, __ATOMIC_SEQ_CST)) {
+		__atomic_fetch_add(&slot_event, 1, __ATOMIC_SEQ_CST);
+		mc_lock_wake(&slot_event, 1);
+	}
+}
+
+static void doorbell(void)
+{
+	u32 one = 1;
+
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	if (__atomic_load_n(&RING->sleeping, __ATOMIC_RELAXED) &&
+	    __atomic_compare_exchange_n(&RING->sleeping, &one, 0, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
+		hostcall(futex, &RING->sleeping, FUTEX_WAKE, 1, 0, 0, 0);
+}
+
+static void submit(struct pv_slot *s)
+{
+	u32 prod;
+
+	s->req.req_id = s->index;
+	__atomic_store_n(&RING->state[s->index], SLOT_PENDING, __ATOMIC_RELAXED);
+	mutex_lock(&ring_lock);
+	prod = RING->req_prod;
+	RING->requests[prod % RING_SLOTS] = s->req;
+	__atomic_store_n(&RING->req_prod, prod + 1, __ATOMIC_RELEASE);
+	mutex_unlock(&ring_lock);
+	doorbell();
+}
+
+/*
+ * Most calls are answered in a few microseconds by the other CPU. A longer wait sleeps. The time
+ * to poll adapts: where polling was in vain (one CPU, a busy host), it shrinks to nothing.
+ */
+#define SPIN_MAX 4000
+#define SPIN_MIN 50
+static u32 spin_budget __attribute__((section(".data.hot"))) = SPIN_MAX;
+
+static bool poll_answer(u32 *state)
+{
+	u32 i, budget = BOOT->ncpus > 1 ? READ_ONCE(spin_budget) : 0;
+
+	for (i = 0; i < budget; i++) {
+		if (__atomic_load_n(state, __ATOMIC_ACQUIRE) == SLOT_DONE) {
+			if (budget < SPIN_MAX)
+				WRITE_ONCE(spin_budget, min(budget + SPIN_MAX / 8, (u32)SPIN_MAX));
+			return true;
+		}
+		__builtin_ia32_pause();
+	}
+	if (budget > SPIN_MIN)
+		WRITE_ONCE(spin_budget, budget - budget / 8);
+	return false;
+}
+
+static void await(u32 *state)
+{
+	u32 pending = SLOT_PENDING;
+
+	if (poll_answer(state))
+		return;
+	__atomic_compare_exchange_n(state, &pending, SLOT_SLEEPING, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+	while (__atomic_load_n(state, __ATOMIC_ACQUIRE) != SLOT_DONE)
+		pv_futex_wait(state, SLOT_SLEEPING, MC_FOREVER, false);
+}
+
+/* The handle that a request creates, if its answer can carry a descriptor. */
+static u32 new_handle(const struct pv_request *r)
+{
+	switch (r->cmd) {
+	case PV_SOCKET:
+		return (u32)r->u.socket.id;
+	case PV_ACCEPT:
+		return (u32)r->u.accept.id_new;
+	case PV_OPEN:
+		return (u32)r->u.path.arg;
+	default:
+		return r->u.handle.id;
+	}
+}
+
+s64 mc_pv_call(struct pv_slot *s)
+{
+	u32 *state = &RING->state[s->index];
+
+	pv_self()->npvcalls++;
+	submit(s);
+	await(state);
+	s->rsp = RING->responses[s->index];
+	__atomic_store_n(state, SLOT_FREE, __ATOMIC_RELAXED);
+	if (s->rsp.donation)
+		pv_handle_take(new_handle(&s->req), s->rsp.donation);
+	return s->rsp.ret;
+}
+
+/* ---- console, end ---- */
+
+static void send_text(u32 cmd, u64 arg, const char *text, size_t len)
+{
+	struct pv_slot s;
+
+	mc_pv_get(&s);
+	len = min(len, (size_t)RING_BUF_SIZE);
+	memcpy(s.buf, text, len);
+	s.req.cmd = cmd;
+	s.req.u.ctl = (struct pv_req_ctl){ .arg = arg, .len = (u32)len };
+	mc_pv_call(&s);
+	mc_pv_put(&s);
+}
+
+void mc_console(const char *text, size_t len) { send_text(PV_LOG, LOG_INFO, text, len); }
+
+void mc_poweroff(int wait_status)
+{
+	for (;;)
+		send_text(PV_POWEROFF, (u32)wait_status, "", 0);
+}
+
+static size_t backtrace(char *buf, size_t size)
+{
+	u64 *fp = __builtin_frame_address(0), base = (u64)pv_self();
+	size_t n = 0;
+	int i;
+
+	for (i = 0; i < 24 && (u64)fp > base && (u64)fp < base + TBLOCK_SIZE - 16 && fp[1]; i++) {
+		n += (size_t)snprintf(buf + n, size - n, "\n  #%d %#llx", i, (unsigned long long)fp[1]);
+		fp = (u64 *)fp[0];
+	}
+	return n;
+}
+
+void mc_panic(const char *text)
+{
+	static char msg[2048];
+	size_t n = (size_t)snprintf(msg, 1024, "%s", text);
+
+	n = min(n, (size_t)1023);
+	n += backtrace(msg + n, sizeof(msg) - n);
+	for (;;)
+		send_text(PV_PANIC, 0, msg, n);
+}
+
+const void *mc_boot_info(void) { return BOOT; }
+struct vm_counters *mc_counters(void) { return COUNTERS; }
+
+void *mc_heap_grow(size_t len)
+{
+	static u64 used __attribute__((section(".data.hot")));
+	u64 old = __atomic_fetch_add(&used, len, __ATOMIC_RELAXED);
+
+	if (old + len > KHEAP_MAX) {
+		__atomic_fetch_sub(&used, len, __ATOMIC_RELAXED);
+		return NULL;
+	}
+	return (void *)(KHEAP_BASE + old);
+}

@@ -1,0 +1,329 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Threads: task blocks, start and end, park and kick; and vm0, which reaps the host processes. */
+#include <asm/mman.h>
+#include <asm/signal.h>
+#include <linux/futex.h>
+#include <linux/time_types.h>
+#include <linux/wait.h>
+
+#include "hostcall.h"
+
+_Static_assert(SIG_KICK == SIG_KICK_NR, "the filter and the machine disagree");
+
+/* Blocks of threads that ended or are about to: reusable once `dead` is set (entry.S, hostcall_site_exit). */
+static struct pv_thread *free_blocks __attribute__((section(".data.hot")));
+static struct mutex free_lock __attribute__((section(".data.hot")));
+
+/* Kernel threads to be started by vm0. */
+static struct pv_thread *kthread_queue __attribute__((section(".data.hot")));
+static struct pv_thread *vm0_thread __attribute__((section(".data.hot")));
+/* Heap space for blocks, taken in larger pieces so that blocks are aligned and dense. */
+static u64 block_next, block_end;
+
+static struct pv_thread *block_recycle(void)
+{
+	struct pv_thread **pp, *t;
+
+	for (pp = &free_blocks; (t = *pp); pp = &t->next_free) {
+		if (__atomic_load_n(&t->dead, __ATOMIC_ACQUIRE)) {
+			*pp = t->next_free;
+			return t;
+		}
+	}
+	return NULL;
+}
+
+static struct pv_thread *block_new(void)
+{
+	u64 p;
+
+	if (block_next == block_end) {
+		u64 len = 16 * TBLOCK_SIZE;
+
+		p = (u64)mc_heap_grow(len + TBLOCK_SIZE);
+		if (!p)
+			return NULL;
+		block_next = (p + TBLOCK_SIZE - 1) & ~(TBLOCK_SIZE - 1ULL);
+		block_end = block_next + len;
+	}
+	p = block_next;
+	block_next += TBLOCK_SIZE;
+	return (struct pv_thread *)p;
+}
+
+struct task *mc_task_alloc(size_t size)
+{
+	struct pv_thread *t;
+
+	BUG_ON(size > TBLOCK_ALT);
+	mutex_lock(&free_lock);
+	t = block_recycle();
+	if (!t)
+		t = block_new();
+	mutex_unlock(&free_lock);
+	if (!t)
+		return NULL;
+	memset(t, 0, size);
+	t->self = t;
+	t->regs = (struct pt_regs *)((char *)t + TBLOCK_REGS);
+	return (struct task *)t;
+}
+
+static void block_push(struct pv_thread *t)
+{
+	mutex_lock(&free_lock);
+	t->next_free = free_blocks;
+	free_blocks = t;
+	mutex_unlock(&free_lock);
+}
+
+void mc_task_free(struct task *task)
+{
+	pv_of(task)->dead = 1;
+	block_push(pv_of(task));
+}
+
+void mc_thread_exit(bool last)
+{
+	struct pv_thread *t = pv_self();
+	register long nr __asm__("rax") = last ? __NR_exit_group : __NR_exit;
+	register long status __asm__("rdi") = 0;
+
+	t->dead = 0;
+	block_push(t);
+	__asm__ volatile("jmp hostcall_site_exit" ::"r"(nr), "r"(status) : "memory");
+	__builtin_unreachable();
+}
+
+struct task *mc_current(void) { return (struct task *)pv_self(); }
+struct pt_regs *mc_regs(struct task *t) { return pv_of(t)->regs; }
+u32 mc_host_tid(struct task *t) { return pv_of(t)->host_tid; }
+void mc_regs_changed(void) { __atomic_or_fetch(&pv_self()->work, WORK_FULL, __ATOMIC_RELAXED); }
+
+static long host_clone(struct pv_thread *child, u64 flags)
+{
+	register long r12 __asm__("r12") = (long)child;
+	register long r10 __asm__("r10") = 0;
+	register long r8 __asm__("r8") = 0;
+	long ret;
+
+	pv_self()->nhostcalls++;
+	__asm__ volatile("call hostcall_site_clone"
+			 : "=a"(ret)
+			 : "D"(flags), "S"(child->regs), "d"(&child->new_tid), "r"(r10), "r"(r8), "r"(r12)
+			 : "rcx", "r11", "memory");
+	return ret;
+}
+
+static int start_kernel_thread(struct pv_thread *child)
+{
+	mutex_lock(&free_lock);
+	child->next_free = kthread_queue;
+	kthread_queue = child;
+	mutex_unlock(&free_lock);
+	__atomic_or_fetch(&vm0_thread->work, 1, __ATOMIC_SEQ_CST);
+	mc_kick((struct task *)vm0_thread);
+	return 0;
+}
+
+int mc_thread_start(struct task *task, enum mc_start how, const struct pt_regs *regs)
+{
+	static const u64 flags[] = {
+		[MC_THREAD] = CLONE_FLAGS_THREAD,
+		[MC_FORK] = CLONE_FLAGS_FORK,
+		[MC_VFORK] = CLONE_FLAGS_VFORK,
+	};
+	struct pv_thread *child = pv_of(task), *me = pv_self();
+	long r;
+
+	child->how = how;
+	if (how == MC_KERNEL)
+		return start_kernel_thread(child);
+	*child->regs = *regs;
+	child->shared_space = how == MC_VFORK || (how == MC_THREAD && me->shared_space);
+	child->host_pid = how == MC_THREAD ? me->host_pid : 0;
+	r = host_clone(child, flags[how]);
+	return r < 0 ? (int)r : 0;
+}
+
+/* First C code of a started thread, on its own kernel stack. entry.S then leaves to user mode with its registers. */
+void pv_child_main(struct pv_thread *t)
+{
+	if (t->how != MC_THREAD && t->how != MC_KERNEL)
+		t->host_pid = t->new_tid;
+	if (t->how == MC_FORK)
+		PRIV->patch_lock.state = 0; /* its holder, if any, is not in this process */
+	pv_signal_stack(t);
+	/* Kicks before this would run the handler on the parent's signal stack; work is looked at on the way out. */
+	__atomic_store_n(&t->host_tid, t->new_tid, __ATOMIC_RELEASE);
+	if (t->boot)
+		kernel_boot();
+	if (t->how == MC_KERNEL)
+		kernel_thread_main((struct task *)t);
+	kernel_task_start((struct task *)t);
+}
+
+/* ---- park, unpark, kick ---- */
+
+int pv_futex_wait(u32 *word, u32 val, u64 deadline, bool intr)
+{
+	struct __kernel_timespec ts, *tp = NULL;
+
+	if (deadline != MC_FOREVER) {
+		ts.tv_sec = (s64)(deadline / NSEC_PER_SEC);
+		ts.tv_nsec = (s64)(deadline % NSEC_PER_SEC);
+		tp = &ts;
+	}
+	if (intr)
+		return (int)hostcall_intr(futex, word, FUTEX_WAIT_BITSET, val, tp, 0, FUTEX_BITSET_MATCH_ANY);
+	return (int)hostcall(futex, word, FUTEX_WAIT_BITSET, val, tp, 0, FUTEX_BITSET_MATCH_ANY);
+}
+
+static int park(u64 deadline, bool intr)
+{
+	struct pv_thread *t = pv_self();
+	u32 none = TOKEN_NONE;
+	int r;
+
+	if (__atomic_compare_exchange_n(&t->token, &none, TOKEN_SLEEP, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
+		r = pv_futex_wait(&t->token, TOKEN_SLEEP, deadline, intr);
+	else
+		r = 0;
+	if (__atomic_exchange_n(&t->token, TOKEN_NONE, __ATOMIC_SEQ_CST) == TOKEN_SET)
+		return 0;
+	if (r == -ETIMEDOUT)
+		return r;
+	return intr && t->work ? -EINTR : 0;
+}
+
+int mc_park(u64 deadline) { return park(deadline, true); }
+int mc_park_killable(u64 deadline) { return park(deadline, false); }
+
+static void send_kick(struct pv_thread *t)
+{
+	u32 pid = t->host_pid ? t->host_pid : t->host_tid;
+
+	if (t->host_tid)
+		hostcall(tgkill, pid, t->host_tid, SIG_KICK);
+}
+
+void mc_unpark(struct task *task)
+{
+	struct pv_thread *t = pv_of(task);
+	u32 old = __atomic_exchange_n(&t->token, TOKEN_SET, __ATOMIC_SEQ_CST);
+
+	if (old == TOKEN_SLEEP)
+		hostcall(futex, &t->token, FUTEX_WAKE, 1, 0, 0, 0);
+	else if (old == TOKEN_HOST)
+		send_kick(t);
+}
+
+void mc_kick(struct task *task)
+{
+	if (pv_of(task) != pv_self())
+		send_kick(pv_of(task));
+}
+
+void mc_lock_wait(u32 *word, u32 val)
+{
+	pv_futex_wait(word, val, MC_FOREVER, false);
+}
+
+void mc_lock_wake(u32 *word, int n)
+{
+	hostcall(futex, word, FUTEX_WAKE, n, 0, 0, 0);
+}
+
+/* Let others run: sleep for the shortest time the host knows. */
+void mc_yield(void)
+{
+	u32 word = 0;
+
+	pv_futex_wait(&word, 0, mc_clock(1 /* CLOCK_MONOTONIC */) + 1000, false);
+}
+
+void pv_user_work(struct pt_regs *regs)
+{
+	struct pv_thread *t = pv_self();
+
+	while (__atomic_load_n(&t->work, __ATOMIC_ACQUIRE) & ~WORK_FULL)
+		kernel_user_work(regs);
+	__atomic_and_fetch(&t->work, ~WORK_FULL, __ATOMIC_SEQ_CST);
+}
+
+void pv_bounced(struct pt_regs *regs)
+{
+	struct pv_thread *t = pv_self();
+	u32 sig = t->fault_sig;
+
+	if (!sig)
+		return;
+	t->fault_sig = 0;
+	kernel_user_fault(regs, (int)sig, t->fault_code, t->fault_addr, t->fault_trapno, t->fault_err);
+}
+
+s64 pv_trapped_syscall(struct pt_regs *regs)
+{
+	__atomic_fetch_add(&COUNTERS->traps, 1, __ATOMIC_RELAXED);
+	if (!BOOT->no_patch)
+		pv_patch_consider(regs);
+	return kernel_syscall(regs);
+}
+
+/* ---- vm0: pid 1 of the VM's pid namespace ---- */
+
+static void start_queued(void)
+{
+	struct pv_thread *t, *next;
+
+	mutex_lock(&free_lock);
+	t = kthread_queue;
+	kthread_queue = NULL;
+	mutex_unlock(&free_lock);
+	for (; t; t = next) {
+		next = t->next_free;
+		t->host_pid = 1;
+		if (host_clone(t, CLONE_FLAGS_THREAD) < 0)
+			panic("vm0: cannot start a kernel thread");
+	}
+}
+
+/* Orderly ends are exit status 0 (mc_thread_exit). Everything else is a crash of the VM. */
+static void reaped(long pid, int status)
+{
+	if ((status & 0x7f) == 0 && status == 0)
+		return;
+	if ((status & 0x7f) == SIGKILL)
+		panic("host process %ld of the VM was killed (SIGKILL from outside, or out of memory)", pid);
+	panic("host process %ld of the VM ended with wait status %#x", pid, status);
+}
+
+static void start_first(void)
+{
+	struct pv_thread *t = (struct pv_thread *)mc_task_alloc(TBLOCK_ALT);
+
+	if (!t)
+		panic("no memory for the first process");
+	t->how = MC_FORK;
+	t->boot = true;
+	if (host_clone(t, CLONE_FLAGS_FIRST) < 0)
+		panic("vm0: cannot start the first process");
+}
+
+void pv_vm0_main(void)
+{
+	vm0_thread = pv_self();
+	start_first();
+	for (;;) {
+		int status = 0;
+		long pid;
+
+		__atomic_and_fetch(&vm0_thread->work, 0, __ATOMIC_SEQ_CST);
+		start_queued();
+		pid = hostcall_intr(wait4, -1, &status, __WALL, 0);
+		if (pid > 0)
+			reaped(pid, status);
+		else if (pid != -EINTR)
+			panic("vm0: no guest process is left (wait4: %ld)", pid);
+	}
+}
