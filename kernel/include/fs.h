@@ -75,8 +75,8 @@ struct file_ops {
 #define FMODE_HOST 16u    /* f->handle is donated: read, write and poll go straight to the machine (mc_io, mc_poll) */
 #define FMODE_EXEC 32u
 #define FMODE_HOSTPOLL 64u /* readiness is the host's: epoll and poll use f->handle with mc_poll/mc_watch */
-#define FMODE_WATCH 128u   /* an epoll file: readiness depends on guest queues and on f->handle, a host watch */
-#define FMODE_LOCKED 128u  /* flock or OFD locks may be held through it */
+#define FMODE_WATCH 256u   /* an epoll file: readiness depends on guest queues and on f->handle, a host watch */
+#define FMODE_LOCKED 256u  /* flock or OFD locks may be held through it */
 
 struct file {
 	refcount_t ref;
