@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Control calls: credentials, the VM's end, messages. */
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "call/control.h"
+#include "call/cred.h"
+#include "call/server_impl.h"
+
+#define TEXT_MAX PV_PATH_MAX
+
+static int cred_new_decode(struct call *c)
+{
+	u64 number = c->req.u.ctl.arg;
+
+	return number >= 1 && number < PV_MAX_CREDS ? 0 : violation(c, "credential number out of range");
+}
+
+static int cred_new_perform(struct call *c)
+{
+	struct pv_cred cred;
+	int ret;
+
+	fetch(&cred, c->buf, sizeof(cred));
+	if (cred.ngroups > sizeof(cred.groups) / sizeof(cred.groups[0]))
+		return violation(c, "too many groups");
+	if (cred.fsuid == ~0u || cred.fsgid == ~0u)
+		return violation(c, "credentials without an id");
+	ret = cred_new(&c->srv->creds, c->req.u.ctl.arg, &cred);
+	return ret == -EEXIST ? violation(c, "a new credential's number is in use") : ret;
+}
+
+static int cred_free_perform(struct call *c)
+{
+	int ret = cred_free(&c->srv->creds, c->req.u.ctl.arg);
+
+	return ret == -EBADF ? violation(c, "credentials that do not exist") : ret;
+}
+
+static int no_decode(struct call *c)
+{
+	return 0;
+}
+
+static int poweroff(struct call *c)
+{
+	const struct pv_server_config *cfg = &c->srv->cfg;
+
+	if (cfg->poweroff)
+		cfg->poweroff(cfg->ctx, (int)c->req.u.ctl.arg);
+	return CALL_NO_ANSWER;
+}
+
+/* Text for people: cut to what we hold, and without the bytes that would fool a terminal. */
+static int text_decode(struct call *c)
+{
+	u32 len = c->req.u.ctl.len;
+	char *text = c->path[0];
+
+	if (len > RING_BUF_SIZE)
+		return violation(c, "text over the end of the buffer");
+	if (len > TEXT_MAX)
+		len = TEXT_MAX;
+	fetch(text, c->buf, len);
+	text[len] = '\0';
+	for (u32 i = 0; i < len; i++) {
+		unsigned char ch = text[i];
+
+		if ((ch < ' ' && ch != '\n' && ch != '\t') || ch == 0x7f)
+			text[i] = '?';
+	}
+	return 0;
+}
+
+static int panic(struct call *c)
+{
+	const struct pv_server_config *cfg = &c->srv->cfg;
+
+	if (cfg->panic)
+		cfg->panic(cfg->ctx, c->path[0]);
+	return CALL_NO_ANSWER;
+}
+
+static int log_(struct call *c)
+{
+	const struct pv_server_config *cfg = &c->srv->cfg;
+
+	if (cfg->log)
+		cfg->log(cfg->ctx, (int)c->req.u.ctl.arg, c->path[0]);
+	return 0;
+}
+
+static int sethostname_(struct call *c)
+{
+	return sethostname(c->path[0], strlen(c->path[0])) < 0 ? -errno : 0;
+}
+
+#define C(cmd) [PV_##cmd - PV_CRED_NEW]
+const struct pv_command control_commands[] = {
+	C(CRED_NEW) = { "cred_new", cred_new_decode, cred_new_perform, 0 },
+	C(CRED_FREE) = { "cred_free", cred_new_decode, cred_free_perform, 0 },
+	C(POWEROFF) = { "poweroff", no_decode, poweroff, 0 },
+	C(PANIC) = { "panic", text_decode, panic, 0 },
+	C(LOG) = { "log", text_decode, log_, 0 },
+	C(MEM_READ) = { "mem_read", mem_decode, mem_read, 0 },
+	C(MEM_WRITE) = { "mem_write", mem_decode, mem_write, 0 },
+	C(DECODE) = { "decode", site_decode, site_perform, 0 },
+	C(SYSCTL) = { "sysctl", sysctl_decode, sysctl_read, 0 },
+	C(NETFILE) = { "netfile", name_in_buffer_decode, netfile_read, 0 },
+	C(HOST_STAT) = { "host_stat", no_decode, host_stat, 0 },
+	C(SETHOSTNAME) = { "sethostname", name_in_buffer_decode, sethostname_, 0 },
+};

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * cred.h: whose authority a call uses. The guest registers its credentials once by number; a
+ * serving thread takes them on before it acts. Only thread-local state is changed.
+ */
+#ifndef CALLGATE_CALL_CRED_H
+#define CALLGATE_CALL_CRED_H
+
+#include <pthread.h>
+#include <stdbool.h>
+
+#include "pvcall.h"
+
+struct cred {
+	int refs; /* atomic */
+	u32 fsuid, fsgid;
+	u64 caps;
+	u32 ngroups;
+	u32 groups[];
+};
+
+struct cred_table {
+	pthread_mutex_t lock;
+	struct cred *creds[PV_MAX_CREDS]; /* 0: all-powerful root of the container */
+};
+
+int creds_init(struct cred_table *t);
+void creds_destroy(struct cred_table *t);
+/* Both: -EEXIST, -EBADF, -ENOMEM. */
+int cred_new(struct cred_table *t, u32 number, const struct pv_cred *from);
+int cred_free(struct cred_table *t, u32 number);
+struct cred *cred_get(struct cred_table *t, u32 number); /* counted; NULL: there is none */
+void cred_put(struct cred *c);
+
+struct pv_server;
+struct pv_handle;
+
+/* A serving thread: what it has taken on at present. */
+struct caller {
+	struct pv_server *srv;
+	struct cred *cred;      /* counted */
+	struct pv_handle *root; /* counted; NULL: the container's root */
+	u64 permitted;          /* what the thread could have at most */
+	u64 effective;
+	bool fixed; /* without CAP_SETUID or CAP_SETGID (rootless): one identity for all */
+};
+
+/* To be called once by the thread itself. 0 or -errno. */
+int caller_init(struct caller *me, struct pv_server *srv);
+void caller_exit(struct caller *me);
+/* Take on credentials; a root directory. 0 or -errno, and then the thread must not act. */
+int caller_become(struct caller *me, struct cred *cred);
+int caller_chroot(struct caller *me, struct pv_handle *root);
+
+#endif

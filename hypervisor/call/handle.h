@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * handle.h: the hypervisor's table of the guest's handles. It holds the master descriptor of each. An
+ * entry is counted: a release does not close a descriptor that another thread is using.
+ */
+#ifndef CALLGATE_CALL_HANDLE_H
+#define CALLGATE_CALL_HANDLE_H
+
+#include <pthread.h>
+#include <stdbool.h>
+
+#include "layout.h"
+#include "types.h"
+
+enum handle_kind {
+	HANDLE_PATH,    /* O_PATH: a name, nothing else */
+	HANDLE_DIR,     /* an open directory */
+	HANDLE_FILE,    /* a regular file */
+	HANDLE_SOCKET,  /* inet, donated */
+	HANDLE_NETLINK, /* never donated */
+	HANDLE_MEMFD,
+	HANDLE_WATCH,   /* epoll */
+	HANDLE_INOTIFY,
+	HANDLE_STREAM,  /* stdio that is a pipe, terminal, device or foreign socket */
+};
+
+#define KIND(k) (1u << HANDLE_##k)
+#define KINDS_ANY (~0u)
+#define KINDS_DATA (KIND(FILE) | KIND(MEMFD) | KIND(STREAM))
+#define KINDS_DONATED (KINDS_DATA | KIND(SOCKET) | KIND(WATCH) | KIND(INOTIFY))
+
+struct pv_handle {
+	int refs; /* atomic */
+	int fd;
+	enum handle_kind kind;
+	bool connected; /* a stream socket which may need a FIN at release */
+	bool flocked, locked; /* flock or OFD locks were taken through it */
+};
+
+#define HANDLE_CHUNK 1024u
+
+struct handle_table {
+	pthread_mutex_t lock;
+	struct pv_handle **chunks[MAX_HANDLES / HANDLE_CHUNK];
+};
+
+void handles_init(struct handle_table *t);
+void handles_destroy(struct handle_table *t);
+bool handle_in_use(struct handle_table *t, u32 id);
+/* Takes over fd on success. -EEXIST: the number is in use. */
+int handle_insert(struct handle_table *t, u32 id, enum handle_kind kind, int fd);
+/* A counted reference, or NULL. */
+struct pv_handle *handle_get(struct handle_table *t, u32 id);
+struct pv_handle *handle_ref(struct pv_handle *h);
+void handle_put(struct pv_handle *h);
+/* Takes the entry out of the table; the reference passes to the caller. NULL: there is none. */
+struct pv_handle *handle_remove(struct handle_table *t, u32 id);
+
+#endif

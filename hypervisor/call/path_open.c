@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * PV_OPEN. Regular files are opened and donated; directories are opened and stay here. Devices, FIFOs and
+ * sockets are only described: the guest serves them.
+ */
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/statfs.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include "call/path.h"
+#include "call/server_impl.h"
+
+#define OPEN_FLAGS                                                                              \
+	(O_ACCMODE | O_CREAT | O_EXCL | O_TRUNC | O_APPEND | O_NONBLOCK | O_SYNC | O_DIRECT |     \
+	 O_LARGEFILE | O_DIRECTORY | O_NOFOLLOW | O_NOATIME | O_PATH | O_TMPFILE | O_CLOEXEC | \
+	 O_NOCTTY | O_ASYNC | 0100000)
+#define PATH_FLAGS (O_PATH | O_DIRECTORY | O_NOFOLLOW)
+#define STATX_WANTED (STATX_BASIC_STATS | STATX_MNT_ID)
+
+int path_open_decode(struct call *c)
+{
+	const struct pv_req_path *r = &c->req.u.path;
+	int ret = decode_path(c);
+
+	if (ret == 0)
+		ret = decode_new_handle(c, r->arg);
+	if (ret == 0 && (r->flags & ~(u32)OPEN_FLAGS))
+		ret = -EINVAL;
+	return ret;
+}
+
+static bool makes_file(u32 flags)
+{
+	return (flags & O_CREAT) || (flags & O_TMPFILE) == O_TMPFILE;
+}
+
+static int native_open(struct call *c)
+{
+	const struct pv_req_path *r = &c->req.u.path;
+	u64 flags = r->flags & ~(u32)(O_CLOEXEC | O_NOCTTY | O_ASYNC);
+
+	if (flags & O_PATH)
+		flags &= PATH_FLAGS;
+	else
+		flags |= O_NONBLOCK; /* a FIFO's or a lease's; regular files do not mind */
+	return open_in(c->dirfd[0], c->path[0], flags, makes_file(flags) ? r->mode & 07777 : 0,
+		       r->resolve & ~PV_WANT_PATH);
+}
+
+static void describe(const struct statx *st, struct pv_file *f)
+{
+	memset(f, 0, sizeof(*f));
+	f->ino = st->stx_ino;
+	f->dev_major = st->stx_dev_major;
+	f->dev_minor = st->stx_dev_minor;
+	f->mode = st->stx_mode;
+	f->size = st->stx_size;
+	f->uid = st->stx_uid;
+	f->gid = st->stx_gid;
+	f->rdev_major = st->stx_rdev_major;
+	f->rdev_minor = st->stx_rdev_minor;
+	f->mtime_sec = st->stx_mtime.tv_sec;
+	f->mtime_nsec = st->stx_mtime.tv_nsec;
+}
+
+/* The flags of a mount do not change while the container runs: asked once for each mount id. */
+static u32 mount_flags(struct pv_server *srv, int fd, u64 mnt_id)
+{
+	struct mount_flags_entry *e = &srv->mount_flags[mnt_id % MOUNT_FLAGS_CACHE];
+	struct statfs fs;
+
+	if (e->known && e->mnt_id == mnt_id)
+		return e->flags;
+	if (fstatfs(fd, &fs) < 0)
+		return 0;
+	*e = (struct mount_flags_entry){ .mnt_id = mnt_id, .flags = fs.f_flags, .known = true };
+	return e->flags;
+}
+
+static int answer(struct call *c, struct pv_file *f, int fd)
+{
+	char path[PV_PATH_MAX];
+	int len = 0;
+
+	if (fd >= 0 && (c->req.u.path.resolve & PV_WANT_PATH)) {
+		len = path_of_fd(c, fd, path);
+		if (len < 0)
+			return len;
+		memcpy(c->buf + sizeof(*f), path, len);
+	}
+	f->path_len = len;
+	memcpy(c->buf, f, sizeof(*f));
+	return 0;
+}
+
+/*
+ * The host refuses to open sockets, and devices on its nodev mounts, and FIFOs without a reader.
+ * Anything else that fails the same way fails in the guest, too.
+ */
+static int open_refused(struct call *c, int err)
+{
+	struct pv_file f;
+	struct statx st;
+	u64 nofollow = c->req.u.path.flags & O_NOFOLLOW;
+	int fd = open_in(c->dirfd[0], c->path[0], O_PATH | nofollow, 0,
+			 c->req.u.path.resolve & ~PV_WANT_PATH);
+
+	if (fd < 0)
+		return err;
+	if (statx(fd, "", AT_EMPTY_PATH, STATX_WANTED, &st) < 0)
+		memset(&st, 0, sizeof(st));
+	describe(&st, &f);
+	f.mnt_flags = mount_flags(c->srv, fd, st.stx_mnt_id);
+	if (S_ISFIFO(st.stx_mode) || S_ISSOCK(st.stx_mode) || S_ISCHR(st.stx_mode) ||
+	    S_ISBLK(st.stx_mode))
+		err = answer(c, &f, fd);
+	close(fd);
+	return err;
+}
+
+static int keep(struct call *c, struct pv_file *f, int fd)
+{
+	u32 flags = c->req.u.path.flags, id = c->req.u.path.arg;
+	enum handle_kind kind = HANDLE_FILE;
+	int ret;
+
+	if (flags & O_PATH)
+		kind = HANDLE_PATH;
+	else if (S_ISDIR(f->mode))
+		kind = HANDLE_DIR;
+	f->opened = 1;
+	f->created = (flags & (O_CREAT | O_EXCL)) == (O_CREAT | O_EXCL);
+	ret = answer(c, f, fd);
+	if (ret < 0) {
+		close(fd);
+		return ret;
+	}
+	return call_install(c, id, kind, fd, kind == HANDLE_FILE);
+}
+
+static int opened(struct call *c, int fd)
+{
+	const struct pv_marker *m;
+	struct pv_file f;
+	struct statx st;
+	int ret;
+
+	if (statx(fd, "", AT_EMPTY_PATH, STATX_WANTED, &st) < 0) {
+		ret = -errno;
+		close(fd);
+		return ret;
+	}
+	m = marker_of(c, makedev(st.stx_dev_major, st.stx_dev_minor));
+	describe(&st, &f);
+	f.mnt_flags = mount_flags(c->srv, fd, st.stx_mnt_id);
+	if (!m && (c->req.u.path.flags & O_PATH || S_ISREG(f.mode) || S_ISDIR(f.mode)))
+		return keep(c, &f, fd);
+	ret = m ? cross_at(c, m) : answer(c, &f, fd);
+	close(fd);
+	return ret;
+}
+
+int path_open(struct call *c)
+{
+	u32 flags = c->req.u.path.flags;
+	enum last last = LAST_FOLLOW;
+	int fd = native_open(c);
+
+	if (fd >= 0)
+		return opened(c, fd);
+	if (fd == -ENXIO || fd == -EACCES)
+		fd = open_refused(c, fd);
+	if ((flags & O_NOFOLLOW) || (flags & (O_CREAT | O_EXCL)) == (O_CREAT | O_EXCL))
+		last = LAST_NOFOLLOW;
+	return fd < 0 ? cross_failed(c, 0, last, fd) : fd;
+}

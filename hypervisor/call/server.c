@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "call/server.h"
+
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "call/server_impl.h"
+
+static void *server_main(void *arg)
+{
+	struct pv_server *srv = arg;
+	struct caller me;
+
+	pthread_setname_np(pthread_self(), "pv-server");
+	if (caller_init(&me, srv) < 0)
+		serve_violation(srv, "a server thread cannot be set up");
+	while (!server_stopping(srv)) {
+		wait_for_request(srv);
+		while (!server_stopping(srv) && ring_pending(srv) && serve_next(srv, &me))
+			;
+	}
+	caller_exit(&me);
+	return NULL;
+}
+
+/*
+ * Is a procfs visible to the container (a bind mount of the host's)? Its magic links would lead path
+ * walks out of the container with the hypervisor's authority. If in doubt: yes.
+ */
+static bool magic_links_visible(int procfd)
+{
+	int fd = openat(procfd, "self/mountinfo", O_RDONLY | O_CLOEXEC);
+	FILE *f = fd >= 0 ? fdopen(fd, "r") : NULL;
+	char *line = NULL;
+	bool found = false;
+	size_t room = 0;
+
+	if (!f)
+		return true;
+	while (!found && getline(&line, &room, f) > 0)
+		found = strstr(line, " - proc ");
+	free(line);
+	fclose(f);
+	return found;
+}
+
+static int copy_markers(struct pv_server *srv, const struct pv_server_config *cfg)
+{
+	srv->cfg.nmarkers = 0;
+	srv->markers = calloc(cfg->nmarkers + 1, sizeof(*srv->markers));
+	if (!srv->markers)
+		return -ENOMEM;
+	srv->cfg.markers = srv->markers;
+	for (unsigned int i = 0; i < cfg->nmarkers; i++) {
+		srv->markers[i].dev = cfg->markers[i].dev;
+		srv->markers[i].target = strdup(cfg->markers[i].target);
+		if (!srv->markers[i].target)
+			return -ENOMEM;
+		srv->cfg.nmarkers++;
+	}
+	return 0;
+}
+
+static void server_free(struct pv_server *srv)
+{
+	handles_destroy(&srv->handles);
+	if (srv->creds.creds[0])
+		creds_destroy(&srv->creds);
+	for (unsigned int i = 0; srv->markers && i < srv->cfg.nmarkers; i++)
+		free((char *)srv->markers[i].target);
+	free(srv->markers);
+	free(srv->calls);
+	free(srv);
+}
+
+static bool many_cpus(void)
+{
+	cpu_set_t set;
+
+	return sched_getaffinity(0, sizeof(set), &set) < 0 || CPU_COUNT(&set) > 1;
+}
+
+static struct pv_server *server_make(const struct pv_server_config *cfg)
+{
+	struct pv_server *srv = calloc(1, sizeof(*srv));
+
+	if (!srv)
+		return NULL;
+	srv->cfg = *cfg;
+	srv->ring = cfg->ring;
+	srv->data = (u8 *)cfg->ring + RING_DATA_OFF;
+	srv->spinner.allowed = many_cpus();
+	srv->magic = magic_links_visible(cfg->procfd);
+	pthread_mutex_init(&srv->donor.lock, NULL);
+	workers_init(&srv->workers);
+	handles_init(&srv->handles);
+	srv->calls = calloc(RING_SLOTS, sizeof(*srv->calls));
+	if (copy_markers(srv, cfg) < 0 || creds_init(&srv->creds) < 0 || !srv->calls) {
+		server_free(srv);
+		return NULL;
+	}
+	return srv;
+}
+
+int pv_server_start(struct pv_server **out, const struct pv_server_config *config)
+{
+	struct pv_server *srv = server_make(config);
+	sigset_t all, old;
+	int ret;
+
+	if (!srv)
+		return -ENOMEM;
+	srv->ring->magic = RING_MAGIC;
+	srv->ring->version = RING_VERSION;
+	/* Server threads take no signals: those are the process's main thread's. */
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	ret = pthread_create(&srv->thread, NULL, server_main, srv);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	if (ret) {
+		server_free(srv);
+		return -ret;
+	}
+	*out = srv;
+	return 0;
+}
+
+static enum handle_kind kind_of(int fd)
+{
+	struct stat st = { 0 };
+	int flags = fcntl(fd, F_GETFL);
+
+	if (flags >= 0 && (flags & O_PATH))
+		return HANDLE_PATH;
+	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
+		return HANDLE_FILE;
+	if (S_ISDIR(st.st_mode))
+		return HANDLE_DIR;
+	return HANDLE_STREAM;
+}
+
+int pv_server_add_handle(struct pv_server *server, u32 id, int fd)
+{
+	return handle_insert(&server->handles, id, kind_of(fd), fd);
+}
+
+void pv_server_stop(struct pv_server *server)
+{
+	server_set_stopping(server);
+	ring_wake_server(server);
+	pthread_join(server->thread, NULL);
+	if (workers_stop(&server->workers))
+		server_free(server);
+}
+
+void pv_server_stats(struct pv_server *server,
+		     void (*fn)(void *arg, const struct pv_command_stats *stats), void *arg)
+{
+	for (u32 i = 0; i < COMMANDS; i++) {
+		const struct pv_command *command = command_at(i);
+		struct pv_command_stats stats;
+
+		if (!command || !command->name)
+			continue;
+		stats.name = command->name;
+		stats.calls = __atomic_load_n(&server->counters[i].calls, __ATOMIC_RELAXED);
+		stats.errors = __atomic_load_n(&server->counters[i].errors, __ATOMIC_RELAXED);
+		stats.crossings = __atomic_load_n(&server->counters[i].crossings, __ATOMIC_RELAXED);
+		if (stats.calls)
+			fn(arg, &stats);
+	}
+}

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * server.h: the PV call server, the hypervisor's end of abi/ring.h and abi/pvcall.h.
+ *
+ * The server is a set of threads in the hypervisor process. The process's own root must be the
+ * container's root directory, and its mount namespace must hold nothing else: then the host
+ * kernel's own path walk cannot leave the container, whatever the guest asks. The
+ * threads change only thread-local state (file system ids, groups, effective
+ * capabilities, root, working directory, umask), never that of the whole process.
+ *
+ * Callbacks run on server threads. They may not call pv_server_stop(). After poweroff,
+ * panic or protocol_error the server answers nothing more.
+ */
+#ifndef CALLGATE_CALL_SERVER_H
+#define CALLGATE_CALL_SERVER_H
+
+#include <sys/types.h>
+
+#include "types.h"
+
+/* The empty read-only tmpfs that lies on the host side where the guest has mounted something. */
+struct pv_marker {
+	dev_t dev;          /* its st_dev; each marker is a file system of its own */
+	const char *target; /* absolute path in the container */
+};
+
+struct pv_server_config {
+	void *ring;   /* RING_SIZE bytes, shared with the guest */
+	int chan_fd;  /* SOCK_SEQPACKET, sending end: SCM_RIGHTS messages with a struct pv_donation */
+	int rootfd;   /* O_PATH of the container's root directory */
+	int procfd;   /* a detached procfs in which this process is visible */
+	int vm_procfd; /* a procfs of the VM's pid namespace, for PV_MEM_*; -1: use host_pid */
+	int cgroupfd; /* the container's cgroup directory, for memory.current; -1: none */
+	const struct pv_marker *markers; /* copied, with their targets */
+	unsigned int nmarkers;
+	u64 caps;     /* capabilities that the container may ever have: the ceiling of every credential */
+	void *ctx;    /* for the callbacks, each of which may be NULL */
+	void (*poweroff)(void *ctx, int wait_status);
+	void (*panic)(void *ctx, const char *text);
+	void (*protocol_error)(void *ctx, const char *why);
+	void (*log)(void *ctx, int level, const char *text);
+	/* Host pid of a process given by its pid in the VM; 0 or less: there is none. */
+	pid_t (*host_pid)(void *ctx, u32 pid);
+};
+
+/* The payload of a donation message. */
+struct pv_donation {
+	u32 sequence; /* from 1, without gaps: the order of sending */
+	u32 handle;
+};
+
+struct pv_server;
+
+/* Starts the main server thread. The descriptors stay the caller's and must outlive the server. 0 or -errno. */
+int pv_server_start(struct pv_server **out, const struct pv_server_config *config);
+
+/*
+ * Enters a descriptor under a handle number of the hypervisor's choosing (stdio, bind mounts below
+ * guest-side mounts). Only before the guest runs. Takes over the descriptor on success.
+ */
+int pv_server_add_handle(struct pv_server *server, u32 id, int fd);
+
+/*
+ * Stops serving and frees everything, unless a thread is stuck in a host call: that one keeps
+ * its memory until the process exits.
+ */
+void pv_server_stop(struct pv_server *server);
+
+/* Calls fn once for each command that was served at least once. */
+struct pv_command_stats {
+	const char *name;
+	u64 calls, errors, crossings;
+};
+void pv_server_stats(struct pv_server *server,
+		     void (*fn)(void *arg, const struct pv_command_stats *stats), void *arg);
+
+#endif

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The server's own state, for the files of hypervisor/call/ only. */
+#ifndef CALLGATE_CALL_SERVER_IMPL_H
+#define CALLGATE_CALL_SERVER_IMPL_H
+
+#include <pthread.h>
+
+#include "call/call.h"
+#include "call/cred.h"
+#include "call/handle.h"
+#include "call/server.h"
+#include "call/workers.h"
+
+/* How long to poll the ring before sleeping: see wait.c. */
+struct spinner {
+	u64 idle_since; /* ns */
+	int score;      /* > 0: requests have been following each other closely */
+	bool allowed;   /* more than one CPU */
+};
+
+struct donor {
+	pthread_mutex_t lock; /* order of sending == order of numbers */
+	u32 sequence;
+};
+
+/* See mount_flags() in path_open.c: main thread only. */
+#define MOUNT_FLAGS_CACHE 64
+struct mount_flags_entry {
+	u64 mnt_id;
+	u32 flags;
+	bool known;
+};
+
+struct command_counter {
+	u64 calls, errors, crossings; /* atomic */
+};
+
+struct pv_server {
+	struct pv_server_config cfg;
+	struct pv_marker *markers;
+	struct ring_header *ring;
+	u8 *data;
+	u32 consumed;   /* requests taken: ours alone, never read from the ring */
+	bool stopping;  /* atomic */
+	bool magic;     /* a procfs is visible in the container: names may hold magic links */
+	pthread_t thread;
+	struct spinner spinner;
+	struct workers workers;
+	struct donor donor;
+	struct handle_table handles;
+	struct cred_table creds;
+	struct call *calls; /* one for each slot */
+	bool busy[RING_SLOTS]; /* atomic: a call of this slot is being served */
+	struct command_counter counters[COMMANDS];
+	struct mount_flags_entry mount_flags[MOUNT_FLAGS_CACHE];
+};
+
+/* serve.c: perform a decoded call on this thread and answer it. */
+void serve_perform(struct call *c, struct caller *me);
+/* serve.c: take the request at the head of the ring. false: stop serving. */
+bool serve_next(struct pv_server *srv, struct caller *me);
+void serve_violation(struct pv_server *srv, const char *why);
+
+/* wait.c: until the ring holds a request or the server stops. */
+void wait_for_request(struct pv_server *srv);
+bool ring_pending(struct pv_server *srv);
+void ring_wake_server(struct pv_server *srv);
+
+static inline bool server_stopping(struct pv_server *srv)
+{
+	return __atomic_load_n(&srv->stopping, __ATOMIC_SEQ_CST);
+}
+
+static inline void server_set_stopping(struct pv_server *srv)
+{
+	__atomic_store_n(&srv->stopping, true, __ATOMIC_SEQ_CST);
+}
+
+#endif

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* sock.h: pieces of the socket back end that live in files of their own. */
+#ifndef CALLGATE_CALL_SOCK_H
+#define CALLGATE_CALL_SOCK_H
+
+#include <sys/socket.h>
+
+#include "call/call.h"
+
+/*
+ * The mode of every socket on the host. A donated copy shares it with the master. The guest
+ * kernel implements blocking, so the hypervisor can never be held up by a socket.
+ */
+#define SOCKET_MODE (SOCK_NONBLOCK | SOCK_CLOEXEC)
+#define SOCKADDR_MAX 28u
+
+#define KINDS_SOCKET (KIND(SOCKET) | KIND(NETLINK))
+/* Stdio may be a socket of the outside world: what only looks at it, or shuts it down, is harmless. */
+#define KINDS_SOCKET_LIKE (KINDS_SOCKET | KIND(STREAM))
+
+/* Does an address from the guest belong to the families that the guest may use? 0 or -errno. */
+int sock_check_address(const struct call *c, const void *addr, u32 len);
+/* Credentials, the socket, and the bounds of the buffer. */
+int sock_decode(struct call *c, u32 kinds);
+/* Releasing the guest's last reference to a socket. */
+void sock_release(struct pv_handle *h);
+
+/* sock_opt.c */
+int sockopt_decode(struct call *c);
+int sockopt_get(struct call *c);
+int sockopt_set(struct call *c);
+/* sock_msg.c */
+int sendto_decode(struct call *c);
+int sendto_perform(struct call *c);
+int recvfrom_decode(struct call *c);
+int recvfrom_perform(struct call *c);
+/* netlink.c: only requests for information pass. 0 or -EPERM, -EINVAL. */
+int netlink_check(const void *data, size_t len);
+
+#endif

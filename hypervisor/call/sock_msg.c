@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* PV_SENDTO and PV_RECVFROM: datagrams with addresses, control data, and all that is not donated. */
+#include <linux/udp.h>
+#include <netinet/in.h>
+#include <string.h>
+
+#include "call/sock.h"
+#include "call/server_impl.h"
+
+#define SEND_FLAGS (MSG_OOB | MSG_DONTROUTE | MSG_CONFIRM | MSG_MORE | MSG_EOR | MSG_FASTOPEN)
+#define RECV_FLAGS (MSG_OOB | MSG_PEEK | MSG_TRUNC | MSG_ERRQUEUE)
+#define CTL_MAX 4096u
+#define NETLINK_MAX 8192u
+
+int sendto_decode(struct call *c)
+{
+	const struct pv_req_sock *r = &c->req.u.sock;
+	int ret = sock_decode(c, KINDS_SOCKET);
+
+	if (ret < 0)
+		return ret;
+	if (r->addr_len > SOCKADDR_MAX)
+		return violation(c, "address too long");
+	if (r->ctl_len > CTL_MAX)
+		return -ENOBUFS;
+	return 0;
+}
+
+static bool control_allowed(const struct cmsghdr *m)
+{
+	switch (m->cmsg_level) {
+	case IPPROTO_IP:
+		return m->cmsg_type == IP_PKTINFO || m->cmsg_type == IP_TTL ||
+		       m->cmsg_type == IP_TOS;
+	case IPPROTO_IPV6:
+		return m->cmsg_type == IPV6_PKTINFO || m->cmsg_type == IPV6_HOPLIMIT ||
+		       m->cmsg_type == IPV6_TCLASS;
+	case IPPROTO_UDP:
+		return m->cmsg_type == UDP_SEGMENT;
+	default:
+		return false;
+	}
+}
+
+static int control_check(struct msghdr *msg)
+{
+	for (struct cmsghdr *m = CMSG_FIRSTHDR(msg); m; m = CMSG_NXTHDR(msg, m)) {
+		if (m->cmsg_len < sizeof(*m) ||
+		    m->cmsg_len > msg->msg_controllen -
+					  (size_t)((u8 *)m - (u8 *)msg->msg_control) ||
+		    !control_allowed(m))
+			return -EINVAL;
+	}
+	return 0;
+}
+
+/* A netlink message is what it says: it is checked and sent from private memory. */
+static int send_netlink(struct call *c, struct msghdr *msg)
+{
+	static _Thread_local u8 data[NETLINK_MAX];
+	int ret;
+
+	if (msg->msg_iov->iov_len > sizeof(data))
+		return -EMSGSIZE;
+	fetch(data, msg->msg_iov->iov_base, msg->msg_iov->iov_len);
+	ret = netlink_check(data, msg->msg_iov->iov_len);
+	if (ret < 0)
+		return ret;
+	msg->msg_iov->iov_base = data;
+	ret = (int)sendmsg(c->h->fd, msg, MSG_NOSIGNAL | MSG_DONTWAIT);
+	return ret < 0 ? -errno : ret;
+}
+
+int sendto_perform(struct call *c)
+{
+	const struct pv_req_sock *r = &c->req.u.sock;
+	u8 addr[SOCKADDR_MAX];
+	u8 control[CTL_MAX] __attribute__((aligned(8)));
+	struct iovec iov = { c->buf + r->addr_len + r->ctl_len, r->len };
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
+	int ret = 0;
+
+	fetch(addr, c->buf, r->addr_len);
+	fetch(control, c->buf + r->addr_len, r->ctl_len);
+	if (r->addr_len) {
+		msg.msg_name = addr;
+		msg.msg_namelen = r->addr_len;
+		ret = sock_check_address(c, addr, r->addr_len);
+	}
+	if (r->ctl_len) {
+		msg.msg_control = control;
+		msg.msg_controllen = r->ctl_len;
+		ret = ret < 0 ? ret : control_check(&msg);
+	}
+	if (ret < 0)
+		return ret;
+	if (c->h->kind == HANDLE_NETLINK)
+		return send_netlink(c, &msg);
+	ret = (int)sendmsg(c->h->fd, &msg, (int)(r->flags & SEND_FLAGS) | MSG_NOSIGNAL | MSG_DONTWAIT);
+	return ret < 0 ? -errno : ret;
+}
+
+int recvfrom_decode(struct call *c)
+{
+	const struct pv_req_sock *r = &c->req.u.sock;
+	int ret = sock_decode(c, KINDS_SOCKET);
+
+	if (ret < 0)
+		return ret;
+	if (r->ctl_len % 8)
+		return violation(c, "room for control data is not aligned");
+	return decode_len(c, (u64)PV_RECV_CTL_OFF + r->ctl_len + r->len);
+}
+
+int recvfrom_perform(struct call *c)
+{
+	const struct pv_req_sock *r = &c->req.u.sock;
+	int flags = (int)(r->flags & RECV_FLAGS) | MSG_DONTWAIT | MSG_CMSG_CLOEXEC;
+	struct iovec iov = { c->buf + PV_RECV_CTL_OFF + r->ctl_len, r->len };
+	struct sockaddr_storage addr;
+	struct msghdr msg = { .msg_iov = &iov,
+			      .msg_iovlen = 1,
+			      .msg_name = &addr,
+			      .msg_namelen = sizeof(addr),
+			      .msg_control = r->ctl_len ? c->buf + PV_RECV_CTL_OFF : NULL,
+			      .msg_controllen = r->ctl_len };
+	struct pv_recv out;
+	ssize_t n;
+
+	/* MSG_TRUNC on a stream would throw data away, on a datagram it asks for the full length. */
+	n = recvmsg(c->h->fd, &msg, flags);
+	if (n < 0)
+		return -errno;
+	out = (struct pv_recv){ .addr_len = msg.msg_namelen,
+				.ctl_len = msg.msg_controllen,
+				.data_len = (size_t)n < r->len ? (u32)n : r->len,
+				.msg_flags = msg.msg_flags & ~MSG_CMSG_CLOEXEC,
+				.full_len = (u32)n };
+	if (out.addr_len > SOCKADDR_MAX)
+		out.addr_len = SOCKADDR_MAX;
+	memcpy(c->buf, &out, sizeof(out));
+	memcpy(c->buf + PV_RECV_ADDR_OFF, &addr, out.addr_len);
+	return (int)out.data_len;
+}

@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Commands 0..6, those of Xen's PV Calls. Sockets live in the hypervisor's network namespace, which
+ * is the container's. Inet sockets are donated, netlink sockets never.
+ */
+#include <fcntl.h>
+#include <linux/netlink.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "call/file.h"
+#include "call/sock.h"
+#include "call/server_impl.h"
+
+static int check_family(u32 domain, u32 type, u32 protocol)
+{
+	if (domain == AF_NETLINK)
+		return protocol == NETLINK_ROUTE && (type == SOCK_RAW || type == SOCK_DGRAM) ?
+			       0 :
+			       -EPROTONOSUPPORT;
+	if (domain != AF_INET && domain != AF_INET6)
+		return -EAFNOSUPPORT;
+	switch (type) {
+	case SOCK_STREAM:
+		return protocol == 0 || protocol == IPPROTO_TCP ? 0 : -EPROTONOSUPPORT;
+	case SOCK_DGRAM:
+		return protocol == 0 || protocol == IPPROTO_UDP || protocol == IPPROTO_ICMP ||
+				       protocol == IPPROTO_ICMPV6 ?
+			       0 :
+			       -EPROTONOSUPPORT;
+	case SOCK_RAW:
+		return 0; /* the host asks for CAP_NET_RAW, which the thread has only if the caller has */
+	default:
+		return -ESOCKTNOSUPPORT;
+	}
+}
+
+static int socket_decode(struct call *c)
+{
+	const struct pv_req_xen_socket *r = &c->req.u.socket;
+	int ret = decode_new_handle(c, r->id);
+
+	if (ret == 0)
+		ret = decode_cred(c, r->cred);
+	return ret < 0 ? ret : check_family(r->domain, r->type & 0xf, r->protocol);
+}
+
+static int socket_(struct call *c)
+{
+	const struct pv_req_xen_socket *r = &c->req.u.socket;
+	bool netlink = r->domain == AF_NETLINK;
+	int fd = socket((int)r->domain, (int)(r->type & 0xf) | SOCKET_MODE, (int)r->protocol);
+
+	if (fd < 0)
+		return -errno;
+	return call_install(c, r->id, netlink ? HANDLE_NETLINK : HANDLE_SOCKET, fd, !netlink);
+}
+
+static int connect_decode(struct call *c)
+{
+	const struct pv_req_xen_connect *r = &c->req.u.connect;
+	int ret;
+
+	if (r->id >= MAX_HANDLES)
+		return violation(c, "handle number out of range");
+	if (r->len > SOCKADDR_MAX)
+		return violation(c, "address longer than its field");
+	ret = decode_handle(c, r->id, KINDS_SOCKET, &c->h);
+	if (ret == 0)
+		ret = decode_cred(c, r->cred);
+	if (ret == 0 && r->ref)
+		ret = -EOPNOTSUPP; /* no data rings here: descriptors are donated */
+	return ret < 0 ? ret : sock_check_address(c, r->addr, r->len);
+}
+
+static int connect_(struct call *c)
+{
+	const struct pv_req_xen_connect *r = &c->req.u.connect;
+
+	int ret = connect(c->h->fd, (const void *)r->addr, r->len) < 0 ? -errno : 0;
+
+	if (ret == 0 || ret == -EINPROGRESS)
+		c->h->connected = true;
+	return ret;
+}
+
+static int release_decode(struct call *c)
+{
+	if (c->req.u.release.id == 0 || c->req.u.release.id >= MAX_HANDLES)
+		return violation(c, "handle number out of range");
+	return 0;
+}
+
+static int release(struct call *c)
+{
+	struct pv_handle *h = handle_remove(&c->srv->handles, c->req.u.release.id);
+
+	if (!h)
+		return violation(c, "a handle that does not exist");
+	if (h->kind == HANDLE_SOCKET)
+		sock_release(h);
+	file_drop_locks(h);
+	handle_put(h);
+	return 0;
+}
+
+static int bind_decode(struct call *c)
+{
+	const struct pv_req_xen_bind *r = &c->req.u.bind;
+	int ret;
+
+	if (r->id >= MAX_HANDLES)
+		return violation(c, "handle number out of range");
+	if (r->len > SOCKADDR_MAX)
+		return violation(c, "address longer than its field");
+	ret = decode_handle(c, r->id, KINDS_SOCKET, &c->h);
+	if (ret == 0)
+		ret = decode_cred(c, r->cred);
+	return ret < 0 ? ret : sock_check_address(c, r->addr, r->len);
+}
+
+static int bind_(struct call *c)
+{
+	const struct pv_req_xen_bind *r = &c->req.u.bind;
+
+	return bind(c->h->fd, (const void *)r->addr, r->len) < 0 ? -errno : 0;
+}
+
+static int listen_decode(struct call *c)
+{
+	if (c->req.u.listen.id >= MAX_HANDLES)
+		return violation(c, "handle number out of range");
+	return decode_handle(c, c->req.u.listen.id, KIND(SOCKET), &c->h);
+}
+
+static int listen_(struct call *c)
+{
+	if (listen(c->h->fd, (int)c->req.u.listen.backlog) < 0)
+		return -errno;
+	c->h->connected = true;
+	return 0;
+}
+
+static int accept_decode(struct call *c)
+{
+	const struct pv_req_xen_accept *r = &c->req.u.accept;
+	int ret;
+
+	if (r->id >= MAX_HANDLES)
+		return violation(c, "handle number out of range");
+	ret = decode_handle(c, r->id, KIND(SOCKET), &c->h);
+	if (ret == 0)
+		ret = decode_new_handle(c, r->id_new);
+	if (ret == 0 && r->ref)
+		ret = -EOPNOTSUPP;
+	return ret;
+}
+
+static int accept_(struct call *c)
+{
+	struct sockaddr_storage peer;
+	socklen_t len = sizeof(peer);
+	u32 id = c->req.u.accept.id_new;
+	int fd = accept4(c->h->fd, (struct sockaddr *)&peer, &len, SOCKET_MODE);
+	struct pv_handle *h;
+	int ret;
+
+	if (fd < 0)
+		return -errno;
+	ret = call_install(c, id, HANDLE_SOCKET, fd, true);
+	if (ret < 0)
+		return ret;
+	h = handle_get(&c->srv->handles, id);
+	h->connected = true;
+	handle_put(h);
+	if (len > sizeof(peer))
+		len = sizeof(peer);
+	memcpy(c->buf, &peer, len);
+	c->rsp.val = len;
+	return 0;
+}
+
+static int poll_decode(struct call *c)
+{
+	if (c->req.u.poll.id >= MAX_HANDLES)
+		return violation(c, "handle number out of range");
+	return decode_handle(c, c->req.u.poll.id, KINDS_ANY, &c->h);
+}
+
+static int poll_(struct call *c)
+{
+	struct pollfd p = { .fd = c->h->fd,
+			    .events = POLLIN | POLLOUT | POLLPRI | POLLRDHUP | POLLRDNORM |
+				      POLLWRNORM | POLLRDBAND | POLLWRBAND };
+
+	return poll(&p, 1, 0) < 0 ? -errno : p.revents;
+}
+
+#define X(cmd) [PV_##cmd]
+const struct pv_command xen_commands[] = {
+	X(SOCKET) = { "socket", socket_decode, socket_, 0 },
+	X(CONNECT) = { "connect", connect_decode, connect_, 0 },
+	X(RELEASE) = { "release", release_decode, release, 0 },
+	X(BIND) = { "bind", bind_decode, bind_, 0 },
+	X(LISTEN) = { "listen", listen_decode, listen_, 0 },
+	X(ACCEPT) = { "accept", accept_decode, accept_, 0 },
+	X(POLL) = { "poll", poll_decode, poll_, 0 },
+};
