@@ -81,6 +81,9 @@ void mc_lock_wait(u32 *word, u32 val);
 void mc_lock_wake(u32 *word, int n);
 /* CPU time used, ns: of one thread; of the whole process that t belongs to. user and system where known (else all is user). */
 void mc_cpu_time(struct task *t, bool process, u64 *user, u64 *sys);
+/* Host calls and PV calls that the thread has made so far: for exact accounting per system call. */
+u64 mc_host_calls(struct task *t);
+u64 mc_pv_calls(struct task *t);
 /* The host's number for the thread (ps, cgroups, PV_MEM_READ); 0 if none. */
 u32 mc_host_tid(struct task *t);
 

@@ -78,6 +78,9 @@ struct task {
 		u32 ioprio;
 		bool reset_on_fork;
 	} sched;
+	u64 tls; /* fs base of a task that starts */
+	void (*kthread_fn)(void *);
+	void *kthread_arg;
 	int pdeathsig; /* PR_SET_PDEATHSIG */
 	u64 timer_slack;
 	struct list_head free_node;
@@ -115,12 +118,14 @@ struct process {
 	int wait_event;  /* 0, or CLD_STOPPED/CLD_CONTINUED not yet reported; stop_sig has the signal */
 	struct waitq child_wait; /* wait4 sleeps here */
 	bool group_exiting;
+	int nexiting; /* threads that entered do_exit() */
+	struct task *exec_waiter; /* waits until the other threads are gone */
 
 	struct rlimit rlim[RLIM_NLIMITS];
 	u64 start_time; /* ns, CLOCK_BOOTTIME */
 	u64 utime, stime;   /* ns, of dead threads */
 	u64 cutime, cstime; /* ns, of waited-for children */
-	u64 maxrss;
+	u64 maxrss, cmaxrss;
 	bool dumpable, child_subreaper, did_exec, thp_disable;
 	struct process_timers *timers; /* time/: interval and POSIX timers, CPU limit; made on first use */
 	int oom_score_adj;
@@ -174,6 +179,10 @@ void process_put(struct process *p);
 /* ---- kernel/task/exit.c ---- */
 void do_exit(int wait_status) __attribute__((noreturn));       /* this thread */
 void do_group_exit(int wait_status) __attribute__((noreturn)); /* the process */
+/* Remove a zombie from the tables and drop its reference. tasklist_lock held. */
+void process_release(struct process *p);
+/* The vfork parent of t may go on: t execs or exits. */
+void task_vfork_release(struct task *t);
 /* A thread of the kernel: runs fn(arg), never returns to user mode. NULL: no memory. */
 struct task *kthread_create(void (*fn)(void *arg), void *arg);
 /* Kill all other threads of the process and wait until they are gone (exec). -EAGAIN if it is exiting. */
@@ -217,7 +226,8 @@ struct exec_args {
 };
 int do_execve(struct exec_args *args);
 
-/* Boot: make the first process, from boot_info. */
+/* Boot: make the first process. task_first: the calling thread, in the tables; task_boot: with all its parts, from boot_info. */
+struct task *task_first(void);
 void task_boot(void);
 
 #endif

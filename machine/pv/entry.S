@@ -82,12 +82,15 @@ hostcall_site_clone:
 
 /*
  * The last instructions of a thread. rax = exit or exit_group, rdi = status. The
- * store gives the task block, with this stack, back to the allocator (thread.c).
+ * store gives the task block, with this stack, back to the allocator (thread.c). The decrement
+ * tells the last thread of the process that this one holds no lock any more: exit_group may kill it.
  */
 	.globl hostcall_site_exit
 	.type hostcall_site_exit, @function
 hostcall_site_exit:
+	mov %gs:T_HP, %rcx
 	movl $1, %gs:T_DEAD
+	lock decl (%rcx)
 	syscall
 	hlt
 

@@ -20,6 +20,7 @@ struct pv_thread {
 	u64 scratch;
 	u32 dead;
 	u32 how; /* enum mc_start */
+	u32 *live; /* of the host process: threads that have not reached their last instructions */
 	u32 host_tid, host_pid; /* host_tid 0: not to be kicked yet */
 	u32 new_tid; /* written by the host's clone */
 	bool shared_space; /* vfork child: the space is somebody else's */
@@ -48,6 +49,8 @@ _Static_assert(offsetof(struct pv_thread, self) == T_SELF, "");
 _Static_assert(offsetof(struct pv_thread, regs) == T_REGS, "");
 _Static_assert(offsetof(struct pv_thread, scratch) == T_SCRATCH, "");
 _Static_assert(offsetof(struct pv_thread, dead) == T_DEAD, "");
+_Static_assert(offsetof(struct pv_thread, dead) == T_DEAD, "");
+_Static_assert(offsetof(struct pv_thread, live) == T_HP, "");
 _Static_assert(sizeof(struct pt_regs) == 168 && offsetof(struct pt_regs, rip) == R_RIP, "");
 
 /* Private to the host process (KPRIV_BASE): copied by fork, shared by CLONE_VM, new after exec of the image. */

@@ -22,6 +22,7 @@
 #define T_REGS 16   /* address of the saved user registers = kernel stack pointer at entry */
 #define T_SCRATCH 24
 #define T_DEAD 32
+#define T_HP 40       /* the host process's count of threads that may still hold kernel locks */
 
 /* T_TOKEN */
 #define TOKEN_NONE 0

@@ -17,6 +17,7 @@ static struct mutex free_lock __attribute__((section(".data.hot")));
 /* Kernel threads to be started by vm0. */
 static struct pv_thread *kthread_queue __attribute__((section(".data.hot")));
 static struct pv_thread *vm0_thread __attribute__((section(".data.hot")));
+static u32 vm0_live = 2; /* vm0 and its kernel threads never end */
 /* Heap space for blocks, taken in larger pieces so that blocks are aligned and dense. */
 static u64 block_next, block_end;
 
@@ -83,12 +84,34 @@ void mc_task_free(struct task *task)
 	block_push(pv_of(task));
 }
 
+/*
+ * exit_group kills the other host threads wherever they are: they must be past their last lock. They
+ * are about to end, so this is short.
+ */
+static void await_siblings(struct pv_thread *t)
+{
+	int i;
+
+	for (i = 0; __atomic_load_n(t->live, __ATOMIC_ACQUIRE) > 1; i++) {
+		if (i < 1000)
+			__builtin_ia32_pause();
+		else
+			mc_yield();
+	}
+}
+
 void mc_thread_exit(bool last)
 {
+	static u32 nobody;
 	struct pv_thread *t = pv_self();
 	register long nr __asm__("rax") = last ? __NR_exit_group : __NR_exit;
 	register long status __asm__("rdi") = 0;
 
+	if (last) {
+		await_siblings(t);
+		kfree(t->live);
+		t->live = &nobody;
+	}
 	t->dead = 0;
 	block_push(t);
 	__asm__ volatile("jmp hostcall_site_exit" ::"r"(nr), "r"(status) : "memory");
@@ -97,6 +120,8 @@ void mc_thread_exit(bool last)
 
 struct task *mc_current(void) { return (struct task *)pv_self(); }
 struct pt_regs *mc_regs(struct task *t) { return pv_of(t)->regs; }
+u64 mc_host_calls(struct task *t) { return pv_of(t)->nhostcalls; }
+u64 mc_pv_calls(struct task *t) { return pv_of(t)->npvcalls; }
 u32 mc_host_tid(struct task *t) { return pv_of(t)->host_tid; }
 void mc_regs_changed(void) { __atomic_or_fetch(&pv_self()->work, WORK_FULL, __ATOMIC_RELAXED); }
 
@@ -126,6 +151,21 @@ static int start_kernel_thread(struct pv_thread *child)
 	return 0;
 }
 
+/* A new thread of the host process that `live` belongs to; NULL: a new process. */
+static bool count_live(struct pv_thread *t, u32 *live)
+{
+	t->live = live ? live : kzalloc(sizeof(u32));
+	if (t->live)
+		__atomic_fetch_add(t->live, 1, __ATOMIC_RELAXED);
+	return t->live != NULL;
+}
+
+static void uncount_live(struct pv_thread *t)
+{
+	if (__atomic_sub_fetch(t->live, 1, __ATOMIC_RELAXED) == 0)
+		kfree(t->live);
+}
+
 int mc_thread_start(struct task *task, enum mc_start how, const struct pt_regs *regs)
 {
 	static const u64 flags[] = {
@@ -142,7 +182,11 @@ int mc_thread_start(struct task *task, enum mc_start how, const struct pt_regs *
 	*child->regs = *regs;
 	child->shared_space = how == MC_VFORK || (how == MC_THREAD && me->shared_space);
 	child->host_pid = how == MC_THREAD ? me->host_pid : 0;
+	if (!count_live(child, how == MC_THREAD ? me->live : NULL))
+		return -ENOMEM;
 	r = host_clone(child, flags[how]);
+	if (r < 0)
+		uncount_live(child);
 	return r < 0 ? (int)r : 0;
 }
 
@@ -283,6 +327,7 @@ static void start_queued(void)
 	for (; t; t = next) {
 		next = t->next_free;
 		t->host_pid = 1;
+		t->live = &vm0_live;
 		if (host_clone(t, CLONE_FLAGS_THREAD) < 0)
 			panic("vm0: cannot start a kernel thread");
 	}
@@ -306,6 +351,8 @@ static void start_first(void)
 		panic("no memory for the first process");
 	t->how = MC_FORK;
 	t->boot = true;
+	if (!count_live(t, NULL))
+		panic("no memory for the first process");
 	if (host_clone(t, CLONE_FLAGS_FIRST) < 0)
 		panic("vm0: cannot start the first process");
 }

@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: Apache-2.0
+/* From the machine's first thread to guest pid 1, and the way into every system call. */
+#include "cred.h"
+#include "fs.h"
+#include "internal.h"
+#include "mm.h"
+#include "ring.h"
+#include "syscall.h"
+
+static const struct boot_info *boot(void) { return mc_boot_info(); }
+static const char *boot_string(u32 off) { return off ? (const char *)boot() + off : NULL; }
+
+static char **boot_strings(u32 array, u32 n)
+{
+	const u32 *offs = (const u32 *)((const char *)boot() + array);
+	char **v = kmalloc((n + 1) * sizeof(char *));
+	u32 i;
+
+	BUG_ON(!v);
+	for (i = 0; i < n; i++)
+		v[i] = kstrdup(boot_string(offs[i]));
+	v[n] = NULL;
+	return v;
+}
+
+static struct cred *boot_cred(void)
+{
+	const struct boot_info *b = boot();
+	struct cred *c = kzalloc(sizeof(*c));
+
+	BUG_ON(!c);
+	ref_init(&c->ref);
+	c->uid = c->euid = c->suid = c->fsuid = b->uid;
+	c->gid = c->egid = c->sgid = c->fsgid = b->gid;
+	c->cap_effective = b->cap_effective;
+	c->cap_permitted = b->cap_permitted;
+	c->cap_inheritable = b->cap_inheritable;
+	c->cap_bounding = b->cap_bounding;
+	c->cap_ambient = b->cap_ambient;
+	c->no_new_privs = b->no_new_privs;
+	c->ngroups = min(b->ngroups, (u32)BOOT_MAX_GROUPS);
+	c->groups = kmalloc(BOOT_MAX_GROUPS * sizeof(u32));
+	BUG_ON(!c->groups);
+	memcpy(c->groups, b->groups, c->ngroups * sizeof(u32));
+	return c;
+}
+
+void task_boot(void)
+{
+	struct task *t = task_first();
+
+	t->cred = boot_cred();
+	t->sighand = kzalloc(sizeof(*t->sighand));
+	t->mm = mm_new();
+	BUG_ON(!t->sighand || !t->mm);
+	ref_init(&t->sighand->ref);
+	t->timer_slack = 50000;
+	strlcpy(t->comm, "init", sizeof(t->comm));
+	rlimits_boot(t->proc);
+	t->proc->oom_score_adj = (int)boot()->oom_score_adj;
+}
+
+/* What a shell would look up: process.args[0] along PATH of process.env, as runc does. */
+static struct file *find_program(char **argv, char **envp, char **name)
+{
+	const char *path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", *end;
+	struct file *f = ERR_PTR(-ENOENT);
+	int i, denied = 0;
+
+	*name = kstrdup(argv[0]);
+	if (strchr(argv[0], '/'))
+		return vfs_open_exec(AT_FDCWD, argv[0], 0);
+	for (i = 0; envp[i]; i++)
+		if (strstarts(envp[i], "PATH="))
+			path = envp[i] + 5;
+	for (; *path; path = *end ? end + 1 : end) {
+		end = strchr(path, ':');
+		if (!end)
+			end = path + strlen(path);
+		kfree(*name);
+		*name = kasprintf("%.*s/%s", (int)(end - path), path, argv[0]);
+		f = vfs_open_exec(AT_FDCWD, *name, 0);
+		if (!IS_ERR(f))
+			return f;
+		denied |= PTR_ERR(f) == -EACCES;
+	}
+	return denied ? ERR_PTR(-EACCES) : f;
+}
+
+/* Exit codes as shells and engines know them: 127 not found, 126 found but not executable. */
+static void __attribute__((noreturn)) exec_failed(const char *name, long err)
+{
+	const char *why = err == -ENOENT ? "no such file or directory" :
+			  err == -EACCES ? "permission denied" :
+			  err == -ENOEXEC ? "exec format error" : NULL;
+
+	if (!strchr(name, '/') && err == -ENOENT)
+		why = "executable file not found in $PATH";
+	if (why)
+		printk(LOG_ERR, "exec: \"%s\": %s", name, why);
+	else
+		printk(LOG_ERR, "exec: \"%s\": error %ld", name, -err);
+	mc_poweroff((err == -ENOENT ? 127 : 126) << 8);
+}
+
+void kernel_boot(void)
+{
+	const struct boot_info *b = boot();
+	struct exec_args args = { .argc = (int)b->argc, .envc = (int)b->envc };
+	long r;
+
+	task_boot();
+	vfs_boot();
+	args.argv = boot_strings(b->argv, b->argc);
+	args.envp = boot_strings(b->envp, b->envc);
+	if (!b->argc)
+		exec_failed("", -ENOENT);
+	args.file = find_program(args.argv, args.envp, &args.filename);
+	if (IS_ERR(args.file))
+		exec_failed(args.argv[0], PTR_ERR(args.file));
+	r = do_execve(&args);
+	exec_failed(args.argv[0], r);
+}
+
+/* ---- system calls ---- */
+
+static void count(struct vm_counters *c, u32 nr, struct task *t, u64 host, u64 pv)
+{
+	__atomic_fetch_add(&c->calls[nr], 1, __ATOMIC_RELAXED);
+	host = mc_host_calls(t) - host;
+	if (host)
+		__atomic_fetch_add(&c->hostcalls[nr], (u32)host, __ATOMIC_RELAXED);
+	pv = mc_pv_calls(t) - pv;
+	if (pv)
+		__atomic_fetch_add(&c->pvcalls[nr], (u32)pv, __ATOMIC_RELAXED);
+}
+
+static s64 missing(u32 nr)
+{
+	if (nr < COUNTED_CALLS)
+		__atomic_fetch_add(&mc_counters()->missing[nr], 1, __ATOMIC_RELAXED);
+	return -ENOSYS;
+}
+
+s64 kernel_syscall(struct pt_regs *r)
+{
+	struct task *t = current;
+	u64 nr = r->orig_rax, host, pv;
+	s64 ret;
+
+	if (unlikely(nr >= COUNTED_CALLS))
+		return missing(COUNTED_CALLS);
+	host = mc_host_calls(t);
+	pv = mc_pv_calls(t);
+	t->syscall_nr = (u32)nr;
+	if (likely(syscall_table[nr].fn))
+		ret = syscall_table[nr].fn(r->rdi, r->rsi, r->rdx, r->r10, r->r8, r->r9);
+	else
+		ret = missing((u32)nr);
+	count(mc_counters(), (u32)nr, t, host, pv);
+	return ret;
+}
+
+/* ---- for machines that patch code ---- */
+
+uaddr_t kernel_code_page(uaddr_t near)
+{
+	return mm_trampoline_page(current->mm, near);
+}
+
+bool kernel_code_lock(uaddr_t addr, u64 len)
+{
+	struct mm *mm = current->mm;
+	struct vma *v;
+
+	mutex_lock(&mm->lock);
+	v = vma_find(mm, addr);
+	/* MAP_PRIVATE, PROT_READ | PROT_EXEC */
+	if (v && v->end - addr >= len && (v->flags & 3) == 2 && v->prot == 5)
+		return true;
+	mutex_unlock(&mm->lock);
+	return false;
+}
+
+void kernel_code_unlock(void) { mutex_unlock(&current->mm->lock); }

@@ -1,0 +1,242 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The end of threads and processes. */
+#include <asm/siginfo.h>
+
+#include "cred.h"
+#include "internal.h"
+#include "mm.h"
+#include "syscall.h"
+
+void process_free(struct process *p)
+{
+	kfree(p->cmdline);
+	kfree(p);
+}
+
+/* Give up what a thread holds. Afterwards it has no user memory, files or signals. */
+static void release_parts(struct task *t)
+{
+	struct fdtable *files = t->files;
+	struct fs_ctx *fs = t->fs;
+	struct mm *mm = t->mm;
+
+	fdtable_put(files);
+	fs_ctx_put(fs);
+	mutex_lock(&tasklist_lock);
+	t->files = NULL;
+	t->fs = NULL;
+	t->mm = NULL;
+	mutex_unlock(&tasklist_lock);
+	mm_put(mm);
+}
+
+static struct process *reaper_of(struct process *p)
+{
+	struct process *r;
+
+	for (r = p->parent; r && r != init_process; r = r->parent)
+		if (r->child_subreaper && !r->group_exiting)
+			return r;
+	return init_process;
+}
+
+static void reparent_children(struct process *p)
+{
+	struct process *c, *tmp, *to = reaper_of(p);
+
+	list_for_each_safe(c, tmp, &p->children, sibling) {
+		struct task *t = c->leader;
+
+		list_del(&c->sibling);
+		c->parent = to;
+		c->exit_signal = SIGCHLD;
+		list_add_tail(&c->sibling, &to->children);
+		if (t && t->pdeathsig)
+			send_signal_process_locked(c, t->pdeathsig, NULL);
+		if (c->state == TASK_ZOMBIE) {
+			notify_parent_locked(c, c->exit_code & 0x7f ? CLD_KILLED : CLD_EXITED);
+			if (parent_ignores_children(c))
+				c->state = TASK_DEAD;
+		}
+	}
+}
+
+/* Children that became DEAD by reparenting are nobody's: release them. tasklist_lock held. */
+static void reap_dead(struct process *parent)
+{
+	struct process *c, *tmp;
+
+	list_for_each_safe(c, tmp, &parent->children, sibling)
+		if (c->state == TASK_DEAD)
+			process_release(c);
+}
+
+/* A zombie was waited for, or is nobody's. tasklist_lock held. */
+void process_release(struct process *p)
+{
+	list_del(&p->sibling);
+	pgrp_leave(p);
+	process_unhash(p);
+	pid_free(p->pid);
+	p->state = TASK_DEAD;
+	p->parent = NULL;
+	process_put(p);
+}
+
+static int why_of(int status)
+{
+	if (!(status & 0x7f))
+		return CLD_EXITED;
+	return status & 0x80 ? CLD_DUMPED : CLD_KILLED;
+}
+
+/* The last thread goes: the process becomes a zombie, or nothing. tasklist_lock held. */
+static void process_exit(struct process *p)
+{
+	p->state = TASK_ZOMBIE;
+	reparent_children(p);
+	reap_dead(init_process);
+	orphan_check(p);
+	if (p->session && p->session->leader == p)
+		p->session->leader = NULL;
+	notify_parent_locked(p, why_of(p->exit_code));
+	if (parent_ignores_children(p) || !p->parent)
+		process_release(p);
+}
+
+/* Leave the tables. True: it was the last thread. */
+static bool unlink_thread(struct task *t)
+{
+	struct process *p = t->proc;
+	struct cred *cred = t->cred;
+	u64 user, sys;
+	bool last;
+
+	mc_cpu_time(t, false, &user, &sys);
+	guard(&tasklist_lock);
+	p->utime += user;
+	p->stime += sys;
+	list_del(&t->thread_node);
+	task_unhash(t);
+	if (t->tid != p->pid)
+		pid_free(t->tid);
+	t->state = TASK_DEAD;
+	last = --p->nthreads == 0;
+	if (p->leader == t)
+		p->leader = last ? NULL : list_first(&p->threads, struct task, thread_node);
+	if (p->exec_waiter)
+		mc_unpark(p->exec_waiter);
+	if (last)
+		process_exit(p);
+	t->cred = NULL;
+	cred_put(cred);
+	return last;
+}
+
+static void last_thread(struct task *t)
+{
+	struct process *p = t->proc;
+
+	if (p == init_process)
+		mc_poweroff(p->exit_code);
+	timers_process_exit(p);
+	signal_process_exit(p);
+}
+
+void do_exit(int wait_status)
+{
+	struct task *t = current;
+	struct process *p = t->proc;
+	struct sighand *sighand = t->sighand;
+	bool last;
+
+	mutex_lock(&tasklist_lock);
+	last = ++p->nexiting == p->nthreads;
+	if (last && !p->group_exiting) {
+		p->group_exiting = true;
+		p->exit_code = wait_status;
+	}
+	mutex_unlock(&tasklist_lock);
+	signal_task_exit(t);
+	futex_task_exit(t);
+	if (last)
+		last_thread(t);
+	task_vfork_release(t);
+	release_parts(t);
+	last = unlink_thread(t);
+	sighand_put(sighand);
+	mc_thread_exit(last);
+}
+
+static void kill_threads_locked(struct process *p, struct task *except)
+{
+	struct task *t;
+
+	list_for_each(t, &p->threads, thread_node) {
+		if (t == except)
+			continue;
+		__atomic_fetch_or(&t->mc.work, WORK_EXIT, __ATOMIC_SEQ_CST);
+		mc_kick(t);
+		mc_unpark(t);
+	}
+}
+
+void do_group_exit(int wait_status)
+{
+	struct process *p = current->proc;
+
+	mutex_lock(&tasklist_lock);
+	if (!p->group_exiting) {
+		p->group_exiting = true;
+		p->exit_code = wait_status;
+		kill_threads_locked(p, current);
+	}
+	wait_status = p->exit_code;
+	mutex_unlock(&tasklist_lock);
+	do_exit(wait_status);
+}
+
+/* After an exec by another thread the process keeps its number: the survivor takes it. tasklist_lock held. */
+static void become_leader(struct task *t)
+{
+	struct process *p = t->proc;
+
+	p->leader = t;
+	if (t->tid == p->pid)
+		return;
+	task_unhash(t);
+	pid_free(t->tid);
+	t->tid = p->pid;
+	task_hash(t);
+}
+
+static bool alone(struct process *p)
+{
+	guard(&tasklist_lock);
+	return p->nthreads == 1;
+}
+
+int kill_other_threads(void)
+{
+	struct task *t = current;
+	struct process *p = t->proc;
+
+	mutex_lock(&tasklist_lock);
+	if (p->group_exiting || p->exec_waiter) {
+		mutex_unlock(&tasklist_lock);
+		return -EAGAIN;
+	}
+	p->exec_waiter = t;
+	kill_threads_locked(p, t);
+	mutex_unlock(&tasklist_lock);
+	while (!alone(p))
+		mc_park_killable(MC_FOREVER);
+	mutex_lock(&tasklist_lock);
+	p->exec_waiter = NULL;
+	become_leader(t);
+	mutex_unlock(&tasklist_lock);
+	return 0;
+}
+
+long sys_exit(u64 code) { do_exit((int)(code & 0xff) << 8); }
+long sys_exit_group(u64 code) { do_group_exit((int)(code & 0xff) << 8); }

@@ -1,0 +1,426 @@
+// SPDX-License-Identifier: Apache-2.0
+/* clone(2) and its kin: a task is made of shares and copies of its parent's parts, then started by the machine. */
+#include <asm/ldt.h>
+#include <linux/sched.h>
+
+#include "cred.h"
+#include "internal.h"
+#include "mm.h"
+#include "syscall.h"
+
+#define CLONE_NAMESPACES                                                                           \
+	(CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER |             \
+	 CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWTIME)
+
+static int check_flags(const struct clone_args *a)
+{
+	u64 f = a->flags;
+
+	if (f & CLONE_THREAD && !(f & CLONE_SIGHAND))
+		return -EINVAL;
+	if (f & CLONE_SIGHAND && !(f & CLONE_VM))
+		return -EINVAL;
+	if (f & CLONE_SIGHAND && f & CLONE_CLEAR_SIGHAND)
+		return -EINVAL;
+	if (f & (CLONE_THREAD | CLONE_PARENT) && a->exit_signal)
+		if (f & CLONE_THREAD)
+			return -EINVAL;
+	if (f & CLONE_NAMESPACES)
+		return -EPERM;
+	if (f & (CLONE_PIDFD | CLONE_INTO_CGROUP))
+		return -EINVAL;
+	if (f & CLONE_PARENT && current->proc == init_process)
+		return -EINVAL;
+	return 0;
+}
+
+/* The parts that copying can fail for. On failure task_parts_put() undoes it. */
+static int copy_parts(struct task *c, struct task *p, u64 flags)
+{
+	c->cred = cred_get(p->cred);
+	c->files = flags & CLONE_FILES ? fdtable_get(p->files) : fdtable_copy(p->files);
+	c->fs = flags & CLONE_FS ? fs_ctx_get(p->fs) : fs_ctx_copy(p->fs);
+	c->sighand = flags & CLONE_SIGHAND ? sighand_get(p->sighand) : sighand_copy(p->sighand);
+	c->mm = flags & CLONE_VM ? mm_get(p->mm) : mm_copy(p->mm);
+	if (!c->files || !c->fs || !c->sighand || !c->mm)
+		return -ENOMEM;
+	if (flags & CLONE_CLEAR_SIGHAND)
+		for (int i = 0; i < NSIG_MAX; i++)
+			if (c->sighand->action[i].handler != 1 /* SIG_IGN */)
+				c->sighand->action[i] = (struct ksigaction){ 0 };
+	return 0;
+}
+
+static void put_parts(struct task *c)
+{
+	if (c->mm)
+		mm_put(c->mm);
+	if (c->sighand)
+		sighand_put(c->sighand);
+	if (c->fs)
+		fs_ctx_put(c->fs);
+	if (c->files)
+		fdtable_put(c->files);
+	if (c->cred)
+		cred_put(c->cred);
+}
+
+static struct process *process_new(struct process *parent, int exit_signal)
+{
+	struct process *p = kzalloc(sizeof(*p));
+
+	if (!p)
+		return NULL;
+	ref_init(&p->ref);
+	list_init(&p->threads);
+	list_init(&p->children);
+	list_init(&p->sibling);
+	list_init(&p->pgrp_node);
+	list_init(&p->pid_node);
+	list_init(&p->pending.queue);
+	waitq_init(&p->child_wait);
+	p->exit_signal = exit_signal;
+	p->start_time = mc_clock(7 /* CLOCK_BOOTTIME */);
+	if (!parent)
+		return p;
+	memcpy(p->rlim, parent->rlim, sizeof(p->rlim));
+	p->dumpable = parent->dumpable;
+	p->thp_disable = parent->thp_disable;
+	p->oom_score_adj = parent->oom_score_adj;
+	p->personality = parent->personality;
+	p->tty = parent->tty;
+	if (parent->cmdline) {
+		p->cmdline = kmalloc(parent->cmdline_len + 1);
+		if (p->cmdline)
+			memcpy(p->cmdline, parent->cmdline, parent->cmdline_len);
+		p->cmdline_len = p->cmdline ? parent->cmdline_len : 0;
+	}
+	return p;
+}
+
+static void task_init(struct task *c, struct task *p)
+{
+	list_init(&c->thread_node);
+	list_init(&c->tid_node);
+	list_init(&c->pending.queue);
+	memcpy(c->comm, p->comm, sizeof(c->comm));
+	c->start_time = mc_clock(7 /* CLOCK_BOOTTIME */);
+	c->timer_slack = p->timer_slack;
+	c->sched = p->sched;
+	if (p->sched.reset_on_fork)
+		memset(&c->sched, 0, sizeof(c->sched));
+}
+
+/* Enter the tables. tasklist_lock held; after this others can find the child. */
+static int link_task(struct task *c, struct task *me, u64 flags)
+{
+	struct process *p = c->proc, *parent = me->proc;
+
+	c->tid = pid_alloc();
+	if (c->tid < 0)
+		return c->tid;
+	if (me->proc->group_exiting || fatal_signal_pending()) {
+		pid_free(c->tid);
+		return -ERESTARTNOINTR;
+	}
+	list_add_tail(&c->thread_node, &p->threads);
+	p->nthreads++;
+	task_hash(c);
+	if (flags & CLONE_THREAD)
+		return 0;
+	p->pid = c->tid;
+	p->leader = c;
+	p->parent = flags & CLONE_PARENT ? parent->parent : parent;
+	if (flags & CLONE_PARENT)
+		p->exit_signal = parent->exit_signal;
+	list_add_tail(&p->sibling, &p->parent->children);
+	pgrp_join(p, parent->pgrp);
+	process_hash(p);
+	return 0;
+}
+
+static void unlink_task(struct task *c, u64 flags)
+{
+	guard(&tasklist_lock);
+	list_del(&c->thread_node);
+	c->proc->nthreads--;
+	task_unhash(c);
+	pid_free(c->tid);
+	if (flags & CLONE_THREAD)
+		return;
+	list_del(&c->proc->sibling);
+	pgrp_leave(c->proc);
+	process_unhash(c->proc);
+}
+
+static struct vfork_done *vfork_new(struct task *parent)
+{
+	struct vfork_done *v = kzalloc(sizeof(*v));
+
+	if (v) {
+		v->ref.n = 2;
+		v->parent = parent;
+	}
+	return v;
+}
+
+static void vfork_put(struct vfork_done *v)
+{
+	if (ref_put(&v->ref))
+		kfree(v);
+}
+
+void task_vfork_release(struct task *t)
+{
+	struct vfork_done *v = t->vfork;
+
+	if (!v)
+		return;
+	t->vfork = NULL;
+	guard(&tasklist_lock); /* the parent cannot be freed meanwhile */
+	if (!__atomic_exchange_n(&v->done, 1, __ATOMIC_SEQ_CST) && v->parent)
+		mc_unpark(v->parent);
+	vfork_put(v);
+}
+
+/* Only a fatal signal ends the wait early (vfork(2)): look now and then. */
+static void vfork_wait(struct vfork_done *v)
+{
+	while (!__atomic_load_n(&v->done, __ATOMIC_SEQ_CST)) {
+		mc_park_killable(mc_clock(1) + 100 * NSEC_PER_MSEC);
+		if (fatal_signal_pending())
+			break;
+	}
+	mutex_lock(&tasklist_lock);
+	v->parent = NULL;
+	mutex_unlock(&tasklist_lock);
+	vfork_put(v);
+}
+
+static enum mc_start how_of(u64 flags)
+{
+	if (flags & CLONE_THREAD)
+		return MC_THREAD;
+	return flags & CLONE_VM ? MC_VFORK : MC_FORK;
+}
+
+/* User words that clone(2) writes. The child's own are written by itself, in its space (kernel_task_start). */
+static void child_words(struct task *c, const struct clone_args *a)
+{
+	if (a->flags & CLONE_PARENT_SETTID)
+		mc_copy_to_user(a->parent_tid, &c->tid, sizeof(int));
+	if (a->flags & CLONE_CHILD_SETTID)
+		c->set_child_tid = a->child_tid;
+	if (a->flags & CLONE_CHILD_CLEARTID)
+		c->clear_child_tid = a->child_tid;
+}
+
+static void child_regs(struct pt_regs *r, const struct clone_args *a)
+{
+	*r = *current_regs();
+	r->rax = 0;
+	if (a->stack)
+		r->rsp = a->stack + a->stack_size;
+}
+
+static struct task *prepare(const struct clone_args *a)
+{
+	struct task *me = current, *c = mc_task_alloc(sizeof(struct task));
+
+	if (!c)
+		return NULL;
+	task_init(c, me);
+	if (copy_parts(c, me, a->flags))
+		goto fail;
+	c->proc = me->proc;
+	if (!(a->flags & CLONE_THREAD))
+		c->proc = process_new(me->proc, (int)a->exit_signal);
+	if (!c->proc)
+		goto fail;
+	signal_task_init(c, me);
+	if (a->flags & CLONE_VFORK)
+		c->vfork = vfork_new(me);
+	c->tls = a->flags & CLONE_SETTLS ? a->tls : mc_get_fsbase();
+	return c;
+fail:
+	put_parts(c);
+	mc_task_free(c);
+	return NULL;
+}
+
+static void abandon(struct task *c, u64 flags)
+{
+	if (c->vfork)
+		kfree(c->vfork);
+	if (!(flags & CLONE_THREAD))
+		process_put(c->proc);
+	put_parts(c);
+	mc_task_free(c);
+}
+
+static long start(struct task *c, const struct clone_args *a)
+{
+	struct pt_regs regs;
+	int r, tid;
+
+	mutex_lock(&tasklist_lock);
+	r = link_task(c, current, a->flags);
+	mutex_unlock(&tasklist_lock);
+	if (r)
+		return r;
+	child_words(c, a);
+	child_regs(&regs, a);
+	tid = c->tid;
+	r = mc_thread_start(c, how_of(a->flags), &regs);
+	if (r) {
+		unlink_task(c, a->flags);
+		return r == -ENOMEM ? r : -EAGAIN;
+	}
+	return tid;
+}
+
+static long do_clone(const struct clone_args *a)
+{
+	struct vfork_done *v;
+	struct task *c;
+	long r = check_flags(a);
+
+	if (r)
+		return r;
+	if (limit_check(current->proc, RLIMIT_NPROC, task_count() + 1) && !capable(CAP_SYS_RESOURCE) &&
+	    !capable(CAP_SYS_ADMIN))
+		return -EAGAIN;
+	c = prepare(a);
+	if (!c)
+		return -ENOMEM;
+	v = c->vfork;
+	r = start(c, a);
+	if (r < 0)
+		abandon(c, a->flags);
+	else if (v)
+		vfork_wait(v);
+	return r;
+}
+
+/* Upcall: the first thing a new thread does, in its own space. */
+void kernel_task_start(struct task *t)
+{
+	mc_set_fsbase(t->tls);
+	if (t->mm && t == t->proc->leader && !t->vfork)
+		mm_fork_child(t->mm);
+	if (t->set_child_tid)
+		mc_copy_to_user(t->set_child_tid, &t->tid, sizeof(int));
+}
+
+long sys_fork(void)
+{
+	struct clone_args a = { .exit_signal = SIGCHLD };
+
+	return do_clone(&a);
+}
+
+long sys_vfork(void)
+{
+	struct clone_args a = { .flags = CLONE_VM | CLONE_VFORK, .exit_signal = SIGCHLD };
+
+	return do_clone(&a);
+}
+
+long sys_clone(u64 flags, u64 stack, u64 parent_tid, u64 child_tid, u64 tls)
+{
+	struct clone_args a = {
+		.flags = flags & 0xffffffff & ~(u64)CSIGNAL,
+		.exit_signal = flags & CSIGNAL,
+		.stack = stack,
+		.parent_tid = parent_tid,
+		.child_tid = child_tid,
+		.tls = tls,
+	};
+
+	if (a.flags & CLONE_THREAD)
+		a.exit_signal = 0;
+	return do_clone(&a);
+}
+
+long sys_clone3(u64 uargs, u64 size)
+{
+	struct clone_args a = { 0 };
+	u8 more[CLONE_ARGS_SIZE_VER2];
+	u64 i;
+
+	if (size < CLONE_ARGS_SIZE_VER0)
+		return -EINVAL;
+	if (size > PAGE_SIZE)
+		return -E2BIG;
+	if (mc_copy_from_user(&a, uargs, min(size, (u64)sizeof(a))))
+		return -EFAULT;
+	for (i = sizeof(a); i < size; i++)
+		if (mc_copy_from_user(more, uargs + i, 1) || more[0])
+			return -E2BIG;
+	if (a.exit_signal & ~(u64)CSIGNAL || a.exit_signal > NSIG_MAX || a.set_tid_size)
+		return -EINVAL;
+	if (!a.stack != !a.stack_size)
+		return -EINVAL;
+	if (a.flags & (CSIGNAL | CLONE_DETACHED) & ~(u64)CLONE_NEWTIME)
+		return -EINVAL;
+	return do_clone(&a);
+}
+
+static struct task *kthread_alloc(void (*fn)(void *), void *arg)
+{
+	struct task *t = mc_task_alloc(sizeof(struct task));
+
+	if (!t)
+		return NULL;
+	list_init(&t->thread_node);
+	list_init(&t->tid_node);
+	list_init(&t->pending.queue);
+	t->kthread_fn = fn;
+	t->kthread_arg = arg;
+	return t;
+}
+
+struct task *kthread_create(void (*fn)(void *arg), void *arg)
+{
+	struct task *t = kthread_alloc(fn, arg);
+
+	if (t && mc_thread_start(t, MC_KERNEL, NULL)) {
+		mc_task_free(t);
+		return NULL;
+	}
+	return t;
+}
+
+void kernel_thread_main(struct task *t)
+{
+	t->kthread_fn(t->kthread_arg);
+	mc_thread_exit(false);
+}
+
+/* ---- boot: the first process ---- */
+
+struct task *task_first(void)
+{
+	struct task *t = current;
+	struct session *s;
+	struct process *p;
+
+	list_init(&t->thread_node);
+	list_init(&t->tid_node);
+	list_init(&t->pending.queue);
+	p = t->proc = process_new(NULL, SIGCHLD);
+	BUG_ON(!p);
+	guard(&tasklist_lock);
+	t->tid = p->pid = pid_alloc();
+	p->leader = t;
+	p->dumpable = true;
+	list_add_tail(&t->thread_node, &p->threads);
+	p->nthreads = 1;
+	task_hash(t);
+	process_hash(p);
+	s = session_new(p->pid, p);
+	BUG_ON(!s);
+	pgrp_join(p, pgrp_new(p->pid, s));
+	init_process = p;
+	return t;
+}
