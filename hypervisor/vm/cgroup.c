@@ -305,6 +305,22 @@ int cgroup_dir(const struct cgroup_tree *tree, const char *path, const char *con
 	return -1;
 }
 
+unsigned long cgroup_oom_kills(const struct cgroup_tree *tree, const char *path)
+{
+	cleanup_close int dir = cgroup_dir(tree, path, "memory");
+	unsigned long kills = 0;
+	char text[1024];
+	const char *p;
+
+	if (dir < 0 || read_at(dir, tree->unified ? "memory.events" : "memory.oom_control", text,
+			       sizeof(text)))
+		return 0;
+	p = strstr(text, "oom_kill ");
+	if (p)
+		sscanf(p, "oom_kill %lu", &kills);
+	return kills;
+}
+
 static void kill_members(int tree, const char *dir)
 {
 	cleanup_file FILE *f = NULL;

@@ -66,6 +66,9 @@ int must_check cgroup_leave(const struct cgroup_tree *tree, const char *path,
  */
 int cgroup_dir(const struct cgroup_tree *tree, const char *path, const char *controller);
 
+/* How many of its processes were killed as the cgroup ran out of memory. */
+unsigned long cgroup_oom_kills(const struct cgroup_tree *tree, const char *path);
+
 /* Which files get which values: no side effects. */
 int must_check cgroup_settings(const struct oci_resources *res, bool unified,
 			       struct cgroup_settings *out, struct error *err);

@@ -132,6 +132,19 @@ int container_cleanup(const char *cgroups_path, struct error *err)
 	return ret;
 }
 
+unsigned long container_oom_kills(const char *cgroups_path)
+{
+	struct cgroup_tree tree;
+	struct error ignored;
+	unsigned long kills;
+
+	if (cgroup_open(&tree, false, &ignored))
+		return 0;
+	kills = cgroup_oom_kills(&tree, cgroups_path);
+	cgroup_close(&tree);
+	return kills;
+}
+
 int container_leave(const struct container *c, const char *cgroups_path, struct error *err)
 {
 	return cgroup_leave(&c->cgroups, cgroups_path, err);

@@ -94,6 +94,9 @@ int must_check container_enter(const struct oci_spec *spec, struct container *ou
  */
 int must_check container_cleanup(const char *cgroups_path, struct error *err);
 
+/* Processes of that cgroup which were killed as it ran out of memory, so far. */
+unsigned long container_oom_kills(const char *cgroups_path);
+
 /*
  * From inside, for a hypervisor that nobody waits for any more: all processes of the
  * VM but the caller must be dead. Moves the caller to the root cgroups and removes its own.

@@ -23,7 +23,10 @@ struct vm_config {
 	 * container_leave() and remove the state. -1: the VM belongs to nobody (detached).
 	 */
 	int life_fd;
-	/* Write one byte 'R' when the guest's init runs. Closed without it: it never did. */
+	/*
+	 * A socket. Send one byte, 'R', when the guest's init runs (with MSG_NOSIGNAL), and leave
+	 * it open: if this function fails later its caller reports that there.
+	 */
 	int ready_fd;
 };
 

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <errno.h>
+#include <limits.h>
+#include <string.h>
+
+#include "cmd/cmd.h"
+
+const struct command commands[] = {
+	{ "run", "[OPTIONS] ID", "create and start a container, and wait for its end",
+	  "  -b, --bundle DIR        folder with config.json (default: the current one)\n"
+	  "  -d, --detach            return when the container runs\n"
+	  "      --keep              keep the state when the container has ended\n"
+	  "      --pid-file FILE     write the container's host process ID to FILE\n"
+	  "      --console-socket S  send the terminal to this AF_UNIX socket\n"
+	  "      --no-new-keyring    accepted: guests never see the host's keyrings\n",
+	  cmd_run },
+	{ "do", "[--] COMMAND [ARG...]",
+	  "run a command on the host's own files, under a throw-away writable layer", "",
+	  cmd_do },
+	{ "spec", "[OPTIONS]", "write a config.json to start from",
+	  "  -b, --bundle DIR  where to write it (default: the current folder)\n", cmd_spec },
+	{ "debug", "syscalls ID", "show which system calls a container made, and who served them", "",
+	  cmd_debug },
+	{ "help", "[COMMAND]", "show how to use a command", "", cmd_help },
+	{ 0 },
+};
+
+const struct command *command_find(const char *name)
+{
+	for (const struct command *c = commands; c->name; c++) {
+		if (!strcmp(c->name, name))
+			return c;
+	}
+	return NULL;
+}
+
+int cmd_option(int argc, char **argv, const struct option *options, struct error *err)
+{
+	char short_options[128] = "+:";
+	char *p = short_options + 2;
+	int c;
+
+	/* the short form of each long option: its value, if that is a character */
+	for (const struct option *o = options; o->name; o++) {
+		if (o->val >= CHAR_MAX || p + 3 >= short_options + sizeof(short_options))
+			continue;
+		*p++ = (char)o->val;
+		if (o->has_arg)
+			*p++ = ':';
+	}
+	*p = '\0';
+	c = getopt_long(argc, argv, short_options, options, NULL);
+	if (c == ':') {
+		error_set(err, EINVAL, "option %s needs a value", argv[optind - 1]);
+		return '?';
+	}
+	if (c == '?')
+		error_set(err, EINVAL, "unknown option %s", argv[optind - 1]);
+	return c;
+}
+
+int cmd_check_args(int argc, char **argv, int min, int max, struct error *err)
+{
+	int n = argc - optind;
+
+	if (n < min)
+		return error_set(err, EINVAL, "%s: too few arguments; see callgate help %s", argv[0],
+				 argv[0]);
+	if (n > max)
+		return error_set(err, EINVAL, "%s: unexpected argument '%s'", argv[0],
+				 argv[optind + max]);
+	return 0;
+}

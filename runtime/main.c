@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The callgate command: global options, and the command that does the work. */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cmd/cmd.h"
+#include "lib/log.h"
+
+enum {
+	OPT_DEBUG = CHAR_MAX + 1,
+	OPT_LOG,
+	OPT_LOG_FORMAT,
+	OPT_ROOT,
+	OPT_SYSTEMD,
+	OPT_ROOTLESS,
+};
+
+static const struct option options[] = {
+	{ "debug", no_argument, NULL, OPT_DEBUG },
+	{ "log", required_argument, NULL, OPT_LOG },
+	{ "log-format", required_argument, NULL, OPT_LOG_FORMAT },
+	{ "root", required_argument, NULL, OPT_ROOT },
+	{ "systemd-cgroup", no_argument, NULL, OPT_SYSTEMD },
+	{ "rootless", required_argument, NULL, OPT_ROOTLESS },
+	{ "version", no_argument, NULL, 'v' },
+	{ "help", no_argument, NULL, 'h' },
+	{ 0 },
+};
+
+static const char *default_root(void)
+{
+	static char path[PATH_MAX];
+	const char *runtime_dir = getenv("XDG_RUNTIME_DIR");
+
+	if (!geteuid() || !runtime_dir || !runtime_dir[0])
+		return "/run/callgate";
+	snprintf(path, sizeof(path), "%s/callgate", runtime_dir);
+	return path;
+}
+
+static int set_log_format(struct globals *g, const char *format, struct error *err)
+{
+	g->log_json = !strcmp(format, "json");
+	if (!g->log_json && strcmp(format, "text"))
+		return error_set(err, EINVAL, "--log-format: '%s' is neither text nor json", format);
+	return 0;
+}
+
+static int set_rootless(const char *value, struct error *err)
+{
+	if (!strcmp(value, "false") || !strcmp(value, "auto"))
+		return 0;
+	return error_set(err, ENOTSUP, "--rootless: not supported yet");
+}
+
+/* Returns 0, -errno, or 1 if the answer has been given already. */
+static int parse_globals(struct globals *g, int argc, char **argv, struct error *err)
+{
+	int c;
+	int ret = 0;
+
+	while (!ret && (c = cmd_option(argc, argv, options, err)) != -1) {
+		switch (c) {
+		case OPT_DEBUG:
+			g->debug = true;
+			break;
+		case OPT_LOG:
+			g->log = optarg[0] ? optarg : NULL;
+			break;
+		case OPT_LOG_FORMAT:
+			ret = set_log_format(g, optarg, err);
+			break;
+		case OPT_ROOT:
+			g->root = optarg;
+			break;
+		case OPT_SYSTEMD:
+			g->systemd_cgroup = true;
+			break;
+		case OPT_ROOTLESS:
+			ret = set_rootless(optarg, err);
+			break;
+		case 'v':
+			cmd_print_version();
+			return 1;
+		case 'h':
+			cmd_print_usage(NULL);
+			return 1;
+		default:
+			return -err->code;
+		}
+	}
+	return ret;
+}
+
+static int run_command(int argc, char **argv, struct error *err)
+{
+	struct globals g = { .root = default_root() };
+	const struct command *command;
+	int ret = parse_globals(&g, argc, argv, err);
+
+	log_setup(&(struct log_config){ .path = g.log, .json = g.log_json, .debug = g.debug });
+	if (ret)
+		return ret < 0 ? ret : 0;
+	if (optind == argc) {
+		cmd_print_usage(NULL);
+		return 0;
+	}
+	command = command_find(argv[optind]);
+	if (!command)
+		return error_set(err, EINVAL, "unknown command '%s'", argv[optind]);
+	argc -= optind;
+	argv += optind;
+	optind = 0; /* makes getopt begin anew */
+	return command->run(&g, argc, argv, err);
+}
+
+/* Whoever started us without stdin, stdout or stderr must not get a pipe of ours there. */
+static void fill_stdio(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDWR);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd >= 0)
+		close(fd);
+}
+
+int main(int argc, char **argv)
+{
+	struct error err = { 0 };
+	int ret;
+
+	fill_stdio();
+	ret = run_command(argc, argv, &err);
+	if (ret < 0) {
+		log_error(err.text);
+		return EXIT_FAILURE;
+	}
+	return ret;
+}
