@@ -87,9 +87,9 @@ static int add_user(struct exec_strings *s, uaddr_t text)
 /* Pointers are read up to the end of a page at most: the array may end where memory does. */
 static u32 pointers_at(uaddr_t at)
 {
-	u64 in_page = PAGE_SIZE - (at & ~PAGE_MASK);
+	u64 n = (PAGE_SIZE - (at & ~PAGE_MASK)) / sizeof(u64);
 
-	return max(1u, (u32)min(in_page / sizeof(u64), (u64)POINTERS));
+	return (u32)clamp(n, 1ULL, (u64)POINTERS);
 }
 
 static int copy_array(struct exec_strings *s, uaddr_t array, u32 *count)
