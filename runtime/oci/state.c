@@ -44,6 +44,9 @@ unsigned long long state_start_time(pid_t pid)
 		return 0;
 	/* the second field is a name in parentheses, which may have any of them in it */
 	p = strrchr(text, ')');
+	/* dead, and only its parent does not know yet */
+	if (p && p[1] && p[2] && strchr("ZX", p[2]))
+		return 0;
 	for (int field = 2; p && field < 22; field++)
 		p = strchr(p + 1, ' ');
 	if (p)

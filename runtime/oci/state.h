@@ -44,7 +44,7 @@ int must_check state_remove(const char *root, const char *id, struct error *err)
 /* Is that process still the one the state tells of? */
 bool state_alive(const struct container_state *state);
 
-/* Field 22 of /proc/<pid>/stat, 0 if there is no such process. */
+/* Field 22 of /proc/<pid>/stat, 0 if there is no such process, or only its zombie. */
 unsigned long long state_start_time(pid_t pid);
 
 #endif
