@@ -12,18 +12,29 @@ static inline u64 monotonic_now(void) { return mc_clock(CLOCK_MONOTONIC); }
 /*
  * A kernel timer: fn runs in the timer thread, once, at or soon after the deadline. fn may
  * start its timer again and take any lock but must not block for long.
- * ktimer_start moves a timer that runs. ktimer_cancel waits until a running fn
- * has returned (not when called by fn itself): afterwards the timer may be freed. So no lock that fn
- * takes may be held.
+ *
+ * ktimer_init makes the timer thread if there is none yet: no lock may be held. 0 or -errno.
+ * ktimer_start moves a timer that runs. ktimer_stop does not wait for fn: where that matters, fn looks
+ * under the owner's lock whether it is still wanted. ktimer_cancel waits until a
+ * running fn has returned (it may not be called by fn): afterwards the timer may be freed. No lock that
+ * fn takes may be held then.
  */
 struct ktimer {
 	u64 deadline; /* CLOCK_MONOTONIC */
-	u32 index;    /* position in the heap, from 1; 0: not started */
+	bool queued;
+	struct ktimer *child, *next, *prev; /* the heap's */
 	void (*fn)(struct ktimer *t);
 };
-void ktimer_init(struct ktimer *t, void (*fn)(struct ktimer *t));
+int __must_check ktimer_init(struct ktimer *t, void (*fn)(struct ktimer *t));
 void ktimer_start(struct ktimer *t, u64 deadline);
+void ktimer_stop(struct ktimer *t);
 void ktimer_cancel(struct ktimer *t);
+
+/*
+ * A periodic expiry: advance *expires beyond `now` (interval 0: to 0, off) and return how often it
+ * expired, at least 1. *expires <= now.
+ */
+u64 timer_forward(u64 *expires, u64 interval, u64 now);
 
 /* User times. 0, -EFAULT, or -EINVAL for one that is negative or not normal. */
 int get_timespec(uaddr_t from, u64 *ns);
@@ -39,6 +50,7 @@ static inline u64 time_add(u64 a, u64 b) { return a + b < a ? MC_FOREVER : a + b
  * REALTIME, BOOTTIME, TAI and the ALARM ones): what mc_park and ktimer_start want.
  */
 u64 deadline_of(int clock, u64 time, bool absolute);
+#define TIME_MAX 0x7fffffffffffffffULL /* what get_timespec gives for a longer time */
 bool clock_is_wall(int clock); /* one of those */
 
 #endif

@@ -10,6 +10,7 @@
 
 struct task;
 struct process;
+struct posix_timer;
 struct pgrp;
 
 typedef u64 sigmask_t; /* bit (sig - 1) */
@@ -53,6 +54,15 @@ int send_signal_process_locked(struct process *p, int sig, const siginfo_t *info
 int send_signal_pgrp_locked(int pgrp, int sig, const siginfo_t *info); /* -ESRCH if empty */
 /* From outside the container, to guest pid 1: as from a parent pid namespace, SIGKILL and SIGSTOP always work. */
 void send_signal_init(int sig);
+/*
+ * A POSIX timer's own entry: to thread tid of p, or (0) to p. True: it is still pending from before. Takes
+ * a reference to the timer while queued. tasklist_lock must not be held.
+ */
+bool send_sigqueue(struct process *p, int tid, struct sigqueue *q);
+/* time/posix.c, sighand->lock held: the entry was taken (fills in the overruns); entered a queue; left it. */
+void posix_timer_taken(struct posix_timer *timer, siginfo_t *info);
+void posix_timer_get(struct posix_timer *timer);
+void posix_timer_put(struct posix_timer *timer);
 /* siginfo of kill(2) by current. */
 void siginfo_user(siginfo_t *info, int sig, int code);
 /* A fault: cannot be blocked or ignored (then it kills). For the current task. */

@@ -37,8 +37,10 @@ static struct sigqueue *entry_new(u32 uid, u64 limit)
 static void entry_free(struct sigqueue *q)
 {
 	list_del(&q->node);
-	if (q->timer) /* the timer owns it */
+	if (q->timer) {
+		posix_timer_put(q->timer); /* which may free the entry with it */
 		return;
+	}
 	__atomic_sub_fetch(user_counter(q->uid), 1, __ATOMIC_RELAXED);
 	kfree(q);
 }

@@ -183,6 +183,41 @@ static int send(struct task *t, struct process *group, int sig, const siginfo_t 
 	return err;
 }
 
+static struct task *sigqueue_target(struct process *p, int tid)
+{
+	struct task *t;
+
+	if (!tid)
+		return live_thread(p);
+	t = find_task(tid);
+	return t && t->proc == p && t->state != TASK_ZOMBIE && t->state != TASK_DEAD ? t : NULL;
+}
+
+bool send_sigqueue(struct process *p, int tid, struct sigqueue *q)
+{
+	int sig = q->info.si_signo;
+	struct sigpending *to;
+	struct task *t;
+
+	guard(&tasklist_lock);
+	t = sigqueue_target(p, tid);
+	if (!t)
+		return false;
+	guard(&t->sighand->lock);
+	if (!list_empty(&q->node))
+		return true;
+	if (sig == SIGKILL) {
+		if (!dropped(t, sig, false))
+			kill_process_locked(p, sig);
+	} else if (!dropped(t, sig, false)) {
+		to = tid ? &t->pending : &p->pending;
+		posix_timer_get(q->timer);
+		list_add_tail(&q->node, &to->queue);
+		mark_pending(t, tid ? NULL : p, to, sig);
+	}
+	return false;
+}
+
 int send_signal_task_locked(struct task *t, int sig, const siginfo_t *info)
 {
 	if (t->state == TASK_ZOMBIE || t->state == TASK_DEAD || !t->sighand)

@@ -71,8 +71,4 @@ void stop_thread_exits(struct task *t);   /* tasklist_lock held: the others may 
 int setup_frame(struct task *t, const struct ksigaction *ka, int sig, const siginfo_t *info,
 		struct pt_regs *regs);
 
-/* ---- time/posix.c ---- */
-/* A POSIX timer's signal is taken from the queue: fills in the overruns. sighand->lock held. */
-void posix_timer_taken(struct posix_timer *timer, siginfo_t *info);
-
 #endif

@@ -50,7 +50,8 @@ static int status_of(struct process *p, int why)
 
 static void child_info(struct process *p, int why, siginfo_t *info)
 {
-	struct task *t = p->leader;
+	/* The last thread of a process that exits is no longer in its list, but still has its credentials. */
+	struct task *t = p == current->proc ? current : p->leader;
 
 	memset(info, 0, sizeof(*info));
 	info->si_code = why;
