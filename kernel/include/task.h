@@ -133,6 +133,8 @@ struct process {
 	char *cmdline; /* copy of the argument area at exec, NUL separated */
 	size_t cmdline_len;
 	struct mutex exec_lock;
+	char zombie_comm[16]; /* of the last thread: what /proc still shows of a zombie */
+	u32 zombie_uid, zombie_gid;
 };
 
 #define PROC_STOPPED 1u       /* all threads have stopped */

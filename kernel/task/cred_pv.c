@@ -3,7 +3,8 @@
  * Credentials at the hypervisor. Names are resolved there, so it must know who asks: each
  * distinct (fsuid, fsgid, effective capabilities, groups) has a number, registered when a task
  * first needs it. Equal credentials share one, so that a server which changes its
- * user in each of a thousand children does not use a thousand numbers.
+ * user in each of a thousand children does not use a thousand numbers; and one that nobody has at
+ * the moment is kept for the next, up to a point.
  */
 #include "cred.h"
 
@@ -13,6 +14,7 @@
 
 /* The last number is kept for the fallback below. */
 #define PV_NOBODY (PV_MAX_CREDS - 1)
+#define MAX_IDLE 64u /* numbers without a user that are kept */
 
 struct pv_id {
 	struct list_head node;
@@ -24,6 +26,8 @@ struct pv_id {
 static struct mutex pv_lock;
 static struct list_head pv_ids = LIST_HEAD_INIT(pv_ids);
 static u64 used[PV_MAX_CREDS / 64] = { 1 }; /* 0 is the container's all-powerful root */
+static struct pv_id *by_id[PV_MAX_CREDS];
+static u32 n_idle;
 static bool nobody_registered;
 
 static bool same_rights(const struct cred *a, const struct cred *b)
@@ -110,16 +114,44 @@ static struct pv_id *find(const struct cred *c)
 	return NULL;
 }
 
+/* Forget the number that was idle for longest, if there are too many, or if numbers are short. */
+static void forget_idle(bool short_of_numbers)
+{
+	struct pv_id *p;
+
+	if (!n_idle || (n_idle <= MAX_IDLE && !short_of_numbers))
+		return;
+	list_for_each(p, &pv_ids, node) {
+		if (p->users)
+			continue;
+		list_del(&p->node);
+		by_id[p->id] = NULL;
+		n_idle--;
+		pv_unregister(p->id);
+		id_give_back(p->id);
+		cred_put(p->key);
+		kfree(p);
+		return;
+	}
+}
+
 static struct pv_id *create(const struct cred *c)
 {
 	struct pv_id *p = kzalloc(sizeof(*p));
 
 	if (!p)
 		return NULL;
+	forget_idle(false);
 	p->key = cred_copy(c);
 	p->id = p->key ? id_take() : 0;
+	if (p->key && !p->id) {
+		forget_idle(true);
+		p->id = id_take();
+	}
 	if (p->id && pv_register(p->id, c) >= 0) {
-		list_add(&p->node, &pv_ids);
+		list_add_tail(&p->node, &pv_ids);
+		by_id[p->id] = p;
+		n_idle++;
 		return p;
 	}
 	if (p->id)
@@ -145,27 +177,25 @@ u32 cred_pv_id(void)
 		p = create(c);
 	if (!p)
 		return nobody();
-	p->users++;
+	if (!p->users++)
+		n_idle--;
 	__atomic_store_n(&c->pv_id, p->id, __ATOMIC_RELEASE);
 	return p->id;
 }
 
+/* No PV call here: the last reference may go under any lock. */
 void cred_pv_drop(struct cred *c)
 {
 	struct pv_id *p;
 
 	if (!c->pv_id)
 		return;
-	mutex_lock(&pv_lock);
-	p = find(c);
-	if (!p || p->id != c->pv_id || --p->users) {
-		mutex_unlock(&pv_lock);
+	guard(&pv_lock);
+	p = by_id[c->pv_id];
+	if (--p->users)
 		return;
-	}
+	n_idle++;
+	/* To the end of the queue of those to be forgotten. */
 	list_del(&p->node);
-	pv_unregister(p->id);
-	id_give_back(p->id);
-	mutex_unlock(&pv_lock);
-	cred_put(p->key);
-	kfree(p);
+	list_add_tail(&p->node, &pv_ids);
 }

@@ -126,8 +126,12 @@ static bool unlink_thread(struct task *t)
 		p->leader = last ? NULL : list_first(&p->threads, struct task, thread_node);
 	if (p->exec_waiter)
 		mc_unpark(p->exec_waiter);
-	if (last)
+	if (last) {
+		memcpy(p->zombie_comm, t->comm, sizeof(p->zombie_comm));
+		p->zombie_uid = cred->euid;
+		p->zombie_gid = cred->egid;
 		process_exit(p);
+	}
 	t->cred = NULL;
 	cred_put(cred);
 	return last;
