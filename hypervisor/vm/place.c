@@ -32,7 +32,8 @@ static int open_in_root(const struct place_root *root, const char *path)
 	return -errno;
 }
 
-int place_name(const struct place_root *root, int fd, char *path)
+/* Where a descriptor of something below the root is. */
+static int place_name(const struct place_root *root, int fd, char *path)
 {
 	char self[64];
 	ssize_t n;
@@ -79,13 +80,13 @@ static int join(char *out, const char *a, const char *b, const char *c)
 /*
  * dir has no entry that leads anywhere, but it has this dangling link: the place is where
  * it points. Engines rely on that: /etc/resolv.conf often points into an empty /run.
+ * name is where it is in w->path: what is before it leads to dir.
  */
 static int follow(struct walk *w, int dir, const char *name, const char *rest)
 {
 	char target[PATH_MAX];
-	char at[PATH_MAX] = "";
+	char before[PATH_MAX] = "";
 	ssize_t n = readlinkat(dir, name, target, sizeof(target) - 1);
-	int ret = 0;
 
 	if (n < 0)
 		return -errno;
@@ -93,8 +94,8 @@ static int follow(struct walk *w, int dir, const char *name, const char *rest)
 		return -ELOOP;
 	target[n] = '\0';
 	if (target[0] != '/')
-		ret = place_name(w->root, dir, at);
-	return ret ? ret : join(w->path, at, target, rest);
+		snprintf(before, sizeof(before), "%.*s", (int)(name - w->path), w->path);
+	return join(w->path, before, target, rest);
 }
 
 static int create(const struct walk *w, int dir, const char *name, bool last)

@@ -32,14 +32,12 @@ struct place {
 	int fd;              /* O_PATH; -1 below a guest-side mount */
 	bool under_guest;    /* at or below a marker: path is for the guest kernel to use */
 	bool on_marker;      /* exactly at one */
-	char path[PATH_MAX]; /* from the root, without links */
+	char path[PATH_MAX]; /* without links, from the process's root (which rootfd should be) */
 };
 
 /* Closes nothing on failure; out->fd is the caller's on success. */
 int must_check place_find(const struct place_root *root, const char *path, enum place_want want,
 			  struct place *out, struct error *err);
 
-/* Where a descriptor of something below the root is. */
-int must_check place_name(const struct place_root *root, int fd, char *path);
 
 #endif
