@@ -221,7 +221,7 @@ long sys_epoll_create1(u64 uflags)
 	list_init(&ep->items);
 	waitq_init(&ep->wait);
 	waitq_init(&ep->poll_wait);
-	f = anon_file("anon_inode:[eventpoll]", &epoll_ops, O_RDWR, FMODE_STREAM, 0600, ep);
+	f = anon_file("eventpoll", &epoll_ops, O_RDWR, FMODE_STREAM, 0600, ep);
 	if (!f) {
 		kfree(ep);
 		return -ENOMEM;

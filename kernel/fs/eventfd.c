@@ -119,7 +119,7 @@ long sys_eventfd2(u64 count, u64 uflags)
 	e->count = (u32)count;
 	e->semaphore = flags & EFD_SEMAPHORE;
 	waitq_init(&e->wait);
-	f = anon_file("anon_inode:[eventfd]", &eventfd_ops, O_RDWR | (flags & O_NONBLOCK),
+	f = anon_file("eventfd", &eventfd_ops, O_RDWR | (flags & O_NONBLOCK),
 		      FMODE_READ | FMODE_WRITE | FMODE_STREAM, 0600, e);
 	if (!f) {
 		kfree(e);
