@@ -201,6 +201,8 @@ struct inode {
 	u32 mnt_flags; /* MS_* of the host's mount */
 };
 struct inode *inode_new(const struct inode_ops *ops, struct mount *mnt, u32 mode); /* times now, uid/gid 0, fresh ino */
+void inode_init(struct inode *i, const struct inode_ops *ops, struct mount *mnt, u32 mode); /* zeroed, larger objects */
+void inode_own(struct inode *i); /* owner and group: current's */
 struct inode *inode_get(struct inode *i);
 void inode_put(struct inode *i); /* NULL is allowed */
 u64 inode_next_ino(void);

@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* PV calls on names and handles of the host file system. */
+#include "hostfs.h"
+
+#include "cred.h"
+#include "task.h"
+
+#define SPARE_HANDLES 32
+
+static struct mutex spare_lock;
+static u32 spare[SPARE_HANDLES];
+static u32 nspare;
+
+/* Most opens that a dynamic linker makes fail: their numbers were never used and need no release. */
+u32 host_handle_get(void)
+{
+	guard(&spare_lock);
+	return nspare ? spare[--nspare] : mc_handle_alloc();
+}
+
+void host_handle_unused(u32 handle)
+{
+	guard(&spare_lock);
+	if (nspare < SPARE_HANDLES)
+		spare[nspare++] = handle;
+}
+
+static u32 caller_pid(void)
+{
+	return current->proc ? current->proc->pid : 0;
+}
+
+void host_begin(struct pv_slot *s, u32 cmd, const struct name *n)
+{
+	struct pv_req_path *q;
+	size_t len = strlen(n->text);
+
+	mc_pv_get(s);
+	memset(&s->req.u, 0, sizeof(s->req.u));
+	s->req.cmd = cmd;
+	q = &s->req.u.path;
+	q->dir = n->dir;
+	q->cred = cred_pv_id();
+	q->pid = caller_pid();
+	q->root = !n->absolute && path_is_set(&n->root) ? n->root.inode->handle : 0;
+	q->resolve = n->resolve;
+	if (n->flags & NAME_NOFOLLOW)
+		q->flags |= PV_AT_NOFOLLOW;
+	if (!len && n->dir)
+		q->flags |= PV_AT_EMPTY;
+	if (!len && !n->dir) {
+		s->buf[0] = '/';
+		q->path_len = 1;
+		return;
+	}
+	if (len > PATH_MAX - 1)
+		len = PATH_MAX; /* the hypervisor's answer is ENAMETOOLONG; getname lets none through */
+	memcpy(s->buf, n->text, len);
+	q->path_len = len;
+}
+
+bool host_path2(struct pv_slot *s, const char *text, size_t len)
+{
+	if (len > PATH_MAX - 1)
+		return false;
+	memcpy(s->buf + s->req.u.path.path_len, text, len);
+	s->req.u.path.path2_len = len;
+	return true;
+}
+
+s64 host_call(struct pv_slot *s, struct name *n)
+{
+	s64 r = mc_pv_call(s);
+
+	if (r != PV_CROSS)
+		return r;
+	r = name_restart(n, (const char *)s->buf, s->rsp.val);
+	return r ? r : PV_CROSS;
+}
+
+s64 host_simple(struct name *n, u32 cmd, u32 flags, u32 mode, u64 arg)
+{
+	struct pv_slot s;
+	s64 r;
+
+	host_begin(&s, cmd, n);
+	s.req.u.path.flags |= flags;
+	s.req.u.path.mode = mode;
+	s.req.u.path.arg = arg;
+	r = host_call(&s, n);
+	host_end(&s);
+	return r;
+}
+
+s64 host_handle_call(u32 cmd, u32 handle, u32 flags, u64 off, u64 len)
+{
+	struct pv_slot s;
+	s64 r;
+
+	mc_pv_get(&s);
+	memset(&s.req.u, 0, sizeof(s.req.u));
+	s.req.cmd = cmd;
+	s.req.u.handle.id = handle;
+	s.req.u.handle.cred = cred_pv_id();
+	s.req.u.handle.pid = caller_pid();
+	s.req.u.handle.flags = flags;
+	s.req.u.handle.off = off;
+	s.req.u.handle.len = len;
+	r = mc_pv_call(&s);
+	mc_pv_put(&s);
+	return r;
+}
+
+char *host_path_of(u32 handle)
+{
+	struct pv_slot s;
+	char *text;
+	s64 r;
+
+	mc_pv_get(&s);
+	memset(&s.req.u, 0, sizeof(s.req.u));
+	s.req.cmd = PV_PATHOF;
+	s.req.u.path.dir = handle;
+	s.req.u.path.flags = PV_AT_EMPTY;
+	r = mc_pv_call(&s);
+	if (r < 0)
+		text = ERR_PTR(r);
+	else
+		text = kstrndup((const char *)s.buf, min((u64)r, (u64)PV_PATH_MAX + 16));
+	mc_pv_put(&s);
+	return text ? text : ERR_PTR(-ENOMEM);
+}
+
+s64 hostfs_stat(struct name *n, void *statx)
+{
+	struct pv_slot s;
+	s64 r;
+
+	host_begin(&s, PV_STAT, n);
+	r = host_call(&s, n);
+	if (r >= 0 && r != PV_CROSS) {
+		memcpy(statx, s.buf, sizeof(struct statx));
+		r = 0;
+	}
+	host_end(&s);
+	return r;
+}
+
+static int hostfs_mount(struct mount *m, const char *options, struct inode **root)
+{
+	return -EPERM; /* only the hypervisor mounts these */
+}
+
+struct fs_type hostfs_type = {
+	.name = "overlay",
+	.magic = 0x794c7630,
+	.host = true,
+	.mount = hostfs_mount,
+};

@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Opening files of the host file system. */
+#include <linux/magic.h>
+
+#include "cred.h"
+#include "hostfs.h"
+#include "pipe.h"
+#include "vfs_impl.h"
+
+static void host_inode_release(struct inode *i)
+{
+	if (i->handle)
+		mc_handle_release(i->handle);
+	kfree(i);
+}
+
+/* Everything else about host inodes goes through PV calls on their handle. */
+static const struct inode_ops host_inode_ops = {
+	.release = host_inode_release,
+};
+
+bool inode_is_host(const struct inode *i)
+{
+	return i->ops == &host_inode_ops;
+}
+
+static struct inode *host_inode(const struct pv_file *a, u32 handle)
+{
+	struct inode *i = kzalloc(sizeof(*i));
+
+	if (!i)
+		return NULL;
+	ref_init(&i->ref);
+	i->ops = &host_inode_ops;
+	i->mnt = host_mount;
+	i->handle = handle;
+	i->ino = a->ino;
+	i->dev = RDEV(a->dev_major, a->dev_minor);
+	i->rdev = RDEV(a->rdev_major, a->rdev_minor);
+	i->mode = a->mode;
+	i->uid = a->uid;
+	i->gid = a->gid;
+	i->size = a->size;
+	i->nlink = 1;
+	i->mtime.sec = a->mtime_sec;
+	i->mtime.nsec = a->mtime_nsec;
+	i->mnt_flags = a->mnt_flags;
+	return i;
+}
+
+static u32 access_mode(u32 flags)
+{
+	switch (flags & O_ACCMODE) {
+	case O_RDONLY:
+		return FMODE_READ;
+	case O_WRONLY:
+		return FMODE_WRITE;
+	default:
+		return FMODE_READ | FMODE_WRITE;
+	}
+}
+
+/* The file on a handle of its own. Takes over the inode. */
+static struct file *file_on_handle(struct inode *i, u32 flags)
+{
+	u32 mode = access_mode(flags);
+	const struct file_ops *ops = &hostfs_file_ops;
+	struct file *f;
+
+	if (flags & O_PATH) {
+		ops = &path_file_ops;
+		mode = FMODE_PATH;
+	} else if (S_ISDIR(i->mode)) {
+		ops = &hostfs_dir_ops;
+	} else {
+		mode |= FMODE_HOST;
+	}
+	f = file_new(ops, flags & ~OPEN_ONLY_FLAGS, mode);
+	if (!f) {
+		inode_put(i);
+		return ERR_PTR(-ENOMEM);
+	}
+	f->inode = i;
+	f->handle = i->handle;
+	f->mnt = host_mount;
+	return f;
+}
+
+/* What the hypervisor does not open: FIFOs, sockets and devices are the guest's own. */
+static struct file *open_special(struct inode *i, u32 flags)
+{
+	struct file *f;
+
+	if (S_ISFIFO(i->mode))
+		f = fifo_open(i->dev, i->ino, flags);
+	else if (S_ISCHR(i->mode) && !(i->mnt_flags & MS_NODEV))
+		f = chrdev_open(i, flags);
+	else
+		f = ERR_PTR(S_ISCHR(i->mode) || S_ISBLK(i->mode) ? -EACCES : -ENXIO);
+	if (IS_ERR(f)) {
+		inode_put(i);
+		return f;
+	}
+	f->inode = i;
+	f->mnt = host_mount;
+	return f;
+}
+
+/* Execute permission by owner, group and others; the hypervisor has checked reading. */
+static bool may_execute(const struct pv_file *a)
+{
+	const struct cred *c = current->cred;
+	u32 bits = a->mode;
+
+	if (!S_ISREG(a->mode) || (a->mnt_flags & MS_NOEXEC))
+		return false;
+	if (capable(CAP_DAC_OVERRIDE))
+		return bits & 0111;
+	if (c->fsuid == a->uid)
+		bits >>= 6;
+	else if (cred_in_group(c, a->gid))
+		bits >>= 3;
+	return bits & 1;
+}
+
+/* The answer to PV_OPEN becomes a file. The slot is still held, but not over anything that blocks. */
+static struct file *opened(struct pv_slot *s, const struct open_args *a, u32 handle)
+{
+	struct pv_file pf;
+	struct inode *i;
+	struct file *f;
+	char *text = NULL;
+
+	memcpy(&pf, s->buf, sizeof(pf));
+	if (pf.path_len && pf.path_len <= PV_PATH_MAX)
+		text = kstrndup((const char *)s->buf + sizeof(pf), pf.path_len);
+	host_end(s);
+	if (!pf.opened)
+		host_handle_unused(handle);
+	i = host_inode(&pf, pf.opened ? handle : 0);
+	if (!i)
+		f = ERR_PTR(-ENOMEM);
+	else if (!pf.opened)
+		f = open_special(i, a->flags);
+	else
+		f = file_on_handle(i, a->flags);
+	if (!IS_ERR(f) && a->exec && !may_execute(&pf)) {
+		file_put(f);
+		f = ERR_PTR(-EACCES);
+	}
+	if (IS_ERR(f))
+		kfree(text);
+	else
+		f->name = text;
+	return f;
+}
+
+s64 hostfs_open(struct name *n, void *arg)
+{
+	struct open_args *a = arg;
+	u32 handle = host_handle_get();
+	struct pv_slot s;
+	s64 r;
+
+	if (!handle)
+		return -ENFILE;
+	host_begin(&s, PV_OPEN, n);
+	s.req.u.path.flags = a->flags & ~(u32)(O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	if (n->flags & NAME_NOFOLLOW)
+		s.req.u.path.flags |= O_NOFOLLOW;
+	s.req.u.path.mode = a->mode;
+	s.req.u.path.arg = handle;
+	if (a->exec)
+		s.req.u.path.resolve |= PV_WANT_PATH;
+	r = host_call(&s, n);
+	if (r < 0 || r == PV_CROSS) {
+		host_end(&s);
+		host_handle_unused(handle);
+		return r;
+	}
+	a->file = opened(&s, a, handle);
+	return IS_ERR(a->file) ? PTR_ERR(a->file) : 0;
+}
+
+int hostfs_open_dir(const char *path, struct path *out)
+{
+	struct pv_slot s;
+	struct pv_file pf;
+	u32 handle = host_handle_get();
+	s64 r;
+
+	mc_pv_get(&s);
+	memset(&s.req.u, 0, sizeof(s.req.u));
+	s.req.cmd = PV_OPEN;
+	s.req.u.path.path_len = strlen(path);
+	memcpy(s.buf, path, strlen(path));
+	s.req.u.path.flags = O_PATH | O_DIRECTORY;
+	s.req.u.path.arg = handle;
+	r = mc_pv_call(&s);
+	memcpy(&pf, s.buf, sizeof(pf));
+	mc_pv_put(&s);
+	if (r < 0 || r == PV_CROSS) {
+		host_handle_unused(handle);
+		return r < 0 ? r : -ENOTDIR;
+	}
+	out->inode = host_inode(&pf, handle);
+	out->mnt = host_mount;
+	out->name = kstrdup(path);
+	return out->inode ? 0 : -ENOMEM;
+}
+
+/* Terminals and files can be read and written; of a pipe we cannot know the end, nor does it matter. */
+struct file *hostfs_stdio(u32 handle)
+{
+	struct pv_file pf = { .mode = S_IFCHR | 0600 };
+	struct stat st;
+	struct inode *i;
+	struct file *f;
+
+	if (!mc_fstat(handle, &st)) {
+		pf.mode = st.st_mode;
+		pf.ino = st.st_ino;
+		pf.uid = st.st_uid;
+		pf.gid = st.st_gid;
+		pf.dev_major = dev_major(st.st_dev);
+		pf.dev_minor = dev_minor(st.st_dev);
+		pf.rdev_major = dev_major(st.st_rdev);
+		pf.rdev_minor = dev_minor(st.st_rdev);
+	}
+	i = host_inode(&pf, handle);
+	if (!i)
+		return ERR_PTR(-ENOMEM);
+	f = file_on_handle(i, O_RDWR);
+	if (IS_ERR(f))
+		return f;
+	if (!S_ISREG(pf.mode) && !S_ISDIR(pf.mode) && !S_ISBLK(pf.mode))
+		f->mode |= FMODE_STREAM | FMODE_HOSTPOLL;
+	return f;
+}
+
+struct inode *hostfs_handle_inode(u32 handle)
+{
+	struct inode probe = { .ops = &host_inode_ops, .handle = handle };
+	struct name n = { .host = true, .dir = handle, .text = "", .base.inode = &probe };
+	struct pv_file pf = {};
+	struct inode *i;
+	struct statx st;
+	s64 r = hostfs_stat(&n, &st);
+
+	if (r)
+		return ERR_PTR(r < 0 ? r : -EINVAL);
+	pf.mode = st.stx_mode;
+	pf.ino = st.stx_ino;
+	pf.dev_major = st.stx_dev_major;
+	pf.dev_minor = st.stx_dev_minor;
+	pf.uid = st.stx_uid;
+	pf.gid = st.stx_gid;
+	i = host_inode(&pf, handle);
+	return i ? i : ERR_PTR(-ENOMEM);
+}

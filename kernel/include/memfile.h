@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Files whose bytes are a memory object of the machine: tmpfs files and memfds (fs/memfile.c). */
+#ifndef MEMFILE_H
+#define MEMFILE_H
+
+#include "fs.h"
+
+/* One mounted tmpfs. */
+struct tmpfs {
+	u64 max_bytes, used_bytes; /* 0: no limit. Sizes of files, holes counted */
+	u64 max_inodes, inodes;
+	struct mutex lock;
+};
+
+/* An inode of tmpfs or of a memfd. i.handle: the memory object, made when bytes are first needed. */
+struct mem_inode {
+	struct inode i;
+	struct tmpfs *sb; /* NULL: a memfd */
+	u32 seals;        /* F_SEAL_* */
+	char *target;     /* symlinks */
+	struct list_head entries; /* directories: in order of their cookies */
+	u64 next_cookie;
+};
+static inline struct mem_inode *mem_inode(struct inode *i) { return container_of(i, struct mem_inode, i); }
+
+extern const struct file_ops memfile_ops;
+int memfile_open(struct inode *i, struct file *f);     /* inode_ops.open */
+int memfile_setattr(struct inode *i, const struct iattr *a);
+int memfile_resize(struct inode *i, u64 len);          /* i->lock held */
+void memfile_free(struct mem_inode *m);                /* the object; accounting */
+int memfd_seals(struct file *f, bool add, u32 seals);  /* F_ADD_SEALS, F_GET_SEALS; -EINVAL: not a memory file */
+/* A transfer between a handle at off and the buffers. */
+s64 uio_handle(struct uio *u, u32 handle, s64 off, int flags);
+
+#endif

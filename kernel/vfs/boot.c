@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The first process's view: mounts, working directory, descriptors 0 to 2. */
+#include "dev.h"
+#include "hostfs.h"
+#include "mounts.h"
+#include "ring.h"
+#include "vfs_impl.h"
+
+static const char *boot_text(u32 off)
+{
+	return off ? (const char *)mc_boot_info() + off : NULL;
+}
+
+static struct inode *host_root_inode(void)
+{
+	struct path p = {};
+	int r = hostfs_open_dir("/", &p);
+
+	if (r)
+		panic("cannot open the container's root directory: %d", r);
+	/* The container's root is directory 0 of the PV calls: it needs no handle of its own. */
+	mc_handle_release(p.inode->handle);
+	p.inode->handle = 0;
+	kfree(p.name);
+	return p.inode;
+}
+
+static void mount_root(void)
+{
+	host_mount = mount_new(&hostfs_type, "/", "overlay", 0, "");
+	if (!host_mount)
+		panic("no memory for the root mount");
+	host_mount->root = host_root_inode();
+	host_mount->root->mnt = host_mount;
+	host_mount->flags = host_mount->root->mnt_flags;
+	host_mount->parent_id = host_mount->id;
+	mount_publish(host_mount);
+}
+
+static void boot_mount(const struct boot_mount *b)
+{
+	const char *target = boot_text(b->target), *type = boot_text(b->type);
+	int r;
+
+	if (!strcmp(type, "bind"))
+		r = mount_bind_handle(target, b->handle, b->flags);
+	else if (!strcmp(type, "masked"))
+		r = mount_mask(target);
+	else if (!strcmp(type, "readonly"))
+		r = mount_readonly(target);
+	else
+		r = mount_add(target, type, type, b->flags, boot_text(b->options));
+	if (r == -ENODEV) /* a type this kernel lacks: an empty directory, so that nothing else shows through */
+		r = mount_add(target, "tmpfs", type, b->flags | MS_RDONLY, "mode=0555");
+	if (r && r != -ENOENT)
+		printk(LOG_WARN, "cannot mount %s on %s: %d\n", type, target, r);
+}
+
+static void open_stdio(const struct boot_info *b)
+{
+	for (int fd = 0; fd < 3; fd++) {
+		struct file *f;
+
+		if (!b->stdio[fd])
+			continue;
+		f = hostfs_stdio(b->stdio[fd]);
+		if (IS_ERR(f))
+			panic("cannot open descriptor %d: %ld", fd, PTR_ERR(f));
+		fd_install_at(fd, f, false, true);
+	}
+}
+
+static void set_cwd(const char *cwd)
+{
+	struct file *f;
+	struct path to = {};
+
+	if (!cwd || !strcmp(cwd, "/"))
+		return;
+	f = vfs_open(AT_FDCWD, cwd, O_PATH | O_DIRECTORY, 0);
+	if (IS_ERR(f)) {
+		printk(LOG_WARN, "cannot change to directory %s: %ld\n", cwd, PTR_ERR(f));
+		return;
+	}
+	if (!file_path(f, &to)) {
+		path_put(&current->fs->cwd);
+		current->fs->cwd = to;
+	}
+	file_put(f);
+}
+
+/* Provided by their owners; a kernel without them boots, with empty directories in their place. */
+void proc_init(void) __attribute__((weak));
+void sysfs_init(void) __attribute__((weak));
+
+static void register_types(void)
+{
+	fs_register(&hostfs_type);
+	fs_register(&tmpfs_type);
+	fs_register(&devtmpfs_type);
+	fs_register(&devpts_type);
+	fs_register(&mqueue_type);
+	dev_mem_init();
+	dev_tty_init();
+	pty_init();
+	if (proc_init)
+		proc_init();
+	if (sysfs_init)
+		sysfs_init();
+}
+
+void vfs_boot(void)
+{
+	const struct boot_info *b = mc_boot_info();
+	const struct boot_mount *m = (const void *)((const char *)b + b->mounts);
+	struct fs_ctx *fs = kzalloc(sizeof(*fs));
+
+	if (!fs)
+		panic("no memory for the first process");
+	register_types();
+	mount_root();
+	ref_init(&fs->ref);
+	fs->umask = 0;
+	fs->root = (struct path){ host_mount, inode_get(host_mount->root), kstrdup("/") };
+	path_copy(&fs->cwd, &fs->root);
+	current->fs = fs;
+	if (!current->files)
+		current->files = fdtable_new();
+	for (u32 i = 0; i < b->nmounts; i++)
+		boot_mount(&m[i]);
+	fs->umask = b->umask;
+	set_cwd(boot_text(b->cwd));
+	open_stdio(b);
+}

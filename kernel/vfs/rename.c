@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Operations on two names: rename and link. Both must lie on the same side. */
+#include <linux/fs.h>
+
+#include "hostfs.h"
+#include "mounts.h"
+#include "syscall.h"
+#include "vfs_impl.h"
+
+struct two_names {
+	struct name from, to;
+	u32 cmd, flags;
+};
+
+/* One PV call with both paths; the answer may be that either of them enters a guest-side mount. */
+static s64 host_two(struct two_names *t)
+{
+	struct pv_slot s;
+	struct name *crossed = &t->from;
+	s64 r;
+
+	host_begin(&s, t->cmd, &t->from);
+	s.req.u.path.flags = t->flags | (s.req.u.path.flags & PV_AT_EMPTY);
+	s.req.u.path.dir2 = t->to.dir;
+	if (!host_path2(&s, t->to.text, strlen(t->to.text))) {
+		host_end(&s);
+		return -ENAMETOOLONG;
+	}
+	r = mc_pv_call(&s);
+	if (r == PV_CROSS) {
+		if (s.rsp.flags & PV_CROSSED_PATH2)
+			crossed = &t->to;
+		r = name_restart(crossed, (const char *)s.buf, s.rsp.val);
+		r = r ? r : PV_CROSS;
+	}
+	host_end(&s);
+	return r;
+}
+
+static s64 run_two(struct two_names *t, s64 (*guest)(struct two_names *t))
+{
+	s64 r;
+
+	do {
+		r = name_walk(&t->from);
+		if (!r)
+			r = name_walk(&t->to);
+		if (r)
+			break;
+		if (t->from.host != t->to.host)
+			r = -EXDEV;
+		else
+			r = t->from.host ? host_two(t) : guest(t);
+	} while (r == PV_CROSS);
+	name_done(&t->from);
+	name_done(&t->to);
+	return r;
+}
+
+/* ---- rename ---- */
+
+static struct mutex rename_lock; /* of guest file systems: two directories at once, and no loops */
+
+static int may_rename(struct two_names *t)
+{
+	struct name *from = &t->from, *to = &t->to;
+	int r;
+
+	if (!from->last_len || !to->last_len)
+		return -EBUSY;
+	if (!from->inode)
+		return -ENOENT;
+	if (from->mnt != to->mnt)
+		return -EXDEV;
+	if ((from->slash || (to->slash && !(t->flags & RENAME_EXCHANGE))) && !S_ISDIR(from->inode->mode))
+		return -ENOTDIR;
+	r = dir_may_change(from->parent, from->mnt);
+	if (!r)
+		r = dir_may_change(to->parent, to->mnt);
+	if (!r)
+		r = dir_may_remove(from->parent, from->inode);
+	if (!r && to->inode)
+		r = dir_may_remove(to->parent, to->inode);
+	return r;
+}
+
+static s64 guest_rename(struct two_names *t)
+{
+	struct inode *a = t->from.parent, *b = t->to.parent, *second = a < b ? b : a;
+	int r = may_rename(t);
+
+	if (r)
+		return r;
+	if (!a->ops->rename)
+		return -EPERM;
+	guard(&rename_lock);
+	guard(a < b ? &a->lock : &b->lock);
+	if (a != b)
+		mutex_lock(&second->lock);
+	r = a->ops->rename(a, t->from.last, t->from.last_len, b, t->to.last, t->to.last_len, t->flags);
+	if (a != b)
+		mutex_unlock(&second->lock);
+	return r;
+}
+
+long sys_renameat2(u64 dirfd, u64 upath, u64 dirfd2, u64 upath2, u64 uflags)
+{
+	char *path __name = getname(upath), *path2 __name = getname(upath2);
+	struct two_names t = { .cmd = PV_RENAME, .flags = uflags };
+
+	if (IS_ERR(path))
+		return PTR_ERR(path);
+	if (IS_ERR(path2))
+		return PTR_ERR(path2);
+	if (t.flags & ~(u32)(RENAME_NOREPLACE | RENAME_EXCHANGE | RENAME_WHITEOUT))
+		return -EINVAL;
+	if ((t.flags & RENAME_EXCHANGE) && (t.flags & (RENAME_NOREPLACE | RENAME_WHITEOUT)))
+		return -EINVAL;
+	name_at(&t.from, (int)dirfd, path, NAME_PARENT | NAME_NOFOLLOW);
+	name_at(&t.to, (int)dirfd2, path2, NAME_PARENT | NAME_NOFOLLOW);
+	return run_two(&t, guest_rename);
+}
+
+long sys_renameat(u64 dirfd, u64 path, u64 dirfd2, u64 path2)
+{
+	return sys_renameat2(dirfd, path, dirfd2, path2, 0);
+}
+
+long sys_rename(u64 path, u64 path2)
+{
+	return sys_renameat2(AT_FDCWD, path, AT_FDCWD, path2, 0);
+}
+
+/* ---- link ---- */
+
+static s64 guest_link(struct two_names *t)
+{
+	struct name *from = &t->from, *to = &t->to;
+	int r;
+
+	if (to->inode)
+		return -EEXIST;
+	if (!from->inode)
+		return -ENOENT;
+	if (from->mnt != to->mnt || !from->mnt)
+		return -EXDEV;
+	if (S_ISDIR(from->inode->mode))
+		return -EPERM;
+	r = dir_may_change(to->parent, to->mnt);
+	if (r)
+		return r;
+	if (!to->parent->ops->link)
+		return -EPERM;
+	guard(&to->parent->lock);
+	return to->parent->ops->link(to->parent, to->last, to->last_len, from->inode);
+}
+
+long sys_linkat(u64 dirfd, u64 upath, u64 dirfd2, u64 upath2, u64 uflags)
+{
+	char *path __name = getname_flags(upath, uflags), *path2 __name = getname(upath2);
+	struct two_names t = { .cmd = PV_LINK };
+	u32 flags = uflags, from_flags = 0;
+
+	if (IS_ERR(path))
+		return PTR_ERR(path);
+	if (IS_ERR(path2))
+		return PTR_ERR(path2);
+	if (flags & ~(u32)(AT_SYMLINK_FOLLOW | AT_EMPTY_PATH))
+		return -EINVAL;
+	if (flags & AT_SYMLINK_FOLLOW)
+		t.flags |= PV_AT_FOLLOW;
+	else
+		from_flags |= NAME_NOFOLLOW;
+	if (flags & AT_EMPTY_PATH)
+		from_flags |= NAME_EMPTY;
+	name_at(&t.from, (int)dirfd, path, from_flags);
+	name_at(&t.to, (int)dirfd2, path2, NAME_PARENT | NAME_NOFOLLOW);
+	return run_two(&t, guest_link);
+}
+
+long sys_link(u64 path, u64 path2)
+{
+	return sys_linkat(AT_FDCWD, path, AT_FDCWD, path2, 0);
+}
