@@ -17,6 +17,8 @@
 #define USER_MAX_LEN 0x10000000000   /* 1 TiB: longest single map, unmap, protect */
 
 #define KTEXT_BASE 0x7ff000000000    /* kernel text and read-only data, never writable */
+#define HOSTCALL_BLOCK 0x7ff000001000 /* the 256 bytes that hold all syscall instructions (machine/pv/guest.ld) */
+#define HOSTCALL_BLOCK_SIZE 256
 #define KWIN_BASE 0x7ff100000000     /* start of the writable, never executable window */
 #define KDATA_BASE 0x7ff100000000    /* .data and .bss: shared memory of the VM */
 #define KDATA_MAX 0x10000000         /* 256 MiB */

@@ -190,7 +190,7 @@ int mc_watch_wait(u32 watch, struct mc_event *ev, int max, u64 deadline);
 /* ---- the rest ---- */
 
 const void *mc_boot_info(void); /* struct boot_info of ring.h */
-struct vm_counters *mc_counters(void);
+struct guest_counters *mc_counters(void);
 /* Memory for the kernel heap, page granular, zeroed, never returned. NULL: exhausted. */
 void *mc_heap_grow(size_t len);
 void mc_console(const char *text, size_t len); /* kernel messages */
@@ -206,6 +206,7 @@ s64 kernel_syscall(struct pt_regs *regs);         /* regs->orig_rax = number; re
 void kernel_user_work(struct pt_regs *regs);      /* work != 0, on the way to user mode */
 /* A synchronous fault of user code: trap signal, si_code, address. Returns to user mode by way of kernel_user_work(). */
 void kernel_user_fault(struct pt_regs *regs, int sig, int code, uaddr_t addr, u32 trapno, u64 err);
+void kernel_host_signal(int sig);                 /* from outside the VM, for guest pid 1 */
 /* For machines that patch call sites: a page within jump reach of `near`, reserved for the machine; 0 if there is none. */
 uaddr_t kernel_code_page(uaddr_t near);
 /* May the code at [addr, addr+len) be replaced (private, readable and executable, not writable)? If so, it stays so until unlock. */

@@ -5,7 +5,7 @@
  * The region is one memory object of RING_SIZE bytes:
  *
  *   0                  struct ring_header   indices, doorbell, responses
- *   RING_COUNTERS_OFF  struct vm_counters   written by the guest, shown by `callgate debug`
+ *   RING_COUNTERS_OFF  struct guest_counters   written by the guest, shown by `callgate debug`
  *   RING_BOOT_OFF      struct boot_info     written by the hypervisor before the first instruction
  *   RING_DATA_OFF      RING_SLOTS buffers of RING_BUF_SIZE bytes
  *
@@ -60,7 +60,9 @@ struct ring_header {
 	 * of that descriptor and stores 0xffffffff, upon which vm0 closes it and starts the guest.
 	 */
 	u32 listener_fd;
-	u32 pad0[12];
+	/* Set by the hypervisor, taken by vm0 when it is kicked: bit n - 1 = signal n for guest pid 1. */
+	u64 host_signals;
+	u32 pad0[10];
 
 	/* Written by the guest. */
 	u32 req_prod __attribute__((aligned(64)));
@@ -74,7 +76,7 @@ struct ring_header {
 _Static_assert(sizeof(struct ring_header) <= RING_COUNTERS_OFF, "header overlaps counters");
 
 #define COUNTED_CALLS 512
-struct vm_counters {
+struct guest_counters {
 	u32 calls[COUNTED_CALLS];   /* guest calls entered, by number */
 	u32 missing[COUNTED_CALLS]; /* ... of these answered ENOSYS */
 	u32 hostcalls[COUNTED_CALLS]; /* host calls made while serving them */
@@ -83,7 +85,7 @@ struct vm_counters {
 	u32 patched;                 /* call sites patched */
 };
 
-_Static_assert(RING_COUNTERS_OFF + sizeof(struct vm_counters) <= RING_BOOT_OFF, "counters overlap");
+_Static_assert(RING_COUNTERS_OFF + sizeof(struct guest_counters) <= RING_BOOT_OFF, "counters overlap");
 
 /*
  * What the guest kernel is told at boot. Strings are offsets from the start of
@@ -91,11 +93,12 @@ _Static_assert(RING_COUNTERS_OFF + sizeof(struct vm_counters) <= RING_BOOT_OFF, 
  */
 struct boot_mount {
 	u32 target;  /* absolute path in the container */
-	u32 type;    /* "proc", "sysfs", "devtmpfs", "tmpfs", "devpts", "mqueue", "cgroup", "bind", "masked", "readonly" */
+	u32 type;    /* "proc", "sysfs", "devtmpfs", "tmpfs", "devpts", "mqueue", "cgroup", "bind", "masked", "readonly"; "host": the hypervisor mounted it, for mountinfo only */
 	u32 options; /* comma separated, may be 0 */
 	u32 flags;   /* MS_* of the mount(2) man page that matter: MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC */
 	u32 handle;  /* "bind" below a guest-side mount: the PV handle of its root; else 0 */
 	u32 host_major, host_minor; /* device number of the marker on the host side */
+	u32 source, fstype;         /* as mountinfo shows them; may be 0 */
 	u32 pad;
 };
 

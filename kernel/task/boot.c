@@ -87,7 +87,7 @@ static struct file *find_program(char **argv, char **envp, char **name)
 	return denied ? ERR_PTR(-EACCES) : f;
 }
 
-/* Exit codes as shells and engines know them: 127 not found, 126 found but not executable. */
+/* The container never ran: the hypervisor reports this text as the reason (a negative status is an errno). */
 static void __attribute__((noreturn)) exec_failed(const char *name, long err)
 {
 	const char *why = err == -ENOENT ? "no such file or directory" :
@@ -100,7 +100,7 @@ static void __attribute__((noreturn)) exec_failed(const char *name, long err)
 		printk(LOG_ERR, "exec: \"%s\": %s", name, why);
 	else
 		printk(LOG_ERR, "exec: \"%s\": error %ld", name, -err);
-	mc_poweroff((err == -ENOENT ? 127 : 126) << 8);
+	mc_poweroff((int)err);
 }
 
 void kernel_boot(void)
@@ -124,7 +124,7 @@ void kernel_boot(void)
 
 /* ---- system calls ---- */
 
-static void count(struct vm_counters *c, u32 nr, struct task *t, u64 host, u64 pv)
+static void count(struct guest_counters *c, u32 nr, struct task *t, u64 host, u64 pv)
 {
 	__atomic_fetch_add(&c->calls[nr], 1, __ATOMIC_RELAXED);
 	host = mc_host_calls(t) - host;
@@ -160,6 +160,8 @@ s64 kernel_syscall(struct pt_regs *r)
 	count(mc_counters(), (u32)nr, t, host, pv);
 	return ret;
 }
+
+void kernel_host_signal(int sig) { send_signal_init(sig); }
 
 /* ---- for machines that patch code ---- */
 

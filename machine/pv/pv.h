@@ -75,7 +75,7 @@ struct pv_private {
 };
 #define PRIV ((struct pv_private *)KPRIV_BASE)
 #define RING ((struct ring_header *)KRING_BASE)
-#define COUNTERS ((struct vm_counters *)(KRING_BASE + RING_COUNTERS_OFF))
+#define COUNTERS ((struct guest_counters *)(KRING_BASE + RING_COUNTERS_OFF))
 #define BOOT ((struct boot_info *)(KRING_BASE + RING_BOOT_OFF))
 
 static inline struct pv_thread *pv_self(void)

@@ -186,7 +186,7 @@ void mc_panic(const char *text)
 }
 
 const void *mc_boot_info(void) { return BOOT; }
-struct vm_counters *mc_counters(void) { return COUNTERS; }
+struct guest_counters *mc_counters(void) { return COUNTERS; }
 
 void *mc_heap_grow(size_t len)
 {

@@ -147,6 +147,8 @@ static void handler(int sig, siginfo_t *si, struct host_ucontext *uc)
 
 	if (gs_was_wrong)
 		wrgsbase(t);
+	if (sig == SIG_KICK && t->host_tid == 1) /* vm0 is kicked by the hypervisor, too, who cannot set its work */
+		t->work |= 1;
 	if (sig == SIGSYS)
 		on_sigsys(t, si, mc);
 	else if (sig == SIG_KICK && in_kernel(t, mc))

@@ -357,6 +357,17 @@ static void start_first(void)
 		panic("vm0: cannot start the first process");
 }
 
+/* Signals that the hypervisor passes on to guest pid 1. */
+static void take_host_signals(void)
+{
+	u64 set = __atomic_exchange_n(&RING->host_signals, 0, __ATOMIC_SEQ_CST);
+	int sig;
+
+	for (sig = 1; sig <= 64; sig++)
+		if (set & (1ULL << (sig - 1)))
+			kernel_host_signal(sig);
+}
+
 void pv_vm0_main(void)
 {
 	vm0_thread = pv_self();
@@ -367,6 +378,7 @@ void pv_vm0_main(void)
 
 		__atomic_and_fetch(&vm0_thread->work, 0, __ATOMIC_SEQ_CST);
 		start_queued();
+		take_host_signals();
 		pid = hostcall_intr(wait4, -1, &status, __WALL, 0);
 		if (pid > 0)
 			reaped(pid, status);

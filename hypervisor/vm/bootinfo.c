@@ -1,0 +1,242 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/random.h>
+#include <sys/sysinfo.h>
+#include <sys/sysmacros.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include "vm/bootinfo.h"
+#include "vm/filter.h"
+
+struct writer {
+	char *base;
+	size_t used, room;
+	bool overflow;
+};
+
+static void *reserve(struct writer *w, size_t size, uint32_t *offset)
+{
+	size_t at = (w->used + 7) & ~(size_t)7;
+
+	*offset = 0;
+	if (w->overflow || size > w->room || at > w->room - size) {
+		w->overflow = true;
+		return NULL;
+	}
+	w->used = at + size;
+	*offset = (uint32_t)at;
+	return w->base + at;
+}
+
+static uint32_t put_string(struct writer *w, const char *s)
+{
+	uint32_t offset;
+	char *to;
+
+	if (!s)
+		return 0;
+	to = reserve(w, strlen(s) + 1, &offset);
+	if (to)
+		strcpy(to, s);
+	return offset;
+}
+
+static uint32_t put_strings(struct writer *w, const struct oci_strings *s)
+{
+	uint32_t offset, *v = reserve(w, s->n * sizeof(uint32_t), &offset);
+
+	for (size_t i = 0; i < s->n && v; i++)
+		v[i] = put_string(w, s->v[i]);
+	return offset;
+}
+
+static unsigned long mount_flags(uint32_t flags)
+{
+	return (flags & CMOUNT_RO ? MS_RDONLY : 0) | (flags & CMOUNT_NOSUID ? MS_NOSUID : 0) |
+	       (flags & CMOUNT_NODEV ? MS_NODEV : 0) | (flags & CMOUNT_NOEXEC ? MS_NOEXEC : 0) |
+	       (flags & CMOUNT_NOATIME ? MS_NOATIME : 0) | (flags & CMOUNT_NODIRATIME ? MS_NODIRATIME : 0);
+}
+
+static const char *type_name(const struct container_mount *m)
+{
+	switch (m->kind) {
+	case MOUNT_HOST:
+		return "host";
+	case MOUNT_BIND_UNDER_GUEST:
+		return "bind";
+	case MOUNT_GUEST_PROC:
+		return "proc";
+	case MOUNT_GUEST_SYSFS:
+		return "sysfs";
+	case MOUNT_GUEST_DEV:
+		return "devtmpfs";
+	case MOUNT_GUEST_DEVPTS:
+		return "devpts";
+	case MOUNT_GUEST_TMPFS:
+		return "tmpfs";
+	case MOUNT_GUEST_MQUEUE:
+		return "mqueue";
+	case MOUNT_GUEST_CGROUP:
+		return "cgroup";
+	}
+	return "host";
+}
+
+static void put_mount(struct writer *w, struct boot_mount *to, const struct container_mount *m, uint32_t handle)
+{
+	*to = (struct boot_mount){
+		.target = put_string(w, m->target),
+		.type = put_string(w, type_name(m)),
+		.options = put_string(w, m->options && m->options[0] ? m->options : NULL),
+		.source = put_string(w, m->source),
+		.fstype = put_string(w, m->fstype),
+		.flags = (uint32_t)mount_flags(m->flags),
+		.handle = handle,
+		.host_major = major(m->marker_dev),
+		.host_minor = minor(m->marker_dev),
+	};
+}
+
+static void put_paths(struct writer *w, struct boot_mount *to, const struct container_paths *paths, const char *type)
+{
+	for (size_t i = 0; i < paths->n; i++)
+		to[i] = (struct boot_mount){
+			.target = put_string(w, paths->v[i]),
+			.type = put_string(w, type),
+		};
+}
+
+static int put_mounts(struct writer *w, struct boot_info *b, const struct container *c, struct error *err)
+{
+	uint32_t n = (uint32_t)(c->n_mounts + c->masked.n + c->readonly.n), handle = BOOT_HANDLE_BIND;
+	struct boot_mount *v = reserve(w, n * sizeof(*v), &b->mounts);
+
+	if (!v)
+		return 0;
+	b->nmounts = n;
+	for (size_t i = 0; i < c->n_mounts; i++) {
+		bool bind = c->mounts[i].kind == MOUNT_BIND_UNDER_GUEST;
+
+		if (bind && handle == BOOT_HANDLE_MAX)
+			return error_set(err, E2BIG, "mounts: at most %d bind mounts below /proc, /sys and /dev",
+					 BOOT_HANDLE_MAX - BOOT_HANDLE_BIND);
+		put_mount(w, &v[i], &c->mounts[i], bind ? handle++ : 0);
+	}
+	put_paths(w, v + c->n_mounts, &c->masked, "masked");
+	put_paths(w, v + c->n_mounts + c->masked.n, &c->readonly, "readonly");
+	return 0;
+}
+
+static void put_limits(struct writer *w, struct boot_info *b, const struct oci_process *p)
+{
+	struct boot_rlimit *v = reserve(w, p->n_rlimits * sizeof(*v), &b->rlimits);
+
+	for (size_t i = 0; i < p->n_rlimits && v; i++)
+		v[i] = (struct boot_rlimit){
+			.resource = (uint32_t)p->rlimits[i].resource,
+			.soft = p->rlimits[i].soft,
+			.hard = p->rlimits[i].hard,
+		};
+	b->nrlimits = (uint32_t)p->n_rlimits;
+}
+
+static void put_user(struct boot_info *b, const struct oci_process *p)
+{
+	const struct oci_capabilities *caps = &p->capabilities;
+
+	b->uid = p->user.uid;
+	b->gid = p->user.gid;
+	b->umask = p->user.umask.set ? (uint32_t)p->user.umask.v : 022;
+	b->ngroups = p->user.n_groups < BOOT_MAX_GROUPS ? (uint32_t)p->user.n_groups : BOOT_MAX_GROUPS;
+	for (uint32_t i = 0; i < b->ngroups; i++)
+		b->groups[i] = p->user.groups[i];
+	b->cap_effective = caps->effective;
+	b->cap_permitted = caps->permitted;
+	b->cap_inheritable = caps->inheritable;
+	b->cap_bounding = caps->bounding;
+	b->cap_ambient = caps->ambient;
+	b->no_new_privs = p->no_new_privileges;
+	b->oom_score_adj = p->oom_score_adj.set ? (uint32_t)p->oom_score_adj.v : 0;
+	b->terminal = p->terminal;
+}
+
+static uint32_t cpu_count(void)
+{
+	cpu_set_t set;
+
+	if (sched_getaffinity(0, sizeof(set), &set))
+		return 1;
+	return (uint32_t)CPU_COUNT(&set);
+}
+
+static void put_host(struct writer *w, struct boot_info *b, const struct vm_config *cfg)
+{
+	struct sysinfo si;
+	struct utsname uts;
+	const struct oci_memory *mem = &cfg->spec->linux_.resources.memory;
+
+	b->ncpus = cpu_count();
+	if (!sysinfo(&si))
+		b->mem_total = (uint64_t)si.totalram * si.mem_unit;
+	b->mem_limit = mem->limit.set && mem->limit.v > 0 ? (uint64_t)mem->limit.v : 0;
+	if (!uname(&uts))
+		b->host_release = put_string(w, uts.release);
+	if (getrandom(b->seed, sizeof(b->seed), 0) != (ssize_t)sizeof(b->seed))
+		abort();
+}
+
+static void put_stdio(struct boot_info *b)
+{
+	for (int i = 0; i < 3; i++)
+		b->stdio[i] = fcntl(i, F_GETFD) >= 0 ? (uint32_t)(BOOT_HANDLE_STDIO + i) : 0;
+}
+
+static const char *hostname_of(const struct oci_spec *spec, struct utsname *uts)
+{
+	if (spec->hostname)
+		return spec->hostname;
+	return uname(uts) ? "callgate" : uts->nodename;
+}
+
+int bootinfo_write(struct boot_info *b, size_t room, const struct vm_config *cfg, const struct container *c,
+		   struct error *err)
+{
+	const struct oci_spec *spec = cfg->spec;
+	struct writer w = { .base = (char *)b, .used = sizeof(*b), .room = room };
+	struct sock_filter *filter;
+	struct utsname uts;
+	int ret;
+
+	*b = (struct boot_info){ .vdso_ok = 1, .debug = cfg->debug ? 7 : 4 };
+	put_host(&w, b, cfg);
+	b->no_patch = getenv("CALLGATE_NO_PATCH") != NULL;
+	b->argc = (uint32_t)spec->process.args.n;
+	b->argv = put_strings(&w, &spec->process.args);
+	b->envc = (uint32_t)spec->process.env.n;
+	b->envp = put_strings(&w, &spec->process.env);
+	b->cwd = put_string(&w, spec->process.cwd);
+	b->hostname = put_string(&w, hostname_of(spec, &uts));
+	b->domainname = put_string(&w, spec->domainname);
+	b->id = put_string(&w, cfg->id);
+	put_user(b, &spec->process);
+	put_limits(&w, b, &spec->process);
+	put_stdio(b);
+	ret = put_mounts(&w, b, c, err);
+	if (ret)
+		return ret;
+	filter = reserve(&w, FILTER_MAX * sizeof(*filter), &b->filter);
+	ret = filter ? filter_build(filter, FILTER_MAX) : 0;
+	if (ret < 0)
+		return error_errno(err, -ret, "hypercall filter");
+	b->filter_len = (uint32_t)ret;
+	b->size = (uint32_t)w.used;
+	if (w.overflow)
+		return error_set(err, E2BIG, "process.args, process.env and mounts are too long together");
+	return 0;
+}

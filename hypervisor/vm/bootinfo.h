@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Writes what the guest kernel is told at boot (struct boot_info in ring.h). */
+#ifndef CALLGATE_VM_BOOTINFO_H
+#define CALLGATE_VM_BOOTINFO_H
+
+#include "layout.h"
+#include "lib/error.h"
+#include "ring.h"
+#include "vm/container.h"
+#include "vm/vm.h"
+
+/* Handles that exist before the guest runs: stdio is 1..3, bind mounts below guest mounts come next. */
+#define BOOT_HANDLE_STDIO 1
+#define BOOT_HANDLE_BIND 4
+#define BOOT_HANDLE_MAX 16
+
+/* room: bytes at `info`. */
+int must_check bootinfo_write(struct boot_info *info, size_t room, const struct vm_config *cfg,
+			      const struct container *c, struct error *err);
+
+#endif

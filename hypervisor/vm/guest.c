@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/futex.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "layout.h"
+#include "lib/cleanup.h"
+#include "vm/guest.h"
+#include "vm/jail.h"
+
+#define IMAGE_NAME "guest-pv.elf"
+#define START_TIMEOUT_MS 10000
+
+int guest_open_image(struct guest *g, struct error *err)
+{
+	char exe[PATH_MAX], path[PATH_MAX + sizeof(IMAGE_NAME)];
+	ssize_t n = readlink("/proc/self/exe", exe, sizeof(exe) - 1);
+	char *slash;
+
+	g->image_fd = -1;
+	if (n > 0) {
+		exe[n] = '\0';
+		slash = strrchr(exe, '/');
+		snprintf(path, sizeof(path), "%.*s/" IMAGE_NAME, (int)(slash - exe), exe);
+		g->image_fd = open(path, O_RDONLY | O_CLOEXEC);
+	}
+	if (g->image_fd < 0)
+		g->image_fd = open(CALLGATE_LIBEXECDIR "/" IMAGE_NAME, O_RDONLY | O_CLOEXEC);
+	if (g->image_fd < 0)
+		return error_errno(err, errno, "guest kernel image " IMAGE_NAME " (beside the program, or in "
+				   CALLGATE_LIBEXECDIR ")");
+	return 0;
+}
+
+static int shared_memory(const char *name, size_t size, struct error *err)
+{
+	int fd = memfd_create(name, MFD_CLOEXEC);
+
+	if (fd < 0 || ftruncate(fd, (off_t)size))
+		return error_errno(err, errno, "memory of the VM (%s)", name);
+	return fd;
+}
+
+int guest_make_memory(struct guest *g, struct error *err)
+{
+	int chan[2];
+	void *ring;
+
+	g->mem_fd = shared_memory("callgate-guest", KDATA_MAX + KHEAP_MAX, err);
+	g->ring_fd = g->mem_fd < 0 ? -1 : shared_memory("callgate-ring", RING_SIZE, err);
+	if (g->ring_fd < 0)
+		return -err->code;
+	ring = mmap(NULL, RING_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, g->ring_fd, 0);
+	if (ring == MAP_FAILED)
+		return error_errno(err, errno, "ring");
+	g->ring = ring;
+	g->ring->magic = RING_MAGIC;
+	g->ring->version = RING_VERSION;
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, chan))
+		return error_errno(err, errno, "donation channel");
+	g->chan_fd = chan[0];
+	g->chan_guest_fd = chan[1];
+	return 0;
+}
+
+static long futex(uint32_t *word, int op, uint32_t val, const struct timespec *timeout)
+{
+	return syscall(SYS_futex, word, op, val, timeout, NULL, 0);
+}
+
+static int vm0_ended(struct guest *g)
+{
+	struct pollfd p = { .fd = g->pidfd, .events = POLLIN };
+
+	return poll(&p, 1, 0) > 0;
+}
+
+/* What vm0's early exit statuses mean (machine/pv/boot.c, jail.c). */
+static const char *start_failure(int status)
+{
+	static const char *const words[] = {
+		[JAIL_EXIT_MOUNT - JAIL_EXIT_FIRST] = "cannot make an empty mount namespace",
+		[JAIL_EXIT_USER - JAIL_EXIT_FIRST] = "cannot make a user namespace",
+		[JAIL_EXIT_FDS - JAIL_EXIT_FIRST] = "cannot pass descriptors",
+		[JAIL_EXIT_PRIVILEGES - JAIL_EXIT_FIRST] = "cannot drop privileges",
+		[JAIL_EXIT_EXEC - JAIL_EXIT_FIRST] = "cannot execute the guest kernel image",
+		[120 - JAIL_EXIT_FIRST] = "the guest kernel cannot map its memory",
+		[121 - JAIL_EXIT_FIRST] = "the guest kernel cannot write its memory",
+		[122 - JAIL_EXIT_FIRST] = "the seccomp filter was refused",
+		[123 - JAIL_EXIT_FIRST] = "the CPU or host kernel lacks FSGSBASE",
+	};
+	int code = WIFEXITED(status) ? WEXITSTATUS(status) - JAIL_EXIT_FIRST : -1;
+
+	if (code >= 0 && code < (int)(sizeof(words) / sizeof(words[0])) && words[code])
+		return words[code];
+	return "it ended unexpectedly";
+}
+
+static int start_error(struct guest *g, struct error *err)
+{
+	int status = guest_kill(g);
+
+	return error_set(err, EIO, "cannot start the VM: %s (wait status %#x)", start_failure(status), status);
+}
+
+/* vm0 has installed its filter: take the listener that reports forbidden host calls. */
+static int take_listener(struct guest *g, struct error *err)
+{
+	struct timespec slice = { .tv_nsec = 20 * 1000 * 1000 };
+	uint32_t fd;
+	int i;
+
+	for (i = 0; !(fd = __atomic_load_n(&g->ring->listener_fd, __ATOMIC_ACQUIRE)); i++) {
+		if (vm0_ended(g) || i > START_TIMEOUT_MS / 20)
+			return start_error(g, err);
+		futex(&g->ring->listener_fd, FUTEX_WAIT, 0, &slice);
+	}
+	g->notify_fd = (int)syscall(SYS_pidfd_getfd, g->pidfd, (int)fd, 0);
+	if (g->notify_fd < 0) {
+		error_errno(err, errno, "seccomp listener of the VM");
+		guest_kill(g);
+		return -err->code;
+	}
+	return 0;
+}
+
+int guest_start(struct guest *g, struct error *err)
+{
+	struct jail_fds fds = { g->image_fd, g->mem_fd, g->ring_fd, g->chan_guest_fd };
+
+	g->vm0 = jail_spawn(&fds, &g->pidfd);
+	if (g->vm0 < 0)
+		return error_errno(err, -g->vm0, "cannot start the VM's first process");
+	close(g->chan_guest_fd);
+	close(g->image_fd);
+	close(g->mem_fd);
+	return take_listener(g, err);
+}
+
+void guest_release(struct guest *g)
+{
+	__atomic_store_n(&g->ring->listener_fd, 0xffffffffu, __ATOMIC_RELEASE);
+	futex(&g->ring->listener_fd, FUTEX_WAKE, 1, NULL);
+}
+
+/* vm0 is pid 1 of the VM's pid namespace: the host kernel lets it be reaped only when all others are dead. */
+int guest_kill(struct guest *g)
+{
+	int status = -1;
+
+	if (g->vm0 <= 0)
+		return -1;
+	kill(g->vm0, SIGKILL);
+	while (waitpid(g->vm0, &status, 0) < 0 && errno == EINTR)
+		;
+	g->vm0 = 0;
+	return status;
+}
+
+void guest_signal(struct guest *g, int sig)
+{
+	__atomic_fetch_or(&g->ring->host_signals, 1ULL << (sig - 1), __ATOMIC_SEQ_CST);
+	kill(g->vm0, SIG_KICK_NR);
+}

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* vm0: the first host process of a VM on the pv machine, in a jail of its own. */
+#ifndef CALLGATE_VM_GUEST_H
+#define CALLGATE_VM_GUEST_H
+
+#include <sys/types.h>
+
+#include "lib/error.h"
+#include "ring.h"
+
+struct guest {
+	int image_fd;  /* the guest kernel, before container_enter() */
+	int mem_fd;    /* kernel data and heap */
+	int ring_fd;
+	struct ring_header *ring; /* mapped here; guest-writable: never trusted */
+	int chan_fd;   /* donated descriptors are sent here */
+	int chan_guest_fd;
+	pid_t vm0;     /* its pid here */
+	int pidfd;
+	int notify_fd; /* seccomp: host calls outside the table are reported here */
+};
+
+/* Finds and opens the guest kernel image: next to the program, or where it is installed. */
+int must_check guest_open_image(struct guest *g, struct error *err);
+/* The memory that hypervisor and guest share. After container_enter(): it is charged to the container. */
+int must_check guest_make_memory(struct guest *g, struct error *err);
+/* Starts vm0; with boot_info in place. Returns when its filter is in force, before the first guest process. */
+int must_check guest_start(struct guest *g, struct error *err);
+/* Lets vm0 go on: the PV call server is ready. */
+void guest_release(struct guest *g);
+/* Kills every process of the VM and waits until they are gone. vm0's wait status; -1 if unknown. */
+int guest_kill(struct guest *g);
+/* A signal from outside, for guest pid 1. */
+void guest_signal(struct guest *g, int sig);
+
+#endif

@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <linux/capability.h>
+#include <linux/mount.h>
+#include <linux/sched.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <sys/mount.h>
+#include <sys/personality.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "layout.h"
+#include "vm/jail.h"
+
+#define JAIL_NAMESPACES (CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS)
+
+/* An empty, read-only root: no name means anything here. */
+static int empty_mounts(void)
+{
+	int fs = (int)syscall(SYS_fsopen, "tmpfs", FSOPEN_CLOEXEC), mnt;
+
+	if (fs < 0 || syscall(SYS_fsconfig, fs, FSCONFIG_SET_STRING, "size", "4k", 0) ||
+	    syscall(SYS_fsconfig, fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0))
+		return -1;
+	mnt = (int)syscall(SYS_fsmount, fs, FSMOUNT_CLOEXEC,
+			   MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
+	if (mnt < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL))
+		return -1;
+	if (syscall(SYS_move_mount, mnt, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH))
+		return -1;
+	/* Stack the old root on the new one, then take it away (pivot_root(2), "."). */
+	if (fchdir(mnt) || syscall(SYS_pivot_root, ".", ".") || umount2(".", MNT_DETACH))
+		return -1;
+	return chdir("/");
+}
+
+/* A user without a name and a namespace without a mapping: whatever the guest is, it owns nothing on the host. */
+static int other_user(void)
+{
+	if (setgroups(0, NULL) || setresgid(JAIL_UID, JAIL_UID, JAIL_UID) ||
+	    setresuid(JAIL_UID, JAIL_UID, JAIL_UID))
+		return -1;
+	return unshare(CLONE_NEWUSER);
+}
+
+static int place_fds(const struct jail_fds *f)
+{
+	const int from[] = { f->image, f->mem, f->ring, f->chan };
+	int high[4], i;
+
+	for (i = 0; i < 4; i++) {
+		high[i] = fcntl(from[i], F_DUPFD, 64);
+		if (high[i] < 0)
+			return -1;
+	}
+	for (i = 0; i < 4; i++)
+		if (dup2(high[i], KFD_IMAGE + i) < 0)
+			return -1;
+	for (i = 0; i < KFD_IMAGE; i++)
+		close(i);
+	return close_range(KFD_CHAN + 1, ~0u, 0);
+}
+
+static int drop_privileges(void)
+{
+	struct __user_cap_header_struct hdr = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct none[2] = { { 0 } };
+	int cap;
+
+	for (cap = 0; prctl(PR_CAPBSET_READ, cap, 0, 0, 0) >= 0; cap++)
+		if (prctl(PR_CAPBSET_DROP, cap, 0, 0, 0))
+			return -1;
+	if (syscall(SYS_capset, &hdr, none))
+		return -1;
+	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+}
+
+static void reset_signals(void)
+{
+	sigset_t none;
+
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+static void set_limits(void)
+{
+	struct rlimit core = { 0, 0 }, stack = { 8 << 20, 8 << 20 };
+
+	setrlimit(RLIMIT_CORE, &core);
+	setrlimit(RLIMIT_STACK, &stack); /* where the host puts its mappings depends on it */
+}
+
+static void __attribute__((noreturn)) vm0(const struct jail_fds *fds)
+{
+	static char name[] = "vm0";
+	char *argv[] = { name, NULL }, *envp[] = { NULL };
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+	setsid();
+	if (empty_mounts())
+		_exit(JAIL_EXIT_MOUNT);
+	set_limits();
+	if (other_user())
+		_exit(JAIL_EXIT_USER);
+	if (place_fds(fds))
+		_exit(JAIL_EXIT_FDS);
+	if (drop_privileges())
+		_exit(JAIL_EXIT_PRIVILEGES);
+	prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0); /* changing the user cleared it */
+	personality(ADDR_NO_RANDOMIZE); /* the host's part of the layout must not move into the kernel's */
+	reset_signals();
+	syscall(SYS_execveat, KFD_IMAGE, "", argv, envp, AT_EMPTY_PATH);
+	_exit(JAIL_EXIT_EXEC);
+}
+
+pid_t jail_spawn(const struct jail_fds *fds, int *pidfd)
+{
+	struct clone_args a = {
+		.flags = JAIL_NAMESPACES | CLONE_PIDFD,
+		.pidfd = (uint64_t)(uintptr_t)pidfd,
+		.exit_signal = SIGCHLD,
+	};
+	pid_t pid = (pid_t)syscall(SYS_clone3, &a, sizeof(a));
+
+	if (pid == 0)
+		vm0(fds);
+	return pid < 0 ? -errno : pid;
+}
+
+int jail_hypervisor(void)
+{
+	static const int keep[] = {
+		CAP_CHOWN, CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_FOWNER, CAP_FSETID, CAP_KILL,
+		CAP_SETGID, CAP_SETUID, CAP_SETPCAP, CAP_LINUX_IMMUTABLE, CAP_NET_BIND_SERVICE, CAP_NET_RAW,
+		CAP_IPC_LOCK, CAP_SYS_CHROOT, CAP_SYS_PTRACE, CAP_MKNOD, CAP_SETFCAP, CAP_SYS_RESOURCE,
+	};
+	struct __user_cap_header_struct hdr = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct have[2], want[2] = { { 0 } };
+	size_t i;
+
+	if (syscall(SYS_capget, &hdr, have))
+		return -errno;
+	for (i = 0; i < sizeof(keep) / sizeof(keep[0]); i++)
+		want[keep[i] / 32].permitted |= 1u << (keep[i] % 32);
+	for (i = 0; i < 2; i++) {
+		want[i].permitted &= have[i].permitted;
+		want[i].effective = want[i].permitted;
+	}
+	if (syscall(SYS_capset, &hdr, want))
+		return -errno;
+	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) ? -errno : 0;
+}

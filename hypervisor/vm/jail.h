@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The jail of guest processes: namespaces with nothing in them, no capabilities, no new
+ * privileges, another user, and four descriptors. vm0 is born in it and all guest
+ * processes are its descendants. The seccomp filter is added by the guest kernel image itself, first thing.
+ */
+#ifndef CALLGATE_VM_JAIL_H
+#define CALLGATE_VM_JAIL_H
+
+#include <sys/types.h>
+
+struct jail_fds {
+	int image, mem, ring, chan; /* become KFD_IMAGE ... KFD_CHAN */
+};
+
+/* Exit statuses of a vm0 that did not get as far as the guest kernel. */
+enum {
+	JAIL_EXIT_FIRST = 110,
+	JAIL_EXIT_MOUNT = 110,
+	JAIL_EXIT_USER,
+	JAIL_EXIT_FDS,
+	JAIL_EXIT_PRIVILEGES,
+	JAIL_EXIT_EXEC,
+};
+
+/* The user that guest processes are for the host. */
+#define JAIL_UID 65534
+
+/* Starts vm0. Its pid and a pidfd, or -errno. The caller must be single-threaded. */
+pid_t jail_spawn(const struct jail_fds *fds, int *pidfd);
+
+/* The hypervisor's own part: drops every capability but those that serving PV calls takes. 0 or -errno. */
+int jail_hypervisor(void);
+
+#endif

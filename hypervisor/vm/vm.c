@@ -1,0 +1,354 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The life of a VM: set-up, one event loop, the end. */
+#include "vm/vm.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/seccomp.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/ioctl.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "call/server.h"
+#include "lib/cleanup.h"
+#include "lib/log.h"
+#include "vm/bootinfo.h"
+#include "vm/container.h"
+#include "vm/control.h"
+#include "vm/filter.h"
+#include "vm/guest.h"
+#include "vm/jail.h"
+
+enum vm_end { VM_RUNS, VM_POWEROFF, VM_FAILED };
+
+struct vm {
+	const struct vm_config *cfg;
+	struct container container;
+	struct guest guest;
+	struct control control;
+	struct vm_counters counters;
+	struct pv_server *server;
+	int signal_fd;
+	/* Set by server threads, under lock; then event_fd is written. */
+	pthread_mutex_t lock;
+	int event_fd;
+	enum vm_end end;
+	int wait_status;
+	char reason[900];
+	char last_message[400]; /* of the guest kernel, for a boot that fails */
+};
+
+/* The first end is the one that counts. Any thread. */
+static void vm_end(struct vm *vm, enum vm_end how, int wait_status, const char *reason)
+{
+	uint64_t one = 1;
+
+	pthread_mutex_lock(&vm->lock);
+	if (vm->end == VM_RUNS) {
+		vm->end = how;
+		vm->wait_status = wait_status;
+		snprintf(vm->reason, sizeof(vm->reason), "%s", reason);
+	}
+	pthread_mutex_unlock(&vm->lock);
+	if (write(vm->event_fd, &one, sizeof(one)) < 0)
+		abort();
+}
+
+static void on_poweroff(void *ctx, int wait_status)
+{
+	struct vm *vm = ctx;
+
+	if (wait_status >= 0)
+		vm_end(vm, VM_POWEROFF, wait_status, "");
+	else /* the first program could not be executed; the guest kernel has said why */
+		vm_end(vm, VM_FAILED, -wait_status, vm->last_message);
+}
+
+static void on_panic(void *ctx, const char *text)
+{
+	char reason[880];
+
+	snprintf(reason, sizeof(reason), "guest kernel panic: %s", text);
+	vm_end(ctx, VM_FAILED, EIO, reason);
+}
+
+static void on_protocol_error(void *ctx, const char *why)
+{
+	char reason[880];
+
+	snprintf(reason, sizeof(reason), "the guest broke the PV call protocol: %s", why);
+	vm_end(ctx, VM_FAILED, EPROTO, reason);
+}
+
+static void on_log(void *ctx, int level, const char *text)
+{
+	struct vm *vm = ctx;
+
+	snprintf(vm->last_message, sizeof(vm->last_message), "%s", text);
+	if (vm->cfg->debug)
+		fprintf(stderr, "guest[%d]: %s\n", level, text);
+}
+
+static int raise_limits(void)
+{
+	struct rlimit files = { 1 << 20, 1 << 20 };
+
+	/* each open file of the guest is a descriptor here and in guest processes */
+	if (setrlimit(RLIMIT_NOFILE, &files)) {
+		getrlimit(RLIMIT_NOFILE, &files);
+		files.rlim_cur = files.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &files);
+	}
+	return 0;
+}
+
+static int start_server(struct vm *vm, struct error *err)
+{
+	struct container *c = &vm->container;
+	cleanup_free struct pv_marker *markers = calloc(c->n_mounts + 1, sizeof(*markers));
+	struct pv_server_config sc = {
+		.ring = vm->guest.ring,
+		.chan_fd = vm->guest.chan_fd,
+		.rootfd = c->rootfd,
+		.procfd = c->procfd,
+		.vm_procfd = -1,
+		.cgroupfd = c->memcg_fd,
+		.markers = markers,
+		.caps = vm->cfg->spec->process.capabilities.bounding |
+			vm->cfg->spec->process.capabilities.permitted,
+		.ctx = vm,
+		.poweroff = on_poweroff,
+		.panic = on_panic,
+		.protocol_error = on_protocol_error,
+		.log = on_log,
+	};
+	int ret;
+
+	for (size_t i = 0; markers && i < c->n_mounts; i++)
+		if (c->mounts[i].marker_dev)
+			markers[sc.nmarkers++] = (struct pv_marker){ c->mounts[i].marker_dev, c->mounts[i].target };
+	ret = markers ? pv_server_start(&vm->server, &sc) : -ENOMEM;
+	return ret ? error_errno(err, -ret, "PV call server") : 0;
+}
+
+static int add_handle(struct vm *vm, uint32_t handle, int fd, struct error *err)
+{
+	int copy = fcntl(fd, F_DUPFD_CLOEXEC, 3), ret;
+
+	ret = copy < 0 ? -errno : pv_server_add_handle(vm->server, handle, copy);
+	return ret ? error_errno(err, -ret, "descriptor %d for the guest", fd) : 0;
+}
+
+static int add_handles(struct vm *vm, struct error *err)
+{
+	const struct container *c = &vm->container;
+	uint32_t next = BOOT_HANDLE_BIND;
+	int ret = 0;
+
+	for (int i = 0; i < 3 && !ret; i++)
+		if (fcntl(i, F_GETFD) >= 0)
+			ret = add_handle(vm, (uint32_t)(BOOT_HANDLE_STDIO + i), i, err);
+	for (size_t i = 0; i < c->n_mounts && !ret; i++)
+		if (c->mounts[i].kind == MOUNT_BIND_UNDER_GUEST)
+			ret = add_handle(vm, next++, c->mounts[i].fd, err);
+	return ret;
+}
+
+static int watch(struct vm *vm, struct error *err)
+{
+	static const int forwarded[] = { SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGWINCH, SIGCONT };
+	sigset_t set;
+
+	sigemptyset(&set);
+	for (size_t i = 0; i < sizeof(forwarded) / sizeof(forwarded[0]); i++)
+		sigaddset(&set, forwarded[i]);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	vm->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	vm->event_fd = eventfd(0, EFD_CLOEXEC);
+	if (vm->signal_fd < 0 || vm->event_fd < 0)
+		return error_errno(err, errno, "event descriptors");
+	return 0;
+}
+
+/* Everything up to the first instruction of the guest. */
+static int vm_create(struct vm *vm, struct error *err)
+{
+	const struct vm_config *cfg = vm->cfg;
+	struct guest *g = &vm->guest;
+	int ret = guest_open_image(g, err);
+
+	if (!ret)
+		ret = control_listen(&vm->control, cfg->state_dir, err);
+	if (!ret)
+		ret = container_enter(cfg->spec, &vm->container, err);
+	if (!ret)
+		ret = raise_limits();
+	if (!ret)
+		ret = guest_make_memory(g, err);
+	if (!ret)
+		ret = bootinfo_write((struct boot_info *)((char *)g->ring + RING_BOOT_OFF), RING_BOOT_MAX, cfg,
+				     &vm->container, err);
+	if (!ret)
+		ret = watch(vm, err);
+	if (!ret)
+		ret = guest_start(g, err);
+	if (ret)
+		return ret;
+	ret = jail_hypervisor();
+	if (ret)
+		return error_errno(err, -ret, "cannot drop the hypervisor's capabilities");
+	ret = start_server(vm, err);
+	return ret ? ret : add_handles(vm, err);
+}
+
+/* ---- events ---- */
+
+static void forward_signals(struct vm *vm)
+{
+	struct signalfd_siginfo si;
+
+	while (read(vm->signal_fd, &si, sizeof(si)) == (ssize_t)sizeof(si))
+		guest_signal(&vm->guest, (int)si.ssi_signo);
+}
+
+/* A host call that the table does not allow: the guest has been taken over, or has a bug. Either way it ends. */
+static void forbidden_call(struct vm *vm)
+{
+	union {
+		struct seccomp_notif n;
+		char room[512];
+	} u;
+	char reason[400];
+	const char *name;
+
+	memset(&u, 0, sizeof(u));
+	if (ioctl(vm->guest.notify_fd, SECCOMP_IOCTL_NOTIF_RECV, &u.n))
+		return;
+	name = filter_call_name(u.n.data.nr);
+	snprintf(reason, sizeof(reason),
+		 "forbidden host call %d%s%s%s from guest process %u (arguments %#llx %#llx %#llx %#llx %#llx %#llx)",
+		 u.n.data.nr, name ? " (" : "", name ? name : "", name ? ", arguments not allowed)" : "", u.n.pid,
+		 u.n.data.args[0], u.n.data.args[1], u.n.data.args[2], u.n.data.args[3], u.n.data.args[4],
+		 u.n.data.args[5]);
+	vm_end(vm, VM_FAILED, EPERM, reason);
+}
+
+static void vm0_died(struct vm *vm)
+{
+	usleep(20000); /* a panic that vm0 reported before its end is the better reason: let it arrive */
+	vm_end(vm, VM_FAILED, EIO, "the VM's first host process (vm0) was killed");
+}
+
+/* A snapshot of what the guest counts. It is the guest's word, for display only. */
+static void read_counters(struct vm *vm)
+{
+	const struct guest_counters *g =
+		(const struct guest_counters *)((const char *)vm->guest.ring + RING_COUNTERS_OFF);
+	struct vm_counters *c = &vm->counters;
+
+	memset(c, 0, sizeof(*c));
+	for (int i = 0; i < COUNTED_CALLS; i++) {
+		uint32_t calls = g->calls[i], missing = g->missing[i], pv = g->pvcalls[i];
+
+		c->missing[i] = missing;
+		c->proxied[i] = pv ? calls - missing : 0;
+		c->local[i] = pv ? 0 : calls - missing;
+		c->host_calls += g->hostcalls[i];
+		c->pv_calls += pv;
+	}
+}
+
+static void handle(struct vm *vm, const struct pollfd *fds)
+{
+	if (fds[0].revents)
+		vm0_died(vm);
+	if (fds[1].revents)
+		forward_signals(vm);
+	if (fds[2].revents & POLLIN)
+		forbidden_call(vm);
+	if (fds[3].revents) {
+		read_counters(vm);
+		control_serve(&vm->control);
+	}
+	if (fds[4].revents)
+		vm_end(vm, VM_FAILED, ECANCELED, "the process that started the container is gone");
+}
+
+static void vm_loop(struct vm *vm)
+{
+	struct pollfd fds[] = {
+		{ .fd = vm->guest.pidfd, .events = POLLIN },
+		{ .fd = vm->signal_fd, .events = POLLIN },
+		{ .fd = vm->guest.notify_fd, .events = POLLIN },
+		{ .fd = vm->control.fd, .events = POLLIN },
+		{ .fd = vm->cfg->life_fd, .events = POLLIN },
+		{ .fd = vm->event_fd, .events = POLLIN },
+	};
+
+	for (;;) {
+		if (poll(fds, sizeof(fds) / sizeof(fds[0]), -1) < 0)
+			continue;
+		if (fds[5].revents)
+			return;
+		handle(vm, fds);
+	}
+}
+
+/* Nobody waits for the container: clean up after ourselves. */
+static void leave(struct vm *vm)
+{
+	const struct vm_config *cfg = vm->cfg;
+	struct error ignored = { 0 };
+	char name[256];
+
+	if (cfg->keep || (cfg->life_fd >= 0 && vm->wait_status != ECANCELED))
+		return;
+	if (container_leave(&vm->container, cfg->spec->linux_.cgroups_path, &ignored))
+		log_error(ignored.text);
+	for (const char *const *f = (const char *const[]){ CONTROL_SOCKET, "state.json", NULL }; *f; f++) {
+		snprintf(name, sizeof(name), "%s/%s", cfg->id, *f);
+		unlinkat(cfg->state_fd, name, 0);
+	}
+	unlinkat(cfg->state_fd, cfg->id, AT_REMOVEDIR);
+}
+
+static int exit_status(int wait_status)
+{
+	return WIFSIGNALED(wait_status) ? 128 + WTERMSIG(wait_status) : WEXITSTATUS(wait_status);
+}
+
+int hypervisor_main(const struct vm_config *cfg, struct error *err)
+{
+	struct vm *vm = calloc(1, sizeof(*vm));
+	int ret;
+
+	if (!vm)
+		return error_set(err, ENOMEM, "no memory");
+	vm->cfg = cfg;
+	pthread_mutex_init(&vm->lock, NULL);
+	ret = vm_create(vm, err);
+	if (ret) {
+		guest_kill(&vm->guest);
+		return ret;
+	}
+	guest_release(&vm->guest);
+	if (send(cfg->ready_fd, "R", 1, MSG_NOSIGNAL) < 0 && cfg->debug)
+		fprintf(stderr, "nobody waits for the container to start\n");
+	vm_loop(vm);
+	guest_kill(&vm->guest);
+	pv_server_stop(vm->server);
+	leave(vm);
+	if (vm->end == VM_FAILED)
+		return error_set(err, vm->wait_status, "%s", vm->reason);
+	return exit_status(vm->wait_status);
+}
