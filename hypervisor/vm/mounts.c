@@ -4,11 +4,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 
 #include "lib/cleanup.h"
 #include "vm/mount_kinds.h"
@@ -98,17 +100,51 @@ static int prepare_root(const struct oci_spec *spec, struct error *err)
 	return fd < 0 ? error_errno(err, -fd, "root.path: %s", spec->root.path) : fd;
 }
 
+/*
+ * A procfs of the host shows the hypervisor itself, /proc/self/mem included: no guest may
+ * have that, whatever the configuration says.
+ */
+static int refuse_proc(int fd, struct error *err)
+{
+	struct statfs fs;
+
+	if (fstatfs(fd, &fs))
+		return error_errno(err, errno, "source");
+	if (fs.f_type == PROC_SUPER_MAGIC)
+		return error_set(err, ENOTSUP, "source: the host's /proc can't be given to a guest");
+	return 0;
+}
+
+/*
+ * Mounts below the source of a recursive bind come along, but not to where the guest has its
+ * own file systems: there they would escape cover_proc().
+ */
+bool mounts_bind_recursive(const struct oci_mount *m, const struct mount_options *o)
+{
+	static const char *const guest[] = { "/dev/", "/proc/", "/sys/" };
+
+	for (size_t i = 0; i < sizeof(guest) / sizeof(guest[0]); i++) {
+		if (!strncmp(m->destination, guest[i], strlen(guest[i])))
+			return false;
+	}
+	return o->recursive;
+}
+
 static int prepare_bind(const struct oci_mount *m, unsigned int number,
 			const struct mount_options *o, struct error *err)
 {
-	int fd;
+	cleanup_close int fd = -1;
+	int ret;
 
 	if (o->data[0])
 		return error_set(err, EINVAL, "option '%s' means nothing to a bind mount", o->data);
 	if (m->throwaway)
 		return throwaway_overlay(m->source, number, err);
-	fd = mounts_clone(m->source, o->recursive);
-	return fd < 0 ? error_errno(err, -fd, "%s", m->source) : fd;
+	fd = mounts_clone(m->source, mounts_bind_recursive(m, o));
+	if (fd < 0)
+		return error_errno(err, -fd, "%s", m->source);
+	ret = refuse_proc(fd, err);
+	return ret ? ret : steal_fd(&fd);
 }
 
 /* tmpfs is made later: it is the guest's if it lies inside the guest's /dev. */

@@ -27,7 +27,13 @@ int must_check mounts_prepare(struct mount_plan *plan, const struct oci_spec *sp
 /* Step 2: inside, with c->rootfd and c->procfd set. Fills in the lists of c. */
 int must_check mounts_attach(struct mount_plan *plan, struct container *c, struct error *err);
 
+/* A host's /proc that came along with a recursive bind is covered by an empty folder. */
+int must_check mounts_cover_proc(struct container *c, struct error *err);
+
 void mounts_discard(struct mount_plan *plan);
+
+/* Do mounts below the source of this bind come along? */
+bool mounts_bind_recursive(const struct oci_mount *m, const struct mount_options *o);
 
 /* Of a mount anywhere on the host, with "nodev" on all of it. Returns an fd or -errno. */
 int mounts_clone(const char *path, bool recursive);

@@ -142,8 +142,11 @@ static int keep_under_guest(struct container *c, int *fd, const struct place *pl
 {
 	struct container_mount *out;
 	struct stat st;
-	int ret = apply_attrs(*fd, o);
+	int ret;
 
+	if (mounts_bind_recursive(m, o))
+		return error_set(err, ENOTSUP, "a recursive bind can't be made on %s", place->path);
+	ret = apply_attrs(*fd, o);
 	if (!ret && fstat(*fd, &st))
 		ret = -errno;
 	if (ret)
@@ -294,7 +297,9 @@ int mounts_attach(struct mount_plan *plan, struct container *c, struct error *er
 		if (ret)
 			return error_wrap(err, "mounts[%zu]", i);
 	}
-	ret = protect_paths(plan, c, err);
+	ret = mounts_cover_proc(c, err);
+	if (!ret)
+		ret = protect_paths(plan, c, err);
 	if (ret || !plan->spec->root.readonly)
 		return ret;
 	ret = mounts_set_attrs(c->rootfd, false, MOUNT_ATTR_RDONLY, 0, 0);
