@@ -110,7 +110,7 @@ static int run_command(int argc, char **argv, struct error *err)
 		cmd_print_usage(NULL);
 		return 0;
 	}
-	command = command_find(argv[optind]);
+	command = cmd_find(argv[optind]);
 	if (!command)
 		return error_set(err, EINVAL, "unknown command '%s'", argv[optind]);
 	argc -= optind;

@@ -30,7 +30,7 @@ struct command {
 
 extern const struct command commands[]; /* ends with a NULL name */
 
-const struct command *command_find(const char *name);
+const struct command *cmd_find(const char *name);
 
 int cmd_debug(const struct globals *globals, int argc, char **argv, struct error *err);
 int cmd_do(const struct globals *globals, int argc, char **argv, struct error *err);

@@ -46,7 +46,7 @@ int cmd_help(const struct globals *globals, int argc, char **argv, struct error 
 	const struct command *command = NULL;
 
 	if (argc > 1) {
-		command = command_find(argv[1]);
+		command = cmd_find(argv[1]);
 		if (!command)
 			return error_set(err, EINVAL, "unknown command '%s'", argv[1]);
 	}

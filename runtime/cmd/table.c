@@ -25,7 +25,7 @@ const struct command commands[] = {
 	{ 0 },
 };
 
-const struct command *command_find(const char *name)
+const struct command *cmd_find(const char *name)
 {
 	for (const struct command *c = commands; c->name; c++) {
 		if (!strcmp(c->name, name))
