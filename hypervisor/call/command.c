@@ -28,7 +28,7 @@ static const struct group *group_of(u32 cmd)
 	return NULL;
 }
 
-const struct pv_command *command_find(u32 cmd)
+const struct pv_command *pv_command_find(u32 cmd)
 {
 	const struct group *g = group_of(cmd);
 	const struct pv_command *command = g ? &g->commands[cmd - g->first] : NULL;

@@ -122,10 +122,9 @@ static int push_link(struct walk *w, int fd)
 	if (++w->links > MAX_LINKS)
 		return -ELOOP;
 	text[len] = '\0';
-	if (*w->rest && len + 1 + strlen(w->rest) >= sizeof(text))
+	if (len + strlen(w->rest) >= sizeof(text))
 		return -ENAMETOOLONG;
-	if (*w->rest)
-		sprintf(text + len, "/%s", w->rest);
+	strcpy(text + len, w->rest); /* empty, or begins with a slash */
 	strcpy(w->text, text);
 	w->rest = w->text;
 	if (w->text[0] != '/')

@@ -124,7 +124,7 @@ bool serve_next(struct pv_server *srv, struct caller *me)
 
 	if (!c)
 		return false;
-	c->command = command_find(c->req.cmd);
+	c->command = pv_command_find(c->req.cmd);
 	if (!c->command) {
 		serve_violation(srv, "unknown command");
 		return false;
