@@ -1,0 +1,450 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The ring itself: malformed requests end the VM with a reason; slots, donations and control calls. */
+#include "fake_guest.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+static void assert_violates(struct guest *g, u32 slot, struct pv_request req, const char *why)
+{
+	guest_issue(g, slot, &req);
+	assert_true(guest_ended(g));
+	assert_string_equal(g->reason, why);
+}
+
+static struct pv_request request(u32 cmd)
+{
+	return (struct pv_request){ .cmd = cmd };
+}
+
+static void unknown_command(void **state)
+{
+	assert_violates(*state, 0, request(0x7777), "unknown command");
+}
+
+static void hole_between_commands(void **state)
+{
+	assert_violates(*state, 0, request(0x116), "unknown command");
+}
+
+static void slot_out_of_range(void **state)
+{
+	assert_violates(*state, RING_SLOTS, request(PV_STAT), "slot number out of range");
+}
+
+static void index_runs_ahead(void **state)
+{
+	struct guest *g = *state;
+
+	__atomic_store_n(&g->hdr->req_prod, 1000, __ATOMIC_SEQ_CST);
+	assert_violates(g, 0, request(PV_STAT), "more requests than slots");
+}
+
+static void handle_missing(void **state)
+{
+	struct pv_request r = request(PV_FSYNC);
+
+	r.u.handle.id = 55;
+	assert_violates(*state, 0, r, "a handle that does not exist");
+}
+
+static void handle_huge(void **state)
+{
+	struct pv_request r = request(PV_RELEASE);
+
+	r.u.release.id = 1ULL << 40;
+	assert_violates(*state, 0, r, "handle number out of range");
+}
+
+static void handle_truncated_to_valid(void **state)
+{
+	struct pv_request r = request(PV_LISTEN);
+
+	r.u.listen.id = 1ULL << 32 | 1;
+	assert_violates(*state, 0, r, "handle number out of range");
+}
+
+static void handle_of_wrong_kind(void **state)
+{
+	struct guest *g = *state;
+	struct pv_request r = request(PV_LISTEN);
+
+	assert_int_equal(handle_call(g, PV_WATCH, (struct pv_req_handle){ .id = 1 }), 0);
+	r.u.listen.id = 1;
+	assert_violates(g, 0, r, "a handle of the wrong kind");
+}
+
+static void handle_in_use(void **state)
+{
+	struct guest *g = *state;
+	struct pv_request r = request(PV_WATCH);
+
+	assert_int_equal(handle_call(g, PV_WATCH, (struct pv_req_handle){ .id = 1 }), 0);
+	r.u.handle.id = 1;
+	assert_violates(g, 0, r, "a new handle's number is in use");
+}
+
+static void path_over_limit(void **state)
+{
+	struct pv_request r = request(PV_STAT);
+
+	r.u.path.path_len = PV_PATH_MAX + 1;
+	assert_violates(*state, 0, r, "path longer than PV_PATH_MAX");
+}
+
+static void path_with_nul(void **state)
+{
+	struct guest *g = *state;
+	struct pv_request r = request(PV_STAT);
+
+	memcpy(guest_buf(g, 0), "etc\0passwd", 10);
+	r.u.path.path_len = 10;
+	assert_violates(g, 0, r, "NUL byte in a string");
+}
+
+static void xattr_over_buffer(void **state)
+{
+	struct guest *g = *state;
+	struct pv_request r = request(PV_SETXATTR);
+
+	memcpy(guest_buf(g, 0), "/tmpuser.x", 10);
+	r.u.path.path_len = 4;
+	r.u.path.path2_len = 6;
+	r.u.path.arg = RING_BUF_SIZE;
+	assert_violates(g, 0, r, "attribute value over the end of the buffer");
+}
+
+static void length_over_buffer(void **state)
+{
+	struct guest *g = *state;
+	struct pv_request r = request(PV_READ);
+
+	close(open_file(g, 1, "/etc/passwd", O_RDONLY, 0, NULL));
+	r.u.handle = (struct pv_req_handle){ .id = 1, .len = RING_BUF_SIZE + 1 };
+	assert_violates(g, 0, r, "length over the buffer");
+}
+
+static void unknown_credentials(void **state)
+{
+	struct pv_request r = request(PV_STAT);
+
+	r.u.path.cred = 12;
+	assert_violates(*state, 0, r, "credentials that do not exist");
+}
+
+static void address_over_field(void **state)
+{
+	struct guest *g = *state;
+	struct pv_request r = request(PV_SOCKET);
+
+	r.u.socket = (struct pv_req_xen_socket){ .id = 1, .domain = 2, .type = 1 };
+	assert_int_equal(guest_call(g, 0, &r).ret, 0);
+	r = request(PV_BIND);
+	r.u.bind.id = 1;
+	r.u.bind.len = 200;
+	assert_violates(g, 0, r, "address longer than its field");
+}
+
+/* A call that sleeps in the host: a copy into a pipe that is full. */
+static int issue_slow_call(struct guest *g, u32 slot, int pipe_fds[2])
+{
+	struct pv_request r = request(PV_COPY_RANGE);
+	char junk[4096] = { 0 };
+
+	assert_int_equal(pipe2(pipe_fds, O_CLOEXEC | O_NONBLOCK), 0);
+	while (write(pipe_fds[1], junk, sizeof(junk)) > 0)
+		;
+	fcntl(pipe_fds[1], F_SETFL, 0);
+	fcntl(pipe_fds[0], F_SETFL, 0);
+	assert_int_equal(pv_server_add_handle(g->srv, 2, pipe_fds[1]), 0);
+	close(open_file(g, 1, "/etc/passwd", O_RDONLY, 0, NULL));
+	r.u.handle = (struct pv_req_handle){ .id = 1, .id2 = 2, .len = 11, .off = ~0ULL, .flags = 1 };
+	guest_issue(g, slot, &r);
+	return pipe_fds[0];
+}
+
+static void drain(int fd)
+{
+	char junk[4096];
+
+	while (read(fd, junk, sizeof(junk)) == sizeof(junk))
+		;
+	close(fd);
+}
+
+static void slow_calls_hold_up_nobody(void **state)
+{
+	struct guest *g = *state;
+	int pipe_fds[2];
+	int fd = issue_slow_call(g, 3, pipe_fds);
+
+	assert_int_equal(path_call(g, PV_STAT, "/etc/passwd", (struct pv_req_path){ 0 }), 0);
+	release(g, 1);
+	assert_int_equal(g->hdr->state[3], SLOT_PENDING);
+	drain(fd);
+	assert_int_equal(guest_wait(g, 3).ret, 11);
+}
+
+static void slot_used_twice(void **state)
+{
+	struct guest *g = *state;
+	int pipe_fds[2];
+	int fd = issue_slow_call(g, 3, pipe_fds);
+
+	assert_violates(g, 3, request(PV_STAT), "a request in a slot that is in use");
+	drain(fd);
+}
+
+static void donations_nobody_takes(void **state)
+{
+	struct guest *g = *state;
+	struct pv_request r = request(PV_WATCH);
+
+	for (u32 id = 1; id < 100000 && !g->ended; id++) {
+		r.u.handle.id = id;
+		guest_issue(g, 0, &r);
+		while (!__atomic_load_n(&g->ended, __ATOMIC_SEQ_CST) &&
+		       __atomic_load_n(&g->hdr->state[0], __ATOMIC_SEQ_CST) != SLOT_DONE)
+			sched_yield();
+	}
+	assert_string_equal(g->reason, "donated descriptors are not taken");
+}
+
+static void donations_are_in_order(void **state)
+{
+	struct guest *g = *state;
+	struct pv_donation what;
+
+	for (u32 id = 1; id <= 50; id++) {
+		assert_int_equal(handle_call(g, PV_WATCH, (struct pv_req_handle){ .id = id }), 0);
+		assert_int_equal(last_response(g).donation, id);
+	}
+	for (u32 id = 1; id <= 50; id++) {
+		close(guest_take(g, &what));
+		assert_int_equal(what.sequence, id);
+		assert_int_equal(what.handle, id);
+	}
+	assert_int_equal(handle_call(g, PV_DONATE, (struct pv_req_handle){ .id = 7 }), 0);
+	close(guest_take(g, &what));
+	assert_int_equal(what.sequence, 51);
+	assert_int_equal(what.handle, 7);
+}
+
+static void handles_are_reused(void **state)
+{
+	struct guest *g = *state;
+	s32 ret;
+
+	for (int i = 0; i < 1000; i++) {
+		int fd = open_file(g, MAX_HANDLES - 1, "/etc/passwd", O_RDONLY, 0, &ret);
+
+		assert_true(fd >= 0);
+		close(fd);
+		release(g, MAX_HANDLES - 1);
+	}
+}
+
+struct caller_thread {
+	struct guest *g;
+	u32 slot;
+	int failed;
+};
+
+static void *many_calls(void *arg)
+{
+	struct caller_thread *t = arg;
+
+	for (int i = 0; i < 500; i++) {
+		struct pv_request r = request(PV_STAT);
+
+		memcpy(guest_buf(t->g, t->slot), "/etc/passwd", 11);
+		r.u.path.path_len = 11;
+		if (i % 10 == 0) {
+			r = request(PV_FSYNC);
+			r.u.handle.id = 1;
+		}
+		t->failed += guest_call(t->g, t->slot, &r).ret != 0;
+	}
+	return NULL;
+}
+
+static void all_slots_at_once(void **state)
+{
+	struct guest *g = *state;
+	struct caller_thread threads[RING_SLOTS];
+	pthread_t ids[RING_SLOTS];
+
+	close(open_file(g, 1, "/etc/passwd", O_RDONLY, 0, NULL));
+	for (u32 i = 0; i < RING_SLOTS; i++) {
+		threads[i] = (struct caller_thread){ g, i, 0 };
+		pthread_create(&ids[i], NULL, many_calls, &threads[i]);
+	}
+	for (u32 i = 0; i < RING_SLOTS; i++) {
+		pthread_join(ids[i], NULL);
+		assert_int_equal(threads[i].failed, 0);
+	}
+}
+
+static void release_while_in_use(void **state)
+{
+	struct guest *g = *state;
+	struct pv_request r = request(PV_FSYNC);
+
+	for (int i = 0; i < 200; i++) {
+		close(open_file(g, 1, "/etc/passwd", O_RDONLY, 0, NULL));
+		r.u.handle.id = 1;
+		guest_issue(g, 1, &r);
+		release(g, 1);
+		assert_int_equal(guest_wait(g, 1).ret, 0);
+	}
+}
+
+static void powers_off(void **state)
+{
+	struct guest *g = *state;
+	struct pv_request r = request(PV_POWEROFF);
+
+	r.u.ctl.arg = 0x700;
+	guest_issue(g, 0, &r);
+	assert_true(guest_ended(g));
+	assert_int_equal(g->wait_status, 0x700);
+}
+
+static void panics_and_logs(void **state)
+{
+	struct guest *g = *state;
+	struct pv_request r = request(PV_PANIC);
+
+	memcpy(guest_buf(g, 0), "a \033[31mline\n", 12);
+	assert_int_equal(ctl_call(g, PV_LOG, (struct pv_req_ctl){ .arg = 3, .len = 12 }), 0);
+	assert_string_equal(g->log, "3 a ?[31mline\n");
+	memcpy(guest_buf(g, 0), "oops", 4);
+	r.u.ctl.len = 4;
+	guest_issue(g, 0, &r);
+	assert_true(guest_ended(g));
+	assert_string_equal(g->panic, "oops");
+}
+
+static void memory_of_processes(void **state)
+{
+	struct guest *g = *state;
+	static char word[16] = "before";
+
+	assert_int_equal(ctl_call(g, PV_MEM_READ, (struct pv_req_ctl){ .pid = 1, .arg = (u64)word, .len = 7 }), 7);
+	assert_string_equal((char *)guest_buf(g, 0), "before");
+	assert_int_equal(ctl_call(g, PV_MEM_READ, (struct pv_req_ctl){ .pid = 1, .arg = 8, .len = 7 }), -EFAULT);
+	assert_int_equal(ctl_call(g, PV_MEM_READ, (struct pv_req_ctl){ .pid = 2, .arg = (u64)word, .len = 7 }), -ESRCH);
+}
+
+static void reads_host_values(void **state)
+{
+	struct guest *g = *state;
+	struct pv_host_stat s;
+	s32 n;
+
+	assert_int_equal(ctl_call(g, PV_HOST_STAT, (struct pv_req_ctl){ 0 }), 0);
+	memcpy(&s, guest_buf(g, 0), sizeof(s));
+	assert_true(s.mem_total > 0 && s.mem_free <= s.mem_total && s.boot_time > 0);
+	memcpy(guest_buf(g, 0), "net.ipv4.ip_forward", 19);
+	n = ctl_call(g, PV_SYSCTL, (struct pv_req_ctl){ .len = 19 });
+	assert_int_equal(n, 2);
+	memcpy(guest_buf(g, 0), "kernel.hostname", 15);
+	assert_int_equal(ctl_call(g, PV_SYSCTL, (struct pv_req_ctl){ .len = 15 }), -ENOENT);
+	memcpy(guest_buf(g, 0), "net/../kernel/hostname", 22);
+	assert_true(ctl_call(g, PV_SYSCTL, (struct pv_req_ctl){ .len = 22 }) < 0);
+	memcpy(guest_buf(g, 0), "dev", 3);
+	n = ctl_call(g, PV_NETFILE, (struct pv_req_ctl){ .len = 3 });
+	assert_true(n > 0);
+	guest_buf(g, 0)[n] = '\0';
+	assert_non_null(strstr((char *)guest_buf(g, 0), "lo:"));
+	memcpy(guest_buf(g, 0), "../status", 9);
+	assert_int_equal(ctl_call(g, PV_NETFILE, (struct pv_req_ctl){ .len = 9 }), -ENOENT);
+	memcpy(guest_buf(g, 0), "box", 3);
+	assert_int_equal(ctl_call(g, PV_SETHOSTNAME, (struct pv_req_ctl){ .len = 3 }), 0);
+}
+
+static void count_one(void *arg, const struct pv_command_stats *stats)
+{
+	if (!strcmp(stats->name, "watch"))
+		*(u64 *)arg += stats->calls;
+}
+
+static void counts_calls(void **state)
+{
+	struct guest *g = *state;
+	u64 n = 0;
+
+	for (u32 id = 1; id <= 3; id++)
+		assert_int_equal(handle_call(g, PV_WATCH, (struct pv_req_handle){ .id = id }), 0);
+	pv_server_stats(g->srv, count_one, &n);
+	assert_int_equal(n, 3);
+}
+
+/* Random requests: nothing but answers and protocol errors may come of them. */
+static void survives_noise(void **state)
+{
+	struct guest *g = *state;
+	unsigned int seed = 1;
+
+	for (int i = 0; i < 2000; i++) {
+		static const u32 bases[] = { 0, 0x100, 0x180, 0x200, 0x300, 0x400 };
+		struct pv_request r;
+
+		if (g->ended) {
+			guest_teardown(state);
+			guest_setup(state);
+			g = *state;
+		}
+		for (size_t b = 0; b < sizeof(r.u.dummy); b++)
+			r.u.dummy[b] = rand_r(&seed) % 4 ? 0 : rand_r(&seed);
+		r.cmd = bases[rand_r(&seed) % 6] + rand_r(&seed) % 0x18;
+		guest_issue(g, rand_r(&seed) % 4, &r);
+		for (int n = 0; n < 1000 && !g->ended &&
+				__atomic_load_n(&g->hdr->state[r.req_id], __ATOMIC_SEQ_CST) != SLOT_DONE;
+		     n++)
+			sched_yield();
+	}
+}
+
+#define T(name) cmocka_unit_test_setup_teardown(name, guest_setup, guest_teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(unknown_command),
+		T(hole_between_commands),
+		T(slot_out_of_range),
+		T(index_runs_ahead),
+		T(handle_missing),
+		T(handle_huge),
+		T(handle_truncated_to_valid),
+		T(handle_of_wrong_kind),
+		T(handle_in_use),
+		T(path_over_limit),
+		T(path_with_nul),
+		T(xattr_over_buffer),
+		T(length_over_buffer),
+		T(unknown_credentials),
+		T(address_over_field),
+		T(slow_calls_hold_up_nobody),
+		T(slot_used_twice),
+		T(donations_nobody_takes),
+		T(donations_are_in_order),
+		T(handles_are_reused),
+		T(all_slots_at_once),
+		T(release_while_in_use),
+		T(powers_off),
+		T(panics_and_logs),
+		T(memory_of_processes),
+		T(reads_host_values),
+		T(counts_calls),
+		T(survives_noise),
+	};
+
+	return cmocka_run_group_tests(tests, container_setup, NULL);
+}
