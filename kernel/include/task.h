@@ -67,6 +67,7 @@ struct task {
 	uaddr_t set_child_tid, clear_child_tid;
 	uaddr_t robust_list;
 	u64 robust_len;
+	bool owns_pi;  /* somebody has waited for a PI futex of this task */
 	u32 wake_refs; /* wakers that are about to unpark this task; waited for at exit (futex) */
 	struct vfork_done *vfork; /* the parent waits for exec or exit */
 	bool in_exec;

@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * PI futexes: the word holds the owner's tid, and waiters get the lock handed over in order of arrival.
+ * Nobody inherits a priority: the machine's scheduler is not this kernel's.
+ */
+#include "futex.h"
+
+/* First PI waiter of the key; *more: there is another. Bucket locked. */
+static struct futex_waiter *first_waiter(struct futex_bucket *b, const struct futex_key *key, bool *more)
+{
+	struct futex_waiter *w, *first = NULL;
+
+	*more = false;
+	list_for_each(w, &b->list, node) {
+		if (!w->pi || !futex_key_equal(&w->key, key))
+			continue;
+		if (first) {
+			*more = true;
+			break;
+		}
+		first = w;
+	}
+	return first;
+}
+
+/*
+ * Take the word if it is free, or else mark that somebody waits. Bucket locked. 0: taken; 1: wait for
+ * *owner; -EDEADLK, -EFAULT, and -EAGAIN to a try.
+ */
+static int take_or_mark(uaddr_t addr, u32 me, bool others, bool try, int *owner)
+{
+	u32 word, new, seen;
+	int err = mc_user_load(addr, &word);
+
+	for (; !err; word = seen) {
+		u32 tid = word & FUTEX_TID_MASK;
+
+		if (tid == me)
+			return -EDEADLK;
+		if (tid && try)
+			return -EAGAIN;
+		new = tid ? word | FUTEX_WAITERS :
+			    me | (word & FUTEX_OWNER_DIED) | (others ? FUTEX_WAITERS : 0);
+		err = mc_user_cmpxchg(addr, word, new, &seen);
+		if (err || seen != word)
+			continue;
+		*owner = (int)tid;
+		return tid ? 1 : 0;
+	}
+	return err;
+}
+
+/* 0: it lives; -EAGAIN: it is on its way out, which will free its locks; -ESRCH */
+static int check_owner(int tid)
+{
+	struct task *t;
+
+	guard(&tasklist_lock);
+	t = find_task(tid);
+	if (!t)
+		return -ESRCH;
+	if (t->state == TASK_ZOMBIE || t->state == TASK_DEAD)
+		return -EAGAIN;
+	t->owns_pi = true;
+	return 0;
+}
+
+/* The dead owner's word: take it over for this waiter, whom the owner's exit has woken. */
+static int take_from_dead(uaddr_t addr, u32 me, u32 dead)
+{
+	u32 word, seen;
+	int err = mc_user_load(addr, &word);
+
+	if (err || (word & FUTEX_TID_MASK) != dead)
+		return err;
+	return mc_user_cmpxchg(addr, word, (word & FUTEX_WAITERS) | FUTEX_OWNER_DIED, &seen);
+}
+
+/* One attempt. 0: taken; 1: queued; or -errno */
+static int attempt(struct futex_waiter *w, uaddr_t addr, bool try, int dead)
+{
+	struct futex_bucket *b = futex_wait_lock(&w->key);
+	u32 me = (u32)current->tid;
+	bool more;
+	int r = 0;
+
+	if (dead)
+		r = take_from_dead(addr, me, (u32)dead);
+	if (!r)
+		r = take_or_mark(addr, me, first_waiter(b, &w->key, &more) != NULL, try, &w->owner);
+	if (r == 1) {
+		r = check_owner(w->owner);
+		if (!r) {
+			futex_enqueue(b, w);
+			mutex_unlock(&b->lock);
+			return 1;
+		}
+	}
+	futex_wait_unlock(b);
+	return r;
+}
+
+long futex_lock_pi(uaddr_t addr, bool shared, u64 deadline, bool try)
+{
+	struct futex_waiter w = { .bitset = FUTEX_BITSET_MATCH_ANY, .pi = true };
+	int dead = 0, r = futex_key_of(addr, shared, &w.key);
+
+	if (r)
+		return r;
+	for (;;) {
+		r = attempt(&w, addr, try, dead);
+		if (r == -EAGAIN && !try) { /* the owner exits */
+			mc_yield();
+			continue;
+		}
+		if (r != 1)
+			return r;
+		r = futex_sleep(&w, deadline);
+		if (r && futex_unqueue(&w))
+			return r == -EINTR ? -ERESTARTNOINTR : r;
+		if (w.granted)
+			return 0;
+		dead = w.owner;
+	}
+}
+
+/* Hand the word to the next waiter, or free it. Bucket locked. */
+static int hand_over(struct futex_bucket *b, uaddr_t addr, const struct futex_key *key, u32 word,
+		     struct wake_batch *batch)
+{
+	struct futex_waiter *w;
+	u32 new, seen;
+	bool more;
+	int err;
+
+	for (;; word = seen) {
+		w = first_waiter(b, key, &more);
+		new = w ? (u32)w->task->tid | (more ? FUTEX_WAITERS : 0) : 0;
+		err = mc_user_cmpxchg(addr, word, new, &seen);
+		if (err)
+			return err;
+		if (seen == word)
+			break;
+	}
+	if (w) {
+		w->granted = true;
+		futex_take(w, batch);
+	}
+	return 0;
+}
+
+long futex_unlock_pi(uaddr_t addr, bool shared)
+{
+	struct wake_batch batch = { .n = 0 };
+	struct futex_bucket *b;
+	struct futex_key key;
+	u32 word;
+	int err = futex_key_of(addr, shared, &key);
+
+	if (!err)
+		err = mc_user_load(addr, &word);
+	if (err)
+		return err;
+	if ((word & FUTEX_TID_MASK) != (u32)current->tid)
+		return -EPERM;
+	b = futex_bucket(&key);
+	futex_lock(b);
+	err = hand_over(b, addr, &key, word, &batch);
+	mutex_unlock(&b->lock);
+	wake_flush(&batch);
+	return err;
+}
+
+/* ---- owners that exit ---- */
+
+void futex_pi_owner_died(uaddr_t addr)
+{
+	struct wake_batch batch = { .n = 0 };
+	struct futex_waiter *w;
+	struct futex_bucket *b;
+	struct futex_key key;
+	bool more;
+
+	if (futex_key_of(addr, true, &key))
+		return;
+	b = futex_bucket(&key);
+	futex_lock(b);
+	w = first_waiter(b, &key, &more);
+	if (w)
+		futex_take(w, &batch);
+	mutex_unlock(&b->lock);
+	wake_flush(&batch);
+}
+
+/* Wake who waits for t in one bucket. False: there may be more. */
+static bool wake_waiters_of(struct task *t, struct futex_bucket *b)
+{
+	struct wake_batch batch = { .n = 0 };
+	struct futex_waiter *w, *tmp;
+	bool all = true;
+
+	futex_lock(b);
+	list_for_each_safe(w, tmp, &b->list, node)
+		if (w->pi && w->owner == t->tid && !futex_take(w, &batch)) {
+			all = false;
+			break;
+		}
+	mutex_unlock(&b->lock);
+	wake_flush(&batch);
+	return all;
+}
+
+/* Locks that are on no robust list: all who wait for t try again, and one of them takes over the dead owner's word. */
+void futex_pi_task_exit(struct task *t)
+{
+	if (!t->owns_pi)
+		return;
+	for (int i = 0; i < FUTEX_BUCKETS; i++)
+		while (!wake_waiters_of(t, futex_bucket_at(i)))
+			;
+}
