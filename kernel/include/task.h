@@ -166,6 +166,7 @@ extern struct process *init_process; /* guest pid 1 */
 /* ---- kernel/task/pid.c; callers hold tasklist_lock ---- */
 int pid_alloc(void); /* -EAGAIN when none is left */
 void pid_free(int pid);
+int pid_last(void); /* the last one given out, for /proc */
 struct process *find_process(int pid);
 struct task *find_task(int tid);
 struct pgrp *find_pgrp(int id);

@@ -45,6 +45,8 @@ int pid_alloc(void)
 	return -EAGAIN;
 }
 
+int pid_last(void) { return last_pid; }
+
 void pid_free(int pid) { used[pid / 64] &= ~(1ULL << (pid % 64)); }
 
 void task_hash(struct task *t)
