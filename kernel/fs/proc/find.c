@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+/* From a pid in a path to the process, and whether the caller may look inside. */
+#include "proc.h"
+
+struct process *proc_find(const struct pseudo_ctx *c, struct task **t)
+{
+	struct process *p = find_process(c->pid);
+	struct task *main;
+
+	if (!p || (c->start && p->start_time != c->start))
+		return NULL;
+	main = find_task(c->tid ? c->tid : c->pid);
+	if (main && main->proc != p)
+		main = NULL;
+	if (c->tid && !main)
+		return NULL;
+	*t = main ? main : p->leader;
+	return p;
+}
+
+/* ptrace(2), "ptrace access mode checking", with file system credentials. */
+static bool may_ptrace(const struct process *p, const struct task *t)
+{
+	const struct cred *me = current->cred, *c = t->cred;
+
+	if (p == current->proc)
+		return true;
+	if (capable(CAP_SYS_PTRACE))
+		return true;
+	return me->fsuid == c->euid && me->fsuid == c->suid && me->fsuid == c->uid &&
+	       me->fsgid == c->egid && me->fsgid == c->sgid && me->fsgid == c->gid &&
+	       p->dumpable && !(c->cap_permitted & ~me->cap_effective);
+}
+
+/* tasklist_lock held. */
+static struct task *find_allowed(const struct pseudo_ctx *c, enum proc_access access)
+{
+	struct task *t;
+	struct process *p = proc_find(c, &t);
+
+	if (!p || !t)
+		return ERR_PTR(-ESRCH);
+	if (access == PROC_PTRACE && !may_ptrace(p, t))
+		return ERR_PTR(-EACCES);
+	return t;
+}
+
+int proc_may_access(const struct pseudo_ctx *c)
+{
+	guard(&tasklist_lock);
+	struct task *t = find_allowed(c, PROC_PTRACE);
+
+	return IS_ERR(t) ? (int)PTR_ERR(t) : 0;
+}
+
+struct mm *proc_mm(const struct pseudo_ctx *c, enum proc_access access)
+{
+	guard(&tasklist_lock);
+	struct task *t = find_allowed(c, access);
+
+	if (IS_ERR(t))
+		return (void *)t;
+	return t->mm ? mm_get(t->mm) : NULL;
+}
+
+struct fdtable *proc_files(const struct pseudo_ctx *c)
+{
+	guard(&tasklist_lock);
+	struct task *t = find_allowed(c, PROC_PTRACE);
+
+	if (IS_ERR(t))
+		return (void *)t;
+	return t->files ? fdtable_get(t->files) : ERR_PTR(-ENOENT);
+}
+
+struct fs_ctx *proc_fs(const struct pseudo_ctx *c)
+{
+	guard(&tasklist_lock);
+	struct task *t = find_allowed(c, PROC_PTRACE);
+
+	if (IS_ERR(t))
+		return (void *)t;
+	return t->fs ? fs_ctx_get(t->fs) : ERR_PTR(-ENOENT);
+}
+
+/*
+ * The lock is held over the machine's read of another space: it is what keeps the task. One's
+ * own memory, the usual case, needs neither.
+ */
+s64 proc_read_memory(const struct pseudo_ctx *c, struct mm *mm, uaddr_t addr, void *buf, size_t len)
+{
+	struct task *t;
+
+	if (mm == current->mm)
+		return mc_copy_from_user(buf, addr, len) ? -EFAULT : (s64)len;
+	guard(&tasklist_lock);
+	if (!proc_find(c, &t) || !t || t->mm != mm)
+		return 0;
+	return mc_space_read(t, addr, buf, len);
+}

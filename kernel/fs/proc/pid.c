@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The directories /proc/PID and /proc/PID/task/TID. */
+#include "proc.h"
+
+/* ---- fd, fdinfo: a member for each open descriptor ---- */
+
+static const struct pseudo_entry fd_link = {
+	.name = "fd", .mode = S_IFLNK | 0700, .show = pid_fd, .follow = pid_fd_follow,
+};
+static const struct pseudo_entry fdinfo_file = {
+	.name = "fdinfo", .mode = S_IFREG | 0400, .show = pid_fdinfo,
+};
+
+static int fd_lookup(const struct pseudo_ctx *dir, const char *name, size_t len,
+		     struct pseudo_ctx *child)
+{
+	int fd = pseudo_number(name, len);
+	struct fdtable *files = fd >= 0 ? proc_files(dir) : ERR_PTR(-ENOENT);
+	struct file *f;
+
+	if (IS_ERR(files))
+		return (int)PTR_ERR(files);
+	f = fdtable_file(files, fd);
+	fdtable_put(files);
+	if (!f)
+		return -ENOENT;
+	file_put(f);
+	child->e = dir->e->arg;
+	child->n = fd;
+	return 0;
+}
+
+static bool fd_next_entry(const struct pseudo_ctx *dir, u64 *cookie, char name[64],
+			  struct pseudo_ctx *child)
+{
+	struct fdtable *files = proc_files(dir);
+	int fd;
+
+	if (IS_ERR(files))
+		return false;
+	fd = fdtable_next(files, (int)*cookie);
+	fdtable_put(files);
+	if (fd < 0)
+		return false;
+	*cookie = (u64)fd;
+	snprintf(name, 64, "%d", fd);
+	child->e = dir->e->arg;
+	child->n = fd;
+	return true;
+}
+
+static const struct pseudo_dir fd_dir = { fd_lookup, fd_next_entry };
+
+/* ---- what a process and each of its threads have in common ---- */
+
+static const struct pseudo_entry attr_entries[] = {
+	PSEUDO_EMPTY("current"),
+	{ 0 },
+};
+
+#define RW(n, mode, f) PSEUDO_FILE(n, mode, .show = f, .store = f##_store)
+#define RO(n, mode, f) PSEUDO_FILE(n, mode, .show = f)
+#define MAGIC(n, f) PSEUDO_LINK(n, .show = f, .follow = f##_follow)
+
+#define COMMON_ENTRIES                                                                             \
+	PSEUDO_DIR("attr", .children = attr_entries),                                              \
+	RO("auxv", 0400, pid_auxv),                                                                \
+	RO("cgroup", 0444, pid_cgroup),                                                            \
+	RO("cmdline", 0444, pid_cmdline),                                                          \
+	RW("comm", 0644, pid_comm),                                                                \
+	MAGIC("cwd", pid_cwd),                                                                     \
+	RO("environ", 0400, pid_environ),                                                          \
+	MAGIC("exe", pid_exe),                                                                     \
+	{ .name = "fd", .mode = S_IFDIR | 0500, .dir = &fd_dir, .arg = &fd_link },                 \
+	{ .name = "fdinfo", .mode = S_IFDIR | 0555, .dir = &fd_dir, .arg = &fdinfo_file },         \
+	RO("gid_map", 0444, pid_idmap),                                                            \
+	RO("io", 0400, pid_io),                                                                    \
+	RO("limits", 0444, pid_limits),                                                            \
+	PSEUDO_TEXT("loginuid", "4294967295"),                                                     \
+	RO("maps", 0444, pid_maps),                                                                \
+	{ .name = "mem", .mode = S_IFREG | 0600, .open = pid_mem_open },                           \
+	RO("mountinfo", 0444, proc_mountinfo),                                                     \
+	RO("mounts", 0444, proc_mounts),                                                           \
+	PSEUDO_DIR("net", .children = net_entries),                               \
+	{ .name = "ns", .mode = S_IFDIR | 0511, .children = ns_entries },                          \
+	RO("numa_maps", 0444, pid_numa_maps),                                                      \
+	RO("oom_adj", 0444, pid_oom_adj),                                                          \
+	RO("oom_score", 0444, pid_oom_score),                                                      \
+	RW("oom_score_adj", 0644, pid_oom_score_adj),                                              \
+	RO("personality", 0400, pid_personality),                                                  \
+	MAGIC("root", pid_root),                                                                   \
+	RO("sched", 0444, pid_sched),                                                              \
+	PSEUDO_TEXT("sessionid", "4294967295"),                                                    \
+	RO("smaps", 0444, pid_smaps),                                                              \
+	RO("smaps_rollup", 0444, pid_smaps_rollup),                                                \
+	RO("stat", 0444, pid_stat),                                                                \
+	RO("statm", 0444, pid_statm),                                                              \
+	RO("status", 0444, pid_status),                                                            \
+	RO("syscall", 0400, pid_syscall),                                                          \
+	RO("uid_map", 0444, pid_idmap),                                                            \
+	RO("wchan", 0444, pid_wchan)
+
+static const struct pseudo_entry tid_entries[] = {
+	COMMON_ENTRIES,
+	{ 0 },
+};
+static const struct pseudo_entry tid_root_entry = {
+	.name = "tid", .mode = S_IFDIR | 0555, .children = tid_entries,
+};
+
+/* ---- task ---- */
+
+static int task_lookup(const struct pseudo_ctx *dir, const char *name, size_t len,
+		       struct pseudo_ctx *child)
+{
+	struct task *t;
+
+	child->e = &tid_root_entry;
+	child->tid = pseudo_number(name, len);
+	if (child->tid <= 0)
+		return -ENOENT;
+	guard(&tasklist_lock);
+	return proc_find(child, &t) ? 0 : -ENOENT;
+}
+
+/* Threads are not in the order of their numbers: look for the next higher one. */
+static bool task_next(const struct pseudo_ctx *dir, u64 *cookie, char name[64],
+		      struct pseudo_ctx *child)
+{
+	int best = 0;
+
+	guard(&tasklist_lock);
+	struct task *t;
+	struct process *p = proc_find(dir, &t);
+
+	if (!p)
+		return false;
+	list_for_each(t, &p->threads, thread_node)
+		if ((u64)t->tid >= *cookie && (!best || t->tid < best))
+			best = t->tid;
+	if (!best)
+		return false;
+	*cookie = (u64)best;
+	snprintf(name, 64, "%d", best);
+	child->e = &tid_root_entry;
+	child->tid = best;
+	return true;
+}
+
+static const struct pseudo_dir task_dir = { task_lookup, task_next };
+
+/* ---- the process ---- */
+
+static const struct pseudo_entry pid_entries[] = {
+	COMMON_ENTRIES,
+	RO("mountstats", 0400, proc_mountstats),
+	PSEUDO_TEXT("setgroups", "allow\n"),
+	PSEUDO_DIR("task", .dir = &task_dir),
+	RW("timerslack_ns", 0666, pid_timerslack),
+	{ 0 },
+};
+
+const struct pseudo_entry pid_root_entry = {
+	.name = "pid", .mode = S_IFDIR | 0555, .children = pid_entries,
+};

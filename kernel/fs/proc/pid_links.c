@@ -1,0 +1,213 @@
+// SPDX-License-Identifier: Apache-2.0
+/* /proc/PID/{exe,cwd,root,fd/,fdinfo/,ns/}: links to things rather than to names. */
+#include "proc.h"
+
+#include <linux/fcntl.h>
+
+static struct file *exe_of(const struct pseudo_ctx *c)
+{
+	struct mm *mm = proc_mm(c, PROC_PTRACE);
+	struct file *f;
+
+	if (IS_ERR(mm))
+		return (void *)mm;
+	if (!mm)
+		return ERR_PTR(-ENOENT);
+	mutex_lock(&mm->lock);
+	f = mm->exe ? file_get(mm->exe) : ERR_PTR(-ENOENT);
+	mutex_unlock(&mm->lock);
+	mm_put(mm);
+	return f;
+}
+
+static struct file *fd_of(const struct pseudo_ctx *c)
+{
+	struct fdtable *files = proc_files(c);
+	struct file *f;
+
+	if (IS_ERR(files))
+		return (void *)files;
+	f = fdtable_file(files, c->n);
+	fdtable_put(files);
+	return f ? f : ERR_PTR(-ENOENT);
+}
+
+static int show_file(struct seq *m, struct file *f)
+{
+	char *text;
+
+	if (IS_ERR(f))
+		return (int)PTR_ERR(f);
+	text = file_text(f);
+	seq_puts(m, text ? text : "");
+	kfree(text);
+	file_put(f);
+	return 0;
+}
+
+static int follow_file(struct file *f, struct path *out)
+{
+	int err;
+
+	if (IS_ERR(f))
+		return (int)PTR_ERR(f);
+	err = file_path(f, out);
+	file_put(f);
+	return err;
+}
+
+int pid_exe(struct seq *m, const struct pseudo_ctx *c)
+{
+	return show_file(m, exe_of(c));
+}
+
+int pid_exe_follow(const struct pseudo_ctx *c, struct path *out)
+{
+	return follow_file(exe_of(c), out);
+}
+
+int pid_fd(struct seq *m, const struct pseudo_ctx *c)
+{
+	return show_file(m, fd_of(c));
+}
+
+int pid_fd_follow(const struct pseudo_ctx *c, struct path *out)
+{
+	return follow_file(fd_of(c), out);
+}
+
+/* ---- cwd, root ---- */
+
+static int copy_path(const struct pseudo_ctx *c, bool root, struct path *out)
+{
+	struct fs_ctx *fs = proc_fs(c);
+	struct path *from;
+
+	if (IS_ERR(fs))
+		return (int)PTR_ERR(fs);
+	from = root ? &fs->root : &fs->cwd;
+	mutex_lock(&fs->lock);
+	*out = *from;
+	if (out->inode)
+		inode_get(out->inode);
+	out->name = from->name ? kstrdup(from->name) : NULL;
+	mutex_unlock(&fs->lock);
+	fs_ctx_put(fs);
+	return 0;
+}
+
+static int show_path(struct seq *m, const struct pseudo_ctx *c, bool root)
+{
+	struct path p;
+	char *text;
+	int err = copy_path(c, root, &p);
+
+	if (err)
+		return err;
+	text = p.inode ? path_text(&p) : kstrdup("/");
+	if (!IS_ERR(text) && text) {
+		seq_puts(m, text);
+		kfree(text);
+	} else {
+		err = text ? (int)PTR_ERR(text) : -ENOMEM;
+	}
+	path_put(&p);
+	return err;
+}
+
+int pid_cwd(struct seq *m, const struct pseudo_ctx *c)
+{
+	return show_path(m, c, false);
+}
+
+int pid_cwd_follow(const struct pseudo_ctx *c, struct path *out)
+{
+	return copy_path(c, false, out);
+}
+
+int pid_root(struct seq *m, const struct pseudo_ctx *c)
+{
+	return show_path(m, c, true);
+}
+
+int pid_root_follow(const struct pseudo_ctx *c, struct path *out)
+{
+	return copy_path(c, true, out);
+}
+
+/* ---- fdinfo ---- */
+
+int pid_fdinfo(struct seq *m, const struct pseudo_ctx *c)
+{
+	struct fdtable *files = proc_files(c);
+	struct file *f;
+	u32 flags;
+
+	if (IS_ERR(files))
+		return (int)PTR_ERR(files);
+	f = fdtable_file(files, c->n);
+	if (!f) {
+		fdtable_put(files);
+		return -ENOENT;
+	}
+	flags = f->flags | (fdtable_cloexec(files, c->n) ? O_CLOEXEC : 0);
+	fdtable_put(files);
+	seq_printf(m, "pos:\t%ld\nflags:\t0%o\n", f->pos, flags);
+	seq_printf(m, "mnt_id:\t%d\nino:\t%lu\n", f->mnt ? f->mnt->id : 1,
+		   f->inode ? f->inode->ino : 0);
+	file_put(f);
+	return 0;
+}
+
+/* ---- ns: there is one of each, with the numbers of a host's first ones ---- */
+
+struct ns {
+	const char *kind;
+	u64 ino;
+};
+static const struct ns ns_cgroup = { "cgroup", 4026531835 }, ns_ipc = { "ipc", 4026531839 },
+		       ns_mnt = { "mnt", 4026531841 }, ns_net = { "net", 4026531840 },
+		       ns_pid = { "pid", 4026531836 }, ns_time = { "time", 4026531834 },
+		       ns_user = { "user", 4026531837 }, ns_uts = { "uts", 4026531838 };
+
+int pid_ns(struct seq *m, const struct pseudo_ctx *c)
+{
+	const struct ns *ns = c->e->arg;
+
+	seq_printf(m, "%s:[%lu]", ns->kind, ns->ino);
+	return proc_may_access(c);
+}
+
+static const struct inode_ops ns_ops = { 0 };
+
+/* Enough for stat(2), by which programs compare namespaces. */
+int pid_ns_follow(const struct pseudo_ctx *c, struct path *out)
+{
+	const struct ns *ns = c->e->arg;
+	int err = proc_may_access(c);
+
+	if (err)
+		return err;
+	memset(out, 0, sizeof(*out));
+	out->inode = inode_new(&ns_ops, NULL, S_IFREG | 0444);
+	if (!out->inode)
+		return -ENOMEM;
+	out->inode->ino = ns->ino;
+	out->name = kasprintf("%s:[%lu]", ns->kind, ns->ino);
+	return 0;
+}
+
+#define NS(n, which) PSEUDO_LINK(n, .show = pid_ns, .follow = pid_ns_follow, .arg = &(which))
+const struct pseudo_entry ns_entries[] = {
+	NS("cgroup", ns_cgroup),
+	NS("ipc", ns_ipc),
+	NS("mnt", ns_mnt),
+	NS("net", ns_net),
+	NS("pid", ns_pid),
+	NS("pid_for_children", ns_pid),
+	NS("time", ns_time),
+	NS("time_for_children", ns_time),
+	NS("user", ns_user),
+	NS("uts", ns_uts),
+	{ 0 },
+};

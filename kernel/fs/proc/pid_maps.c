@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: Apache-2.0
+/* /proc/PID/maps, smaps, smaps_rollup, numa_maps. */
+#include "proc.h"
+
+#include <linux/mman.h>
+
+#define NAME_COLUMN 73
+
+/* The mappings at one moment, with references: names are looked up without mm->lock. */
+struct map_copy {
+	struct vma *v;
+	u32 n;
+};
+
+static int copy_maps(struct mm *mm, struct map_copy *c)
+{
+	guard(&mm->lock);
+
+	c->n = 0;
+	c->v = kmalloc((mm->nvmas + 1) * sizeof(*c->v));
+	if (!c->v)
+		return -ENOMEM;
+	for (u32 i = 0; i < mm->nvmas; i++) {
+		c->v[c->n] = mm->vmas[i];
+		if (c->v[c->n].file)
+			file_get(c->v[c->n].file);
+		c->n++;
+	}
+	return 0;
+}
+
+static void free_maps(struct map_copy *c)
+{
+	for (u32 i = 0; i < c->n; i++)
+		file_put(c->v[i].file);
+	kfree(c->v);
+}
+
+/* What is known of a mapped file; a library has four mappings in a row, and is asked once. */
+struct file_id {
+	struct file *file;
+	u32 major, minor;
+	u64 ino;
+	char *name;
+};
+
+static void look_up(struct file_id *id, struct file *f)
+{
+	struct statx st;
+
+	if (id->file == f)
+		return;
+	kfree(id->name);
+	memset(id, 0, sizeof(*id));
+	id->file = f;
+	if (!f)
+		return;
+	id->name = file_text(f);
+	if (vfs_fstat(f, &st))
+		return;
+	id->major = st.stx_dev_major;
+	id->minor = st.stx_dev_minor;
+	id->ino = st.stx_ino;
+}
+
+static const char *name_of(const struct vma *v, const struct file_id *id)
+{
+	if (id->name)
+		return id->name;
+	if (v->name)
+		return v->name;
+	return v->flags & MAP_SHARED ? "/dev/zero (deleted)" : NULL;
+}
+
+static void show_range(struct seq *m, u64 start, u64 end, const char *perms, u64 off)
+{
+	seq_printf(m, "%08lx-%08lx %s %08lx ", start, end, perms, off);
+}
+
+static void show_map(struct seq *m, const struct vma *v, const struct file_id *id)
+{
+	size_t line = m->len;
+	const char *name = name_of(v, id);
+	char perms[5] = { v->prot & PROT_READ ? 'r' : '-', v->prot & PROT_WRITE ? 'w' : '-',
+			  v->prot & PROT_EXEC ? 'x' : '-', v->flags & MAP_SHARED ? 's' : 'p', 0 };
+
+	show_range(m, v->start, v->end, perms, v->file ? v->off : 0);
+	seq_printf(m, "%02x:%02x %lu ", id->major, id->minor, id->ino);
+	if (name) {
+		seq_pad(m, line, NAME_COLUMN);
+		seq_escape(m, name, "\n");
+	}
+	seq_putc(m, '\n');
+}
+
+static int each_map(struct seq *m, const struct pseudo_ctx *c,
+		    void (*fn)(struct seq *m, const struct vma *v, const struct file_id *id))
+{
+	struct mm *mm = proc_mm(c, PROC_PTRACE);
+	struct file_id id = { 0 };
+	struct map_copy maps;
+	int err;
+
+	if (IS_ERR(mm) || !mm)
+		return (int)PTR_ERR(mm);
+	err = copy_maps(mm, &maps);
+	mm_put(mm);
+	if (err)
+		return err;
+	for (u32 i = 0; i < maps.n; i++) {
+		if (maps.v[i].flags & VMA_KERNEL && !maps.v[i].name)
+			continue;
+		look_up(&id, maps.v[i].file);
+		fn(m, &maps.v[i], &id);
+	}
+	kfree(id.name);
+	free_maps(&maps);
+	return 0;
+}
+
+int pid_maps(struct seq *m, const struct pseudo_ctx *c)
+{
+	return each_map(m, c, show_map);
+}
+
+/* What the host does not tell us per mapping is 0. */
+static const char *const smaps_zeros[] = {
+	"Shared_Clean:", "Shared_Dirty:", "Private_Clean:", "Private_Dirty:", "Referenced:",
+};
+static const char *const smaps_zeros2[] = {
+	"LazyFree:", "AnonHugePages:", "ShmemPmdMapped:", "FilePmdMapped:", "Shared_Hugetlb:",
+	"Private_Hugetlb:", "Swap:", "SwapPss:", "Locked:",
+};
+
+static void smaps_line(struct seq *m, const char *name, u64 kb)
+{
+	seq_printf(m, "%-15s %8lu kB\n", name, kb);
+}
+
+static void smaps_body(struct seq *m, u64 rss, u64 anon)
+{
+	smaps_line(m, "Rss:", rss);
+	smaps_line(m, "Pss:", rss);
+	smaps_line(m, "Pss_Dirty:", anon);
+	for (size_t i = 0; i < ARRAY_SIZE(smaps_zeros); i++)
+		smaps_line(m, smaps_zeros[i], i == 3 ? anon : 0);
+	smaps_line(m, "Anonymous:", anon);
+	for (size_t i = 0; i < ARRAY_SIZE(smaps_zeros2); i++)
+		smaps_line(m, smaps_zeros2[i], 0);
+}
+
+static void show_flags(struct seq *m, const struct vma *v)
+{
+	seq_puts(m, "VmFlags: ");
+	seq_puts(m, v->prot & PROT_READ ? "rd " : "");
+	seq_puts(m, v->prot & PROT_WRITE ? "wr " : "");
+	seq_puts(m, v->prot & PROT_EXEC ? "ex " : "");
+	seq_puts(m, v->flags & MAP_SHARED ? "sh " : "");
+	seq_puts(m, "mr mw me ");
+	seq_puts(m, v->flags & MAP_GROWSDOWN ? "gd " : "");
+	seq_puts(m, v->flags & MAP_LOCKED ? "lo " : "");
+	seq_puts(m, v->flags & VMA_DONTFORK ? "dc " : "");
+	seq_puts(m, v->flags & MAP_NORESERVE ? "nr " : "");
+	seq_puts(m, v->flags & VMA_WIPEONFORK ? "wf " : "");
+	seq_puts(m, v->flags & VMA_DONTDUMP ? "dd " : "");
+	seq_putc(m, '\n');
+}
+
+static void show_smap(struct seq *m, const struct vma *v, const struct file_id *id)
+{
+	show_map(m, v, id);
+	smaps_line(m, "Size:", KB(v->end - v->start));
+	smaps_line(m, "KernelPageSize:", 4);
+	smaps_line(m, "MMUPageSize:", 4);
+	smaps_body(m, 0, 0);
+	smaps_line(m, "THPeligible:", 0);
+	show_flags(m, v);
+}
+
+int pid_smaps(struct seq *m, const struct pseudo_ctx *c)
+{
+	return each_map(m, c, show_smap);
+}
+
+int pid_smaps_rollup(struct seq *m, const struct pseudo_ctx *c)
+{
+	struct mm *mm = proc_mm(c, PROC_PTRACE);
+	struct mm_sizes z;
+	size_t line = m->len;
+	u64 first = 0, last = 0;
+
+	if (IS_ERR(mm) || !mm)
+		return mm ? (int)PTR_ERR(mm) : -ESRCH;
+	mutex_lock(&mm->lock);
+	if (mm->nvmas) {
+		first = mm->vmas[0].start;
+		last = mm->vmas[mm->nvmas - 1].end;
+	}
+	mutex_unlock(&mm->lock);
+	mm_sizes(c, mm, &z);
+	mm_put(mm);
+	show_range(m, first, last, "---p", 0);
+	seq_puts(m, "00:00 0 ");
+	seq_pad(m, line, NAME_COLUMN);
+	seq_puts(m, "[rollup]\n");
+	smaps_body(m, PAGES_KB(z.rss), PAGES_KB(z.rss - z.rss_file - z.rss_shmem));
+	return 0;
+}
+
+static void show_numa_map(struct seq *m, const struct vma *v, const struct file_id *id)
+{
+	seq_printf(m, "%08lx default", v->start);
+	if (id->name) {
+		seq_puts(m, " file=");
+		seq_escape(m, id->name, "\n\t ");
+	} else if (v->name && !strcmp(v->name, "[heap]")) {
+		seq_puts(m, " heap");
+	} else if (v->name && !strcmp(v->name, "[stack]")) {
+		seq_puts(m, " stack");
+	}
+	seq_printf(m, " kernelpagesize_kB=4\n");
+}
+
+int pid_numa_maps(struct seq *m, const struct pseudo_ctx *c)
+{
+	return each_map(m, c, show_numa_map);
+}

@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: Apache-2.0
+/* What stat and status show, taken in one go under the locks and written out without them. */
+#include "proc.h"
+
+#include "fs.h"
+#include "sched.h"
+
+static char state_of(const struct process *p, const struct task *t)
+{
+	if (!t || p->state == TASK_ZOMBIE || t->state == TASK_ZOMBIE)
+		return 'Z';
+	if (t->state == TASK_DEAD)
+		return 'X';
+	if (t->state == TASK_STOPPED || (p->flags & PROC_STOPPED))
+		return 'T';
+	/* The host schedules, and does not say who runs: whoever is not asking sleeps, as nearly all do. */
+	return t == current ? 'R' : 'S';
+}
+
+static u32 queue_length(const struct sigpending *s)
+{
+	struct sigqueue *q;
+	u32 n = 0;
+
+	list_for_each(q, &s->queue, node)
+		n++;
+	return n;
+}
+
+static void take_signals(struct snap *s, struct process *p, struct task *t)
+{
+	struct sighand *h = t->sighand;
+
+	if (!h)
+		return;
+	guard(&h->lock);
+	s->pending = t->pending.set;
+	s->shared = p->pending.set;
+	s->blocked = t->blocked;
+	s->nqueued = queue_length(&t->pending) + queue_length(&p->pending);
+	for (int sig = 1; sig <= NSIG_MAX; sig++) {
+		uaddr_t handler = h->action[sig - 1].handler;
+
+		if (handler == (uaddr_t)SIG_IGN)
+			s->ignored |= SIGBIT(sig);
+		else if (handler != (uaddr_t)SIG_DFL)
+			s->caught |= SIGBIT(sig);
+	}
+}
+
+/* The clock of a host process has its dead threads in it; of a dead process there is the sum. */
+static void take_times(struct snap *s, struct process *p, struct task *t, bool whole)
+{
+	if (t) {
+		mc_cpu_time(t, whole, &s->utime, &s->stime);
+	} else {
+		s->utime = p->utime;
+		s->stime = p->stime;
+	}
+	if (!whole)
+		return;
+	s->cutime = p->cutime;
+	s->cstime = p->cstime;
+}
+
+static void take_process(struct snap *s, struct process *p)
+{
+	s->pid = p->pid;
+	s->ppid = p->parent ? p->parent->pid : 0;
+	s->pgrp = p->pgrp ? p->pgrp->id : 0;
+	s->sid = p->session ? p->session->id : 0;
+	s->tty_nr = 0;
+	s->tpgid = -1;
+	s->nthreads = p->nthreads;
+	s->exit_signal = p->exit_signal;
+	s->exit_code = p->exit_code;
+	s->start = p->start_time;
+	s->rss_limit = p->rlim[RLIMIT_RSS].rlim_cur;
+	s->sig_limit = p->rlim[RLIMIT_SIGPENDING].rlim_cur;
+	s->thp_disabled = p->thp_disable;
+	/* A zombie's; a task that is there overwrites it. */
+	memcpy(s->comm, p->zombie_comm, sizeof(s->comm));
+	s->zombie_uid = p->zombie_uid;
+	s->zombie_gid = p->zombie_gid;
+}
+
+static void take_task(struct snap *s, struct process *p, struct task *t, bool whole)
+{
+	s->tid = whole ? p->pid : t->tid;
+	memcpy(s->comm, t->comm, sizeof(s->comm));
+	s->sched = t->sched;
+	task_cpu_mask(t, s->cpus);
+	s->switches = t->futex_waits;
+	if (!whole)
+		s->start = t->start_time;
+	s->cred = t->cred ? cred_get(t->cred) : NULL;
+	s->mm = t->mm ? mm_get(t->mm) : NULL;
+	s->umask = t->fs ? t->fs->umask : 0;
+	s->fdsize = 64;
+	take_signals(s, p, t);
+}
+
+int snap_take(const struct pseudo_ctx *c, struct snap *s)
+{
+	struct process *p;
+	struct task *t;
+
+	memset(s, 0, sizeof(*s));
+	guard(&tasklist_lock);
+	p = proc_find(c, &t);
+	if (!p)
+		return -ESRCH;
+	s->tid = c->tid ? c->tid : c->pid;
+	s->state = state_of(p, t);
+	take_process(s, p);
+	take_times(s, p, t, !c->tid);
+	if (t)
+		take_task(s, p, t, !c->tid);
+	return 0;
+}
+
+void snap_drop(struct snap *s)
+{
+	cred_put(s->cred);
+	if (s->mm)
+		mm_put(s->mm);
+}
+
+static int add_times(struct process *p, void *arg)
+{
+	u64 *sum = arg, user = p->utime, sys = p->stime;
+
+	if (p->leader)
+		mc_cpu_time(p->leader, true, &user, &sys);
+	sum[0] += user + p->cutime;
+	sum[1] += sys + p->cstime;
+	return 0;
+}
+
+/* What nobody waited for is in no sum: the totals must not go backwards for that. */
+void cpu_times(u64 *user, u64 *sys)
+{
+	static u64 most[2];
+	u64 sum[2] = { 0, 0 };
+
+	guard(&tasklist_lock);
+	for_each_process(add_times, sum);
+	*user = most[0] = max(most[0], sum[0]);
+	*sys = most[1] = max(most[1], sum[1]);
+}

@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0
+/* /proc/sys but for kernel/ and net/: values that software asks for. Few of them steer anything here. */
+#include "sysctl.h"
+
+int sysctl_show_int(struct seq *m, const struct pseudo_ctx *c)
+{
+	const struct sysctl_int *v = c->e->arg;
+
+	seq_printf(m, "%ld\n", READ_ONCE(v->value));
+	return 0;
+}
+
+s64 sysctl_store_int(const struct pseudo_ctx *c, char *text, size_t len)
+{
+	struct sysctl_int *v = (struct sysctl_int *)(u64)c->e->arg;
+	bool minus = *text == '-';
+	const char *end;
+	u64 n;
+	s64 value;
+
+	if (!parse_u64(text + minus, &end, 10, &n) || (*end && *end != '\n' && *end != ' '))
+		return -EINVAL;
+	value = minus ? -(s64)n : (s64)n;
+	if (value < v->low || value > v->high)
+		return -EINVAL;
+	WRITE_ONCE(v->value, value);
+	return (s64)len;
+}
+
+const struct pseudo_entry sys_vm_entries[] = {
+	PSEUDO_TEXT("admin_reserve_kbytes", "8192\n"),
+	SYSCTL_ANY("dirty_background_bytes", 0),
+	SYSCTL_INT("dirty_background_ratio", 10, 0, 100),
+	SYSCTL_ANY("dirty_bytes", 0),
+	SYSCTL_ANY("dirty_expire_centisecs", 3000),
+	SYSCTL_INT("dirty_ratio", 20, 0, 100),
+	SYSCTL_ANY("dirty_writeback_centisecs", 500),
+	SYSCTL_INT("drop_caches", 0, 0, 4),
+	PSEUDO_TEXT("hugetlb_shm_group", "0\n"),
+	PSEUDO_TEXT("legacy_va_layout", "0\n"),
+	PSEUDO_TEXT("max_map_count", "65530\n"),
+	PSEUDO_TEXT("min_free_kbytes", "67584\n"),
+	PSEUDO_TEXT("mmap_min_addr", "65536\n"),
+	PSEUDO_TEXT("mmap_rnd_bits", "28\n"),
+	PSEUDO_TEXT("nr_hugepages", "0\n"),
+	PSEUDO_TEXT("nr_overcommit_hugepages", "0\n"),
+	SYSCTL_BOOL("oom_kill_allocating_task", 0),
+	SYSCTL_ANY("overcommit_kbytes", 0),
+	SYSCTL_INT("overcommit_memory", 0, 0, 2),
+	SYSCTL_ANY("overcommit_ratio", 50),
+	PSEUDO_TEXT("page-cluster", "3\n"),
+	SYSCTL_INT("panic_on_oom", 0, 0, 2),
+	SYSCTL_INT("swappiness", 60, 0, 200),
+	PSEUDO_TEXT("unprivileged_userfaultfd", "0\n"),
+	PSEUDO_TEXT("user_reserve_kbytes", "131072\n"),
+	SYSCTL_ANY("vfs_cache_pressure", 100),
+	PSEUDO_TEXT("zone_reclaim_mode", "0\n"),
+	{ 0 },
+};
+
+static const struct pseudo_entry inotify_entries[] = {
+	SYSCTL_ANY("max_queued_events", 16384),
+	SYSCTL_ANY("max_user_instances", 128),
+	SYSCTL_ANY("max_user_watches", 65536),
+	{ 0 },
+};
+
+static const struct pseudo_entry epoll_entries[] = {
+	SYSCTL_ANY("max_user_watches", 3300000),
+	{ 0 },
+};
+
+static const struct pseudo_entry mqueue_entries[] = {
+	SYSCTL_ANY("msg_default", 10),
+	SYSCTL_ANY("msg_max", 10),
+	SYSCTL_ANY("msgsize_default", 8192),
+	SYSCTL_ANY("msgsize_max", 8192),
+	SYSCTL_ANY("queues_max", 256),
+	{ 0 },
+};
+
+const struct pseudo_entry sys_fs_entries[] = {
+	SYSCTL_ANY("aio-max-nr", 65536),
+	PSEUDO_TEXT("aio-nr", "0\n"),
+	PSEUDO_DIR("binfmt_misc"),
+	PSEUDO_TEXT("dentry-state", "0\t0\t45\t0\t0\t0\n"),
+	PSEUDO_DIR("epoll", .children = epoll_entries),
+	PSEUDO_TEXT("file-max", "9223372036854775807\n"),
+	PSEUDO_TEXT("file-nr", "1024\t0\t9223372036854775807\n"),
+	PSEUDO_TEXT("inode-nr", "1024\t0\n"),
+	PSEUDO_TEXT("inode-state", "1024\t0\t0\t0\t0\t0\t0\n"),
+	PSEUDO_DIR("inotify", .children = inotify_entries),
+	PSEUDO_TEXT("lease-break-time", "45\n"),
+	PSEUDO_TEXT("leases-enable", "1\n"),
+	PSEUDO_TEXT("mount-max", "100000\n"),
+	PSEUDO_DIR("mqueue", .children = mqueue_entries),
+	PSEUDO_TEXT("nr_open", "1048576\n"),
+	PSEUDO_TEXT("overflowgid", "65534\n"),
+	PSEUDO_TEXT("overflowuid", "65534\n"),
+	SYSCTL_ANY("pipe-max-size", 1048576),
+	PSEUDO_TEXT("pipe-user-pages-hard", "0\n"),
+	PSEUDO_TEXT("pipe-user-pages-soft", "16384\n"),
+	PSEUDO_TEXT("protected_fifos", "0\n"),
+	PSEUDO_TEXT("protected_hardlinks", "1\n"),
+	PSEUDO_TEXT("protected_regular", "0\n"),
+	PSEUDO_TEXT("protected_symlinks", "1\n"),
+	PSEUDO_TEXT("suid_dumpable", "0\n"),
+	{ 0 },
+};
+
+/* Namespaces inside the guest cannot be made. */
+#define NO_NS(n) PSEUDO_TEXT("max_" n "_namespaces", "0\n")
+static const struct pseudo_entry user_entries[] = {
+	NO_NS("cgroup"), NO_NS("ipc"), NO_NS("mnt"), NO_NS("net"), NO_NS("pid"), NO_NS("time"),
+	NO_NS("user"), NO_NS("uts"), { 0 },
+};
+
+const struct pseudo_entry sys_entries[] = {
+	PSEUDO_DIR("abi"),
+	PSEUDO_DIR("debug"),
+	PSEUDO_DIR("dev"),
+	PSEUDO_DIR("fs", .children = sys_fs_entries),
+	PSEUDO_DIR("kernel", .children = sys_kernel_entries),
+	PSEUDO_DIR("net", .children = sys_net_entries),
+	PSEUDO_DIR("user", .children = user_entries),
+	PSEUDO_DIR("vm", .children = sys_vm_entries),
+	{ 0 },
+};
