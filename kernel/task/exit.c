@@ -10,6 +10,7 @@
 void process_free(struct process *p)
 {
 	kfree(p->cmdline);
+	kfree(p->timers); /* stopped by timers_process_exit() */
 	kfree(p);
 }
 

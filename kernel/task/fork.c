@@ -126,8 +126,12 @@ static int link_task(struct task *c, struct task *me, u64 flags)
 	list_add_tail(&c->thread_node, &p->threads);
 	p->nthreads++;
 	task_hash(c);
-	if (flags & CLONE_THREAD)
+	if (flags & CLONE_THREAD) {
+		/* A stop that began after signal_task_init() did not see the new thread. */
+		if (p->flags & (PROC_STOPPING | PROC_STOPPED))
+			__atomic_fetch_or(&c->mc.work, WORK_STOP, __ATOMIC_SEQ_CST);
 		return 0;
+	}
 	p->pid = c->tid;
 	p->leader = c;
 	p->parent = flags & CLONE_PARENT ? parent->parent : parent;
@@ -271,6 +275,8 @@ static long start(struct task *c, const struct clone_args *a)
 	child_words(c, a);
 	child_regs(&regs, a);
 	tid = c->tid;
+	if (!(a->flags & CLONE_THREAD))
+		timers_cpu_limit(c->proc);
 	r = mc_thread_start(c, how_of(a->flags), &regs);
 	if (r) {
 		unlink_task(c, a->flags);

@@ -60,7 +60,7 @@ static void get_limit(struct process *p, u32 resource, struct rlimit *out)
 	*out = p->rlim[resource];
 }
 
-static long set_limit(struct process *p, u32 resource, const struct rlimit *l)
+static long store_limit(struct process *p, u32 resource, const struct rlimit *l)
 {
 	guard(&p->lock);
 
@@ -70,6 +70,15 @@ static long set_limit(struct process *p, u32 resource, const struct rlimit *l)
 		return -EPERM;
 	p->rlim[resource] = *l;
 	return 0;
+}
+
+static long set_limit(struct process *p, u32 resource, const struct rlimit *l)
+{
+	long err = store_limit(p, resource, l);
+
+	if (!err && resource == RLIMIT_CPU)
+		timers_cpu_limit(p);
+	return err;
 }
 
 long sys_getrlimit(u64 resource, u64 to)
