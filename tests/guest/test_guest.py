@@ -1,0 +1,35 @@
+"""Every guest test, dynamic and static: natively first, then in a container."""
+
+import pathlib
+import shutil
+import subprocess
+import tempfile
+
+import pytest
+from bundle import BUILD
+
+PROGRAMS = sorted(path.stem for path in pathlib.Path(__file__).parent.glob("*.c")
+                  if path.stem != "helper" and not path.stem.startswith("stress_"))
+VARIANTS = ["", "-static"]
+SECONDS = 60
+
+
+@pytest.mark.parametrize("variant", VARIANTS, ids=["dynamic", "static"])
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_native(program, variant):
+    """A test that fails on the host's own kernel says nothing about ours."""
+    place = tempfile.mkdtemp(prefix="callgate-native-", dir="/var/tmp")
+    try:
+        done = subprocess.run([str(BUILD / "tests/guest" / (program + variant))], cwd=place,
+                              stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                              timeout=SECONDS, check=False)
+    finally:
+        shutil.rmtree(place)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+@pytest.mark.parametrize("variant", VARIANTS, ids=["dynamic", "static"])
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_guest(run, guest_programs, program, variant):
+    result = run("/t/" + program + variant, cwd="/var/tmp", prepare=guest_programs, timeout=SECONDS)
+    assert (result.status, result.stdout) == (0, ""), str(result)

@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The host half of the harness: a process, a root directory and boot information for each VM. */
+#include <fcntl.h>
+#include <sched.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "harness_host.h"
+#include "stub_impl.h"
+#include "stub_server.h"
+
+#define ROOT "/tmp"
+#define TIMEOUT_SEC 50
+#define ALL_CAPS 0x1ffffffffffULL
+
+void vm_run(void (*fn)(void), int expect);
+void check_failed(const char *file, int line, const char *what, long got, long want);
+void host_file(const char *name, const void *data, size_t len, u32 mode);
+void host_files_on_boot(void (*fn)(void));
+
+static struct stub_mount mounts[] = {
+	{ "/proc", "proc", 0 },
+	{ "/sys", "sysfs", 0 },
+	{ "/dev", "devtmpfs", 0 },
+	{ "/tmp", "tmpfs", 0 },
+};
+#define NMOUNTS (sizeof(mounts) / sizeof(mounts[0]))
+
+static void (*make_files)(void);
+
+void check_failed(const char *file, int line, const char *what, long got, long want)
+{
+	fprintf(stderr, "%s:%d: %s: got %ld (%#lx), want %ld\n", file, line, what, got,
+		(unsigned long)got, want);
+	_exit(99);
+}
+
+static void must(int ok, const char *what)
+{
+	if (ok)
+		return;
+	perror(what);
+	_exit(98);
+}
+
+void host_file(const char *name, const void *data, size_t len, u32 mode)
+{
+	char path[256];
+	int fd;
+
+	snprintf(path, sizeof(path), ROOT "/%s", name);
+	fd = open(path, O_CREAT | O_TRUNC | O_WRONLY | O_CLOEXEC, mode);
+	must(fd >= 0 && write(fd, data, len) == (ssize_t)len && !fchmod(fd, mode) && !close(fd), path);
+}
+
+void host_files_on_boot(void (*fn)(void))
+{
+	make_files = fn;
+}
+
+/* A tmpfs of our own as the root directory, with an empty read-only one where the guest mounts. */
+static void make_root(void)
+{
+	must(!unshare(CLONE_NEWNS), "unshare");
+	must(!mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL), "private mounts");
+	must(!mount("none", ROOT, "tmpfs", 0, "mode=0755"), "mount tmpfs");
+	umask(0);
+	if (make_files)
+		make_files();
+	for (size_t i = 0; i < NMOUNTS; i++) {
+		char path[64];
+		struct stat st;
+
+		snprintf(path, sizeof(path), ROOT "%s", mounts[i].target);
+		must(!mkdir(path, 0755), path);
+		must(!mount("none", path, "tmpfs", MS_RDONLY, "size=4k"), path);
+		must(!stat(path, &st), path);
+		mounts[i].dev = st.st_dev;
+	}
+}
+
+struct boot {
+	struct boot_info info;
+	struct boot_mount mounts[NMOUNTS];
+	char text[1024];
+	u32 used;
+};
+
+static u32 text(struct boot *b, const char *s)
+{
+	u32 at = b->used;
+
+	must(at + strlen(s) + 1 <= sizeof(b->text), "boot text");
+	strcpy(b->text + at, s);
+	b->used += (u32)strlen(s) + 1;
+	return (u32)offsetof(struct boot, text) + at;
+}
+
+static void make_boot(struct boot *b)
+{
+	struct boot_info *i = &b->info;
+
+	memset(b, 0, sizeof(*b));
+	i->size = sizeof(*b);
+	i->ncpus = 2;
+	i->mem_total = 1ULL << 30;
+	for (size_t n = 0; n < sizeof(i->seed); n++)
+		i->seed[n] = (u8)(n * 7 + 1);
+	i->cwd = text(b, "/");
+	i->hostname = text(b, "unit");
+	i->id = text(b, "unit-test");
+	i->umask = 022;
+	i->cap_effective = i->cap_permitted = i->cap_bounding = ALL_CAPS;
+	i->debug = getenv("STUB_DEBUG") ? 7 : 4;
+	i->mounts = offsetof(struct boot, mounts);
+	i->nmounts = NMOUNTS;
+	for (u32 n = 0; n < NMOUNTS; n++) {
+		b->mounts[n].target = text(b, mounts[n].target);
+		b->mounts[n].type = text(b, mounts[n].type);
+	}
+}
+
+static void vm_child(void (*fn)(void)) __attribute__((noreturn));
+static void vm_child(void (*fn)(void))
+{
+	static struct boot boot;
+
+	alarm(TIMEOUT_SEC);
+	make_root();
+	make_boot(&boot);
+	stub_init(ROOT, &boot.info, mounts, NMOUNTS);
+	stub_first_task(harness_task_size());
+	harness_guest(fn);
+}
+
+void vm_run(void (*fn)(void), int expect)
+{
+	pid_t pid;
+	int status;
+
+	if (geteuid() != 0)
+		skip(); /* the server needs to change its root directory */
+	fflush(NULL);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (!pid)
+		vm_child(fn);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	if (WIFSIGNALED(status))
+		fail_msg("the VM was ended by signal %d", WTERMSIG(status));
+	assert_int_equal(WEXITSTATUS(status), expect);
+}

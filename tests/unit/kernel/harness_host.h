@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Between the two halves of the harness: one sees the kernel's headers, the other the C library's. */
+#ifndef HARNESS_HOST_H
+#define HARNESS_HOST_H
+
+/* harness.c: the calling thread, which the stub machine knows, becomes guest pid 1 and runs fn. */
+void harness_guest(void (*fn)(void)) __attribute__((noreturn));
+unsigned long harness_task_size(void);
+
+#endif
