@@ -256,8 +256,10 @@ static void abandon(struct task *c, u64 flags)
 {
 	if (c->vfork)
 		kfree(c->vfork);
-	if (!(flags & CLONE_THREAD))
+	if (!(flags & CLONE_THREAD)) {
+		timers_process_exit(c->proc);
 		process_put(c->proc);
+	}
 	put_parts(c);
 	mc_task_free(c);
 }
