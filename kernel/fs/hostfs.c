@@ -32,6 +32,7 @@ static u32 caller_pid(void)
 
 void host_begin(struct pv_slot *s, u32 cmd, const struct name *n)
 {
+	u32 cred = cred_pv_id(); /* may itself need a slot */
 	struct pv_req_path *q;
 	size_t len = strlen(n->text);
 
@@ -40,7 +41,7 @@ void host_begin(struct pv_slot *s, u32 cmd, const struct name *n)
 	s->req.cmd = cmd;
 	q = &s->req.u.path;
 	q->dir = n->dir;
-	q->cred = cred_pv_id();
+	q->cred = cred;
 	q->pid = caller_pid();
 	q->root = !n->absolute && path_is_set(&n->root) ? n->root.inode->handle : 0;
 	q->resolve = n->resolve;
@@ -94,6 +95,7 @@ s64 host_simple(struct name *n, u32 cmd, u32 flags, u32 mode, u64 arg)
 
 s64 host_handle_call(u32 cmd, u32 handle, u32 flags, u64 off, u64 len)
 {
+	u32 cred = cred_pv_id();
 	struct pv_slot s;
 	s64 r;
 
@@ -101,7 +103,7 @@ s64 host_handle_call(u32 cmd, u32 handle, u32 flags, u64 off, u64 len)
 	memset(&s.req.u, 0, sizeof(s.req.u));
 	s.req.cmd = cmd;
 	s.req.u.handle.id = handle;
-	s.req.u.handle.cred = cred_pv_id();
+	s.req.u.handle.cred = cred;
 	s.req.u.handle.pid = caller_pid();
 	s.req.u.handle.flags = flags;
 	s.req.u.handle.off = off;

@@ -29,11 +29,13 @@ static const struct known {
 	{ TIOCSWINSZ, sizeof(struct winsize), IN },
 	{ TIOCOUTQ, sizeof(int), OUT },
 	{ FIONREAD, sizeof(int), OUT },
-	{ TCSBRK, sizeof(int), VALUE },
-	{ TCXONC, sizeof(int), VALUE },
-	{ TCFLSH, sizeof(int), VALUE },
+	{ TCSBRK, sizeof(u64), VALUE },
+	{ TCXONC, sizeof(u64), VALUE },
+	{ TCFLSH, sizeof(u64), VALUE },
+	{ TCSBRKP, sizeof(u64), VALUE },
 	{ FS_IOC_GETFLAGS, sizeof(int), OUT },
-	{ FS_IOC_SETFLAGS, sizeof(int), IN },
+	{ FS_IOC_FSGETXATTR, sizeof(struct fsxattr), OUT },
+	{ FIGETBSZ, sizeof(int), OUT },
 };
 
 static const struct known *find(u32 cmd)

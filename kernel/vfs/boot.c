@@ -53,7 +53,7 @@ static void boot_mount(const struct boot_mount *b)
 	if (r == -ENODEV) /* a type this kernel lacks: an empty directory, so that nothing else shows through */
 		r = mount_add(target, "tmpfs", type, b->flags | MS_RDONLY, "mode=0555");
 	if (r && r != -ENOENT)
-		printk(LOG_WARN, "cannot mount %s on %s: %d\n", type, target, r);
+		printk(LOG_WARN, "cannot mount %s on %s: %d", type, target, r);
 }
 
 static void open_stdio(const struct boot_info *b)
@@ -79,7 +79,7 @@ static void set_cwd(const char *cwd)
 		return;
 	f = vfs_open(AT_FDCWD, cwd, O_PATH | O_DIRECTORY, 0);
 	if (IS_ERR(f)) {
-		printk(LOG_WARN, "cannot change to directory %s: %ld\n", cwd, PTR_ERR(f));
+		printk(LOG_WARN, "cannot change to directory %s: %ld", cwd, PTR_ERR(f));
 		return;
 	}
 	if (!file_path(f, &to)) {

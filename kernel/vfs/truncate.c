@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* truncate, fallocate, and the system calls that flush files. */
+#include "hostfs.h"
+#include "syscall.h"
+#include "vfs_impl.h"
+
+static s64 host_truncate(struct name *n, void *len)
+{
+	return host_simple(n, PV_TRUNCATE, 0, 0, *(u64 *)len);
+}
+
+static s64 guest_truncate(struct name *n, void *len)
+{
+	struct iattr a = { .valid = ATTR_SIZE, .size = *(u64 *)len };
+	int r;
+
+	if (S_ISDIR(n->inode->mode))
+		return -EISDIR;
+	if (!S_ISREG(n->inode->mode))
+		return -EINVAL;
+	if (n->mnt && (n->mnt->flags & MS_RDONLY))
+		return -EROFS;
+	r = inode_permission(n->inode, MAY_WRITE);
+	return r ? r : inode_setattr(n->inode, &a);
+}
+
+long sys_truncate(u64 upath, u64 len)
+{
+	char *path __name = getname(upath);
+	struct name n;
+
+	if (IS_ERR(path))
+		return PTR_ERR(path);
+	if ((s64)len < 0)
+		return -EINVAL;
+	name_at(&n, AT_FDCWD, path, 0);
+	return name_run(&n, host_truncate, guest_truncate, &len);
+}
+
+long sys_ftruncate(u64 fd, u64 len)
+{
+	struct file *f __file = fd_get_io((int)fd);
+
+	if (!f)
+		return -EBADF;
+	if ((s64)len < 0 || !(f->mode & FMODE_WRITE) || !f->ops->truncate)
+		return -EINVAL;
+	return f->ops->truncate(f, len);
+}
+
+long sys_fallocate(u64 fd, u64 mode, u64 off, u64 len)
+{
+	struct file *f __file = fd_get_io((int)fd);
+
+	if (!f || !(f->mode & FMODE_WRITE))
+		return -EBADF;
+	if ((s64)off < 0 || (s64)len <= 0)
+		return -EINVAL;
+	if ((s64)(off + len) < 0)
+		return -EFBIG;
+	if (f->mode & FMODE_STREAM)
+		return -ESPIPE;
+	return f->ops->fallocate ? f->ops->fallocate(f, (int)mode, off, len) : -ENODEV;
+}
+
+/* ---- flushing ---- */
+
+static long do_fsync(int fd, bool data_only)
+{
+	struct file *f __file = fd_get_io(fd);
+	long r;
+
+	if (!f)
+		return -EBADF;
+	if (!f->ops->fsync)
+		return -EINVAL;
+	r = f->ops->fsync(f, data_only);
+	return r > 0 ? 0 : r;
+}
+
+long sys_fsync(u64 fd)
+{
+	return do_fsync((int)fd, false);
+}
+
+long sys_fdatasync(u64 fd)
+{
+	return do_fsync((int)fd, true);
+}
+
+long sys_sync_file_range(u64 fd, u64 off, u64 len, u64 flags)
+{
+	if ((s64)off < 0 || (s64)len < 0 || ((u32)flags & ~7u))
+		return -EINVAL;
+	return do_fsync((int)fd, true);
+}
+
+long sys_syncfs(u64 fd)
+{
+	struct file *f __file = fd_get_io((int)fd);
+	s64 r;
+
+	if (!f)
+		return -EBADF;
+	if (!f->handle || !f->inode || !inode_is_host(f->inode))
+		return 0;
+	r = host_handle_call(PV_FSYNC, f->handle, 2, 0, 0);
+	return r < 0 ? r : 0;
+}
+
+/* The container's root file system. Others are the host's to flush in its own time. */
+long sys_sync(void)
+{
+	struct file *f = vfs_open(AT_FDCWD, "/", O_RDONLY | O_DIRECTORY, 0);
+
+	if (!IS_ERR(f)) {
+		host_handle_call(PV_FSYNC, f->handle, 2, 0, 0);
+		file_put(f);
+	}
+	return 0;
+}
+
+/* ---- advice ---- */
+
+long sys_fadvise64(u64 fd, u64 off, u64 len, u64 advice)
+{
+	struct file *f __file = fd_get_io((int)fd);
+
+	if (!f)
+		return -EBADF;
+	if (f->mode & FMODE_STREAM)
+		return -ESPIPE;
+	if ((s64)len < 0 || (int)advice < 0 || (int)advice > 5)
+		return -EINVAL;
+	if (f->mode & FMODE_HOST)
+		return host_handle_call(PV_FADVISE, f->handle, advice, off, len);
+	return 0;
+}
+
+long sys_readahead(u64 fd, u64 off, u64 len)
+{
+	struct file *f __file = fd_get_io((int)fd);
+
+	if (!f || !(f->mode & FMODE_READ))
+		return -EBADF;
+	if (!(f->mode & FMODE_HOST) || (f->mode & FMODE_STREAM))
+		return -EINVAL;
+	return host_handle_call(PV_FADVISE, f->handle, 3 /* POSIX_FADV_WILLNEED */, off, len);
+}
