@@ -107,8 +107,10 @@ int console_send(struct console *c, const char *path, struct error *err)
 	ret = send_fd(sock, c->master);
 	if (ret)
 		return error_errno(err, -ret, "--console-socket %s", path);
+	/* from here on it is theirs: our copies would hide the hang-up from either side */
 	close(c->master);
-	c->master = -1;
+	close(c->slave);
+	*c = (struct console){ .master = -1, .slave = -1 };
 	return 0;
 }
 

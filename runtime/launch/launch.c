@@ -70,13 +70,14 @@ static int write_state(const struct launch *l, struct error *err)
 	return state_write(l->globals->root, &state, err);
 }
 
-int launch_told(const struct launch *l, struct error *err)
+int launch_announce(const struct launch *l, struct error *err)
 {
 	char pid[16];
 	int n;
+	int ret = write_state(l, err);
 
-	if (!l->pid_file)
-		return 0;
+	if (ret || !l->pid_file)
+		return ret;
 	n = snprintf(pid, sizeof(pid), "%d", l->pid);
 	return fs_write_file(l->pid_file, pid, (size_t)n, 0644, err);
 }
@@ -86,6 +87,8 @@ static void clean_up(const struct launch *l)
 {
 	struct error err;
 
+	if (l->pid_file && !l->ready)
+		unlink(l->pid_file);
 	if (container_cleanup(l->spec->linux_.cgroups_path, &err))
 		log_warn("%s", err.text);
 	if (state_remove(l->globals->root, l->spec->id, &err))
@@ -98,8 +101,6 @@ static int start_and_wait(struct launch *l, struct error *err)
 
 	if (!ret)
 		ret = launch_start(l, err);
-	if (!ret)
-		ret = write_state(l, err);
 	if (!ret && l->console_socket)
 		ret = console_send(&l->console, l->console_socket, err);
 	else if (!ret && l->console.used)

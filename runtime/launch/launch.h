@@ -54,8 +54,11 @@ void launch_close_inherited(void);
 int must_check launch_start(struct launch *launch, struct error *err);
 int must_check launch_supervise(struct launch *launch, struct error *err);
 
-/* The container runs: says so to whoever asked for a pid file. */
-int must_check launch_told(const struct launch *launch, struct error *err);
+/*
+ * Writes the state, and the pid file if one is wanted. In the hypervisor process, so that both
+ * are there before anything runs in the container.
+ */
+int must_check launch_announce(const struct launch *launch, struct error *err);
 
 /* The signals that are passed on to the guest's init. */
 void launch_signals(sigset_t *set);

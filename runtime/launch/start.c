@@ -42,6 +42,10 @@ static int run_hypervisor(struct launch *l, struct vm_config *cfg, struct error 
 
 	/* keys meant for us, at a terminal, are not for the hypervisor as well */
 	setsid();
+	l->pid = getpid();
+	ret = launch_announce(l, err);
+	if (ret)
+		return ret;
 	if (l->console.used && l->console.slave >= 0) {
 		ret = console_attach(&l->console, err);
 		if (ret)

@@ -108,20 +108,11 @@ static int result(const struct watch *w, struct error *err)
 int launch_supervise(struct launch *l, struct error *err)
 {
 	struct watch w = { .l = l };
-	bool told = false;
 
 	while (!w.ended) {
 		wait_once(&w, err);
-		if (!l->ready || told)
-			continue;
-		told = true;
-		if (launch_told(l, err)) {
-			/* without its pid file nobody can look after it */
-			kill(l->pid, SIGKILL);
-			w.failed = true;
-		} else if (l->detach) {
+		if (l->ready && l->detach)
 			return 0;
-		}
 	}
 	read_messages(&w, err);
 	return result(&w, err);
