@@ -135,8 +135,8 @@ def runtime_command(runtime):
 class Bundles:
     """Makes bundles under one directory and takes their overlays away again."""
 
-    def __init__(self, directory, lower):
-        self.directory, self.lower = pathlib.Path(directory), lower
+    def __init__(self, directory, layers):
+        self.directory, self.layers = pathlib.Path(directory), layers  # uppermost layer first
         self.mounted = []
 
     def make(self, args, **options):
@@ -149,15 +149,15 @@ class Bundles:
         return path
 
     def _root(self, path):
-        overlay = f"lowerdir={self.lower},upperdir={path}/upper,workdir={path}/work"
+        overlay = f"lowerdir={':'.join(self.layers)},upperdir={path}/upper,workdir={path}/work"
         mount = subprocess.run(["mount", "-t", "overlay", "callgate-test", "-o", overlay,
                                 str(path / "rootfs")], capture_output=True, check=False)
         if mount.returncode == 0:
             self.mounted.append(path)
         else:  # the directory is on a file system that cannot carry an overlay
-            (path / "rootfs").rmdir()
-            subprocess.run(["cp", "-a", "--reflink=auto", self.lower, str(path / "rootfs")],
-                           check=True)
+            for layer in reversed(self.layers):
+                subprocess.run(["cp", "-a", "--reflink=auto", layer + "/.", str(path / "rootfs")],
+                               check=True)
 
     def close(self):
         for path in self.mounted:

@@ -54,11 +54,26 @@ def rootfs():
                           stdout=subprocess.PIPE, text=True).stdout.strip()
 
 
+@pytest.fixture(scope="session")
+def programs():
+    """A layer over the root file system with the project's test programs in /t."""
+    layer = tempfile.mkdtemp(prefix="callgate-programs-", dir="/var/tmp")
+    os.chmod(layer, 0o755)
+    place = pathlib.Path(layer, "t")
+    place.mkdir()
+    for group in ("guest", "security"):
+        for program in (BUILD / "tests" / group).glob("*"):
+            if program.is_file() and os.access(program, os.X_OK):
+                shutil.copy2(program, place)
+    yield layer
+    shutil.rmtree(layer)
+
+
 @pytest.fixture
-def bundles(rootfs):
+def bundles(rootfs, programs):
     """Bundles for one test. Not under pytest's tmp_path: that may be a tmpfs or an overlay."""
     base = os.environ.get("CALLGATE_TEST_TMP", "/var/tmp")
-    made = Bundles(tempfile.mkdtemp(prefix="callgate-test-", dir=base), rootfs)
+    made = Bundles(tempfile.mkdtemp(prefix="callgate-test-", dir=base), [programs, rootfs])
     yield made
     made.close()
 
@@ -110,18 +125,6 @@ def run_script(run_both):
         assert result.status == 0, str(result)
         return result
     return go
-
-
-@pytest.fixture(scope="session")
-def guest_programs():
-    """prepare=guest_programs: puts the programs of tests/guest into a bundle as /t/NAME."""
-    def prepare(bundle):
-        place = bundle / "rootfs/t"
-        place.mkdir()
-        for program in (BUILD / "tests/guest").iterdir():
-            if program.is_file() and os.access(program, os.X_OK):
-                shutil.copy2(program, place)
-    return prepare
 
 
 @pytest.fixture

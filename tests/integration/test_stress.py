@@ -26,13 +26,13 @@ print(len(left))
 """
 
 
-def test_hundred_forkers(run_both):
-    assert run_both("/usr/bin/python3", "-c", FORKERS, timeout=SECONDS + 60).stdout == "True\n1\n"
+def test_hundred_forkers(run):
+    assert run("/usr/bin/python3", "-c", FORKERS, timeout=SECONDS + 60).stdout == "True\n1\n"
 
 
 @pytest.mark.parametrize("program", ["stress_futex", "stress_signals", "stress_pipes"])
-def test_stress_program(run_both, guest_programs, program):
-    result = run_both(f"/t/{program}", "10", prepare=guest_programs, timeout=90)
+def test_stress_program(run, program):
+    result = run(f"/t/{program}", "10", timeout=90)
     assert result.status == 0, str(result)
 
 

@@ -20,9 +20,8 @@
 	}                                                                                          \
 	static void name##_vm(void)
 
-/* Boot a VM, run fn as pid 1, and expect the VM to end with this exit code. */
+/* Boot a VM, run fn as pid 1, and expect the VM to end with this exit code, or by signal -expect. */
 void vm_run(void (*fn)(void), int expect);
-/* The same with command line etc. decided by the test: see harness_boot.c. */
 
 /* System calls of the current task: up to six arguments. */
 #define sc(...) sc_pad(__VA_ARGS__, 0, 0, 0, 0, 0, 0, 0)
