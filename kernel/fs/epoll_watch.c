@@ -7,6 +7,7 @@
  * descriptors. Then the watch wants the union of their events, under the id of one of them, the leader.
  */
 #include "epoll_impl.h"
+#include "hostfs.h"
 
 #define COLLECT_MAX 64
 #define SHARED_MASK ((u32)(EPOLLIN | EPOLLOUT | EPOLLPRI | EPOLLRDHUP | EPOLLRDNORM | EPOLLRDBAND | \
@@ -129,7 +130,7 @@ int ep_ensure_watch(struct eventpoll *ep)
 
 	if (ep->watch)
 		return 0;
-	handle = mc_handle_alloc();
+	handle = host_handle_get();
 	if (!handle)
 		return -ENFILE;
 	mc_pv_get(&s);
@@ -138,7 +139,7 @@ int ep_ensure_watch(struct eventpoll *ep)
 	ret = mc_pv_call(&s);
 	mc_pv_put(&s);
 	if (ret < 0) {
-		mc_handle_release(handle);
+		host_handle_unused(handle);
 		return ret;
 	}
 	ep->file->handle = handle;

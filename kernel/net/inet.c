@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * TCP, UDP and raw sockets: the hypervisor opens, names and connects them in the container's network; its
+ * donated descriptor carries the data (inet_msg.c).
+ */
+#include "cred.h"
+#include "host_sock.h"
+#include "hostfs.h"
+#include "task.h"
+
+static const struct sock_ops inet_ops;
+
+struct socket *inet_socket(int domain, int type, int protocol)
+{
+	if (type != SOCK_STREAM && type != SOCK_DGRAM && type != SOCK_RAW)
+		return ERR_PTR(-ESOCKTNOSUPPORT);
+	if (type == SOCK_RAW && !capable(CAP_NET_RAW))
+		return ERR_PTR(-EPERM);
+	return host_sock_new(&inet_ops, domain, type, protocol);
+}
+
+/*
+ * The host's socket does not block: wait for the end of the handshake, then ask again, which
+ * returns its result. A restarted connect() comes here with EALREADY and goes on waiting.
+ */
+static int inet_connect(struct socket *s, const void *addr, u32 len, bool nowait)
+{
+	u64 deadline = sock_deadline(s->sndtimeo);
+
+	for (;;) {
+		int ret = host_pv_connect(s, addr, len);
+		long err;
+
+		if ((ret != -EINPROGRESS && ret != -EALREADY) || nowait)
+			return ret;
+		err = inet_wait(s, POLLOUT, deadline, s->sndtimeo);
+		if (err)
+			return err == -EAGAIN ? -EINPROGRESS : err;
+	}
+}
+
+/* A look at readiness is cheap, a PV call is not: many servers accept until EAGAIN. */
+static bool may_accept(struct socket *s)
+{
+	struct pollfd p = { .fd = s->handle, .events = POLLIN };
+
+	return mc_poll(&p, 1, 0) != 0;
+}
+
+static s64 pv_accept(struct socket *s, u32 handle, struct host_sock *peer)
+{
+	struct pv_slot slot;
+	s64 ret;
+
+	mc_pv_get(&slot);
+	slot.req.cmd = PV_ACCEPT;
+	slot.req.u.accept = (struct pv_req_xen_accept){ .id = s->handle, .id_new = handle };
+	ret = mc_pv_call(&slot);
+	if (ret >= 0) {
+		peer->peer_len = min(slot.rsp.val, PV_ADDR_MAX);
+		memcpy(peer->peer, slot.buf, peer->peer_len);
+	}
+	mc_pv_put(&slot);
+	return ret;
+}
+
+static struct socket *try_accept(struct socket *s)
+{
+	u32 handle = host_handle_get();
+	struct host_sock *h;
+	s64 ret;
+
+	if (!handle)
+		return ERR_PTR(-ENFILE);
+	h = host_sock_wrap(&inet_ops, s, handle);
+	ret = h ? pv_accept(s, handle, h) : -ENOMEM;
+	if (ret >= 0)
+		return &h->sk;
+	host_handle_unused(handle);
+	kfree(h);
+	return ERR_PTR(ret);
+}
+
+static struct socket *inet_accept(struct socket *s, bool nowait)
+{
+	u64 deadline = sock_deadline(s->rcvtimeo);
+
+	if (s->type != SOCK_STREAM)
+		return ERR_PTR(-EOPNOTSUPP);
+	for (;;) {
+		struct socket *new = may_accept(s) ? try_accept(s) : ERR_PTR(-EAGAIN);
+		long err;
+
+		if (!IS_ERR(new) || PTR_ERR(new) != -EAGAIN || nowait)
+			return new;
+		err = inet_wait(s, POLLIN, deadline, s->rcvtimeo);
+		if (err)
+			return ERR_PTR(err);
+	}
+}
+
+static const struct sock_ops inet_ops = {
+	.bind = host_bind,
+	.connect = inet_connect,
+	.listen = host_listen,
+	.accept = inet_accept,
+	.getname = host_getname,
+	.shutdown = host_shutdown,
+	.getsockopt = host_getsockopt,
+	.setsockopt = host_setsockopt,
+	.sendmsg = inet_sendmsg,
+	.recvmsg = inet_recvmsg,
+	.ioctl = host_ioctl,
+	.release = host_release,
+};

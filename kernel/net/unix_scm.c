@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Control messages of unix sockets: SCM_RIGHTS and SCM_CREDENTIALS.
+ *
+ * A socket can be sent to itself, and then nothing but its own queue holds it. Such cycles are not
+ * collected; what bounds them is Linux' own limit on the descriptors that a user has in flight.
+ */
+#include "cred.h"
+#include "task.h"
+#include "unix.h"
+
+#define USER_BUCKETS 64u
+
+static u32 inflight[USER_BUCKETS]; /* by user; users that share a bucket share the limit */
+
+static u32 *inflight_of(u32 uid)
+{
+	return &inflight[hash_u64(uid) % USER_BUCKETS];
+}
+
+static int inflight_add(struct scm_files *files)
+{
+	u32 *count = inflight_of(files->uid);
+	bool too_many = __atomic_load_n(count, __ATOMIC_RELAXED) > rlimit(RLIMIT_NOFILE);
+
+	if (too_many && !capable(CAP_SYS_RESOURCE) && !capable(CAP_SYS_ADMIN))
+		return -ETOOMANYREFS;
+	__atomic_fetch_add(count, files->n, __ATOMIC_RELAXED);
+	return 0;
+}
+
+static void free_uncounted(struct scm_files *files)
+{
+	for (int i = 0; i < files->n; i++)
+		file_put(files->file[i]);
+	kfree(files);
+}
+
+static void inflight_del(struct scm_files *files)
+{
+	__atomic_fetch_sub(inflight_of(files->uid), files->n, __ATOMIC_RELAXED);
+}
+
+void scm_files_free(struct scm_files *files)
+{
+	if (!files)
+		return;
+	inflight_del(files);
+	free_uncounted(files);
+}
+
+/* ---- sending ---- */
+
+/* Add the descriptors of one message to *files. */
+static int add_files(struct scm_files **files, const u8 *data, u32 len)
+{
+	int n = len / sizeof(int), have = *files ? (*files)->n : 0, fd;
+	struct scm_files *all;
+
+	if (n + have > SCM_MAX_FD)
+		return -EINVAL;
+	if (!n)
+		return 0;
+	all = krealloc(*files, sizeof(*all) + (have + n) * sizeof(struct file *));
+	if (!all)
+		return -ENOMEM;
+	*files = all;
+	all->n = have;
+	all->uid = current->cred->uid;
+	for (int i = 0; i < n; i++) {
+		memcpy(&fd, data + i * sizeof(fd), sizeof(fd));
+		all->file[all->n] = fd_get(fd);
+		if (!all->file[all->n])
+			return -EBADF;
+		all->n++;
+	}
+	return 0;
+}
+
+static bool one_of(u32 id, u32 a, u32 b, u32 c)
+{
+	return id == a || id == b || id == c;
+}
+
+/* What a process may claim to be: unix(7). */
+static int take_cred(struct ucred *cred, const u8 *data, u32 len)
+{
+	const struct cred *c = current->cred;
+
+	if (len != sizeof(*cred))
+		return -EINVAL;
+	memcpy(cred, data, sizeof(*cred));
+	if ((int)cred->pid != current->proc->pid && !capable(CAP_SYS_ADMIN))
+		return -EPERM;
+	if (!one_of(cred->uid, c->uid, c->euid, c->suid) && !capable(CAP_SETUID))
+		return -EPERM;
+	if (!one_of(cred->gid, c->gid, c->egid, c->sgid) && !capable(CAP_SETGID))
+		return -EPERM;
+	return 0;
+}
+
+static int parse_control(struct msg *m, struct ucred *cred, struct scm_files **files)
+{
+	struct cmsghdr hdr;
+	const u8 *data;
+	u32 at = 0, len;
+	int err;
+
+	while (msg_next_cmsg(m, &at, &hdr, &data, &len, &err)) {
+		if (hdr.level != SOL_SOCKET)
+			continue;
+		if (hdr.type == SCM_RIGHTS)
+			err = add_files(files, data, len);
+		else if (hdr.type == SCM_CREDENTIALS)
+			err = take_cred(cred, data, len);
+		else
+			err = -EINVAL;
+		if (err)
+			return err;
+	}
+	return err;
+}
+
+int scm_send(struct unix_sock *u, struct msg *m, struct ucred *cred, struct scm_files **files)
+{
+	int err = 0;
+
+	*files = NULL;
+	*cred = (struct ucred){ current->proc->pid, current->cred->uid, current->cred->gid };
+	if (m->ctl_len)
+		err = parse_control(m, cred, files);
+	if (!err && *files)
+		err = inflight_add(*files);
+	if (err && *files) {
+		free_uncounted(*files);
+		*files = NULL;
+	}
+	return err;
+}
+
+/* ---- receiving ---- */
+
+void scm_receive_cred(struct unix_sock *u, struct msg *m, const struct ucred *cred)
+{
+	if (u->passcred)
+		msg_put_cmsg(m, SOL_SOCKET, SCM_CREDENTIALS, cred, sizeof(*cred));
+}
+
+/* How many descriptors the receiver has room for. */
+static int files_room(const struct msg *m)
+{
+	u64 left = m->uctl_room - m->uctl_used;
+
+	return left < sizeof(struct cmsghdr) ? 0 : (left - sizeof(struct cmsghdr)) / sizeof(int);
+}
+
+void scm_receive_files(struct msg *m, struct scm_files *files, bool peek)
+{
+	int fds[SCM_MAX_FD], room = files_room(m), n = 0;
+
+	for (; n < files->n && n < room; n++) {
+		fds[n] = fd_install(file_get(files->file[n]), m->flags & MSG_CMSG_CLOEXEC);
+		if (fds[n] < 0)
+			break;
+	}
+	if (n)
+		msg_put_cmsg(m, SOL_SOCKET, SCM_RIGHTS, fds, n * sizeof(int));
+	if (n < files->n)
+		m->out_flags |= MSG_CTRUNC;
+	if (!peek)
+		scm_files_free(files);
+}
