@@ -243,6 +243,8 @@ struct chrdev {
 void chrdev_register(struct chrdev *d);
 #define RDEV(major, minor) ((u64)(major) << 32 | (minor)) /* inode.rdev, inode.dev */
 void fs_register(struct fs_type *t);
+void proc_init(void); /* called by vfs_boot(): register the type */
+void sysfs_init(void);
 int mount_add(const char *target, const char *type, const char *source, u32 flags, const char *options);
 
 /* A place in the tree: what a walk finds. */

@@ -89,9 +89,10 @@ static void set_cwd(const char *cwd)
 	file_put(f);
 }
 
-/* Provided by their owners; a kernel without them boots, with empty directories in their place. */
-void proc_init(void) __attribute__((weak));
-void sysfs_init(void) __attribute__((weak));
+/* A kernel built without sysfs boots, with an empty directory in its place. */
+void __attribute__((weak)) sysfs_init(void)
+{
+}
 
 static void register_types(void)
 {
@@ -103,10 +104,8 @@ static void register_types(void)
 	dev_mem_init();
 	dev_tty_init();
 	pty_init();
-	if (proc_init)
-		proc_init();
-	if (sysfs_init)
-		sysfs_init();
+	proc_init();
+	sysfs_init();
 }
 
 void vfs_boot(void)

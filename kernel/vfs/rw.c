@@ -4,6 +4,7 @@
  * find the file, mc_io, done. Their position is the host's.
  */
 #include <linux/fs.h>
+#include <linux/poll.h>
 
 #include "signal.h"
 #include "syscall.h"
@@ -244,6 +245,11 @@ long sys_pwritev2(u64 fd, u64 iov, u64 n, u64 pos, u64 high, u64 flags)
 }
 
 /* ---- for the kernel ---- */
+
+u32 vfs_poll(struct file *f, struct poll_table *pt)
+{
+	return f->ops->poll ? f->ops->poll(f, pt) : POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM;
+}
 
 s64 vfs_read_kernel(struct file *f, void *buf, size_t len, s64 off)
 {
