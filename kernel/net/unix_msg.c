@@ -134,7 +134,7 @@ static struct unix_packet *make_packet(struct send *s, size_t len)
 static int deliver(struct send *s, struct unix_packet *p, u32 max_packets)
 {
 	struct unix_sock *to = s->to;
-	bool wake;
+	bool wake = false;
 	int err = 0;
 
 	{
