@@ -4,7 +4,7 @@
  * than be left out silently (runtime.md#create).
  *
  * Applied to the guest, and therefore not here: capabilities, rlimits, masked and
- * read-only paths, devices. Device cgroup rules are moot: a guest has no host devices.
+ * read-only paths. Device cgroup rules are moot: a guest has no host devices.
  */
 #include <errno.h>
 #include <string.h>
@@ -89,6 +89,24 @@ static int check_sysctl(const struct oci_linux *l, struct error *err)
 	return 0;
 }
 
+/* The guest's /dev has the devices the specification promises, and no others. */
+static int check_devices(const struct oci_linux *l, struct error *err)
+{
+	static const char *const there[] = { "/dev/null",    "/dev/zero", "/dev/full", "/dev/random",
+					     "/dev/urandom", "/dev/tty",  "/dev/ptmx" };
+
+	for (size_t i = 0; i < l->n_devices; i++) {
+		size_t k = 0;
+
+		while (k < sizeof(there) / sizeof(there[0]) && strcmp(there[k], l->devices[i].path))
+			k++;
+		if (k == sizeof(there) / sizeof(there[0]))
+			return error_set(err, ENOTSUP, "linux.devices[%zu]: %s: %s", i,
+					 l->devices[i].path, NOT_YET);
+	}
+	return 0;
+}
+
 static int check_linux(const struct oci_linux *l, struct error *err)
 {
 	const struct refusal list[] = {
@@ -108,6 +126,8 @@ static int check_linux(const struct oci_linux *l, struct error *err)
 		ret = check_namespaces(l->namespaces, err);
 	if (!ret)
 		ret = check_sysctl(l, err);
+	if (!ret)
+		ret = check_devices(l, err);
 	return ret ? ret : check_resources(&l->resources, err);
 }
 

@@ -213,6 +213,9 @@ static void test_not_applicable(void **state)
 	refused(HEAD "," PROCESS ",\"vm\":{}}", "vm: this section is of another platform");
 	refused(HEAD "," PROCESS ",\"linux\":{" NS ",\"intelRdt\":{\"closID\":\"x\"}}}",
 		"linux.intelRdt: not supported yet");
+	refused(HEAD "," PROCESS ",\"linux\":{" NS ",\"devices\":[{\"path\":\"/dev/null\",\"type\":\"c\"},"
+		"{\"path\":\"/dev/fuse\",\"type\":\"c\"}]}}",
+		"linux.devices[1]: /dev/fuse: not supported yet");
 	refused(HEAD "," PROCESS ",\"linux\":{" NS ",\"sysctl\":{\"kernel.shmmax\":\"1\"}}}",
 		"linux.sysctl.kernel.shmmax: not supported yet");
 	refused(HEAD "," PROCESS ",\"linux\":{" NS ",\"resources\":{\"blockIO\":{\"weight\":10}}}}",
