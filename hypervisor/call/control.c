@@ -110,4 +110,5 @@ const struct pv_command control_commands[] = {
 	C(NETFILE) = { "netfile", name_in_buffer_decode, netfile_read, 0 },
 	C(HOST_STAT) = { "host_stat", no_decode, host_stat, 0 },
 	C(SETHOSTNAME) = { "sethostname", name_in_buffer_decode, sethostname_, 0 },
+	C(PROC_STAT) = { "proc_stat", procstat_decode, procstat_perform, 0 },
 };

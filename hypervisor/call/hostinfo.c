@@ -134,6 +134,19 @@ static void memory_of_host(int procfd, struct pv_host_stat *s)
 	s->swap_free = number_after(text, "SwapFree:") << 10;
 }
 
+/* cgroup version 2, or 1 */
+static u64 memory_charged(int cgroupfd)
+{
+	char text[32];
+
+	if (cgroupfd < 0)
+		return 0;
+	if (slurp(cgroupfd, "memory.current", text, sizeof(text)) <= 0 &&
+	    slurp(cgroupfd, "memory.usage_in_bytes", text, sizeof(text)) <= 0)
+		return 0;
+	return strtoull(text, NULL, 10);
+}
+
 int host_stat(struct call *c)
 {
 	static _Thread_local char text[32768];
@@ -149,8 +162,7 @@ int host_stat(struct call *c)
 	}
 	slurp(cfg->procfd, "stat", text, sizeof(text));
 	s.boot_time = number_after(text, "btime ");
-	if (cfg->cgroupfd >= 0 && slurp(cfg->cgroupfd, "memory.current", text, sizeof(text)) > 0)
-		s.cgroup_mem_current = strtoull(text, NULL, 10);
+	s.cgroup_mem_current = memory_charged(cfg->cgroupfd);
 	memcpy(c->buf, &s, sizeof(s));
 	return 0;
 }

@@ -30,19 +30,19 @@ static int open_mem(int procfd, long pid)
  */
 static int open_process(struct call *c, u32 pid)
 {
-	const struct pv_server_config *cfg = &c->srv->cfg;
+	struct pv_server *srv = c->srv;
 	pid_t host;
 	int fd;
 
 	if (pid == 0 || pid > 0x7fffffff)
 		return -ESRCH;
-	if (cfg->vm_procfd >= 0)
-		return open_mem(cfg->vm_procfd, (long)pid);
-	host = cfg->host_pid ? cfg->host_pid(cfg->ctx, pid) : 0;
+	if (srv->cfg.vm_procfd >= 0)
+		return open_mem(srv->cfg.vm_procfd, (long)pid);
+	host = vm_host_pid(srv, pid);
 	if (host <= 0)
 		return -ESRCH;
-	fd = open_mem(cfg->procfd, host);
-	if (fd >= 0 && cfg->host_pid(cfg->ctx, pid) != host) {
+	fd = open_mem(srv->cfg.procfd, host);
+	if (fd >= 0 && vm_host_pid(srv, pid) != host) {
 		close(fd);
 		fd = -ESRCH;
 	}

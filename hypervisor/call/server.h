@@ -29,8 +29,9 @@ struct pv_server_config {
 	int chan_fd;  /* SOCK_SEQPACKET, sending end: SCM_RIGHTS messages with a struct pv_donation */
 	int rootfd;   /* O_PATH of the container's root directory */
 	int procfd;   /* a detached procfs in which this process is visible */
-	int vm_procfd; /* a procfs of the VM's pid namespace, for PV_MEM_*; -1: use host_pid */
-	int cgroupfd; /* the container's cgroup directory, for memory.current; -1: none */
+	int vm_procfd; /* a procfs of the VM's pid namespace, for PV_MEM_*; -1: use vm0 */
+	pid_t vm0;    /* host pid of the VM's pid 1; 0: PV_MEM_* finds no process */
+	int cgroupfd; /* the container's cgroup directory of the memory controller; -1: none */
 	const struct pv_marker *markers; /* copied, with their targets */
 	unsigned int nmarkers;
 	u64 caps;     /* capabilities that the container may ever have: the ceiling of every credential */
@@ -39,7 +40,7 @@ struct pv_server_config {
 	void (*panic)(void *ctx, const char *text);
 	void (*protocol_error)(void *ctx, const char *why);
 	void (*log)(void *ctx, int level, const char *text);
-	/* Host pid of a process given by its pid in the VM; 0 or less: there is none. */
+	/* Instead of vm0: host number of a thread given by its number in the VM; 0 or less: there is none. */
 	pid_t (*host_pid)(void *ctx, u32 pid);
 };
 

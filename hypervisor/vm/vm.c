@@ -122,6 +122,7 @@ static int start_server(struct vm *vm, struct error *err)
 		.rootfd = c->rootfd,
 		.procfd = c->procfd,
 		.vm_procfd = -1,
+		.vm0 = vm->guest.vm0,
 		.cgroupfd = c->memcg_fd,
 		.markers = markers,
 		.caps = vm->cfg->spec->process.capabilities.bounding |

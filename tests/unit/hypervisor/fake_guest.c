@@ -19,9 +19,9 @@
 #include <time.h>
 #include <unistd.h>
 
-int test_tty = -1;
+int test_tty = -1, test_procfs = -1;
 
-static int container_root = -1, procfs = -1;
+static int container_root = -1;
 static struct pv_marker markers[] = {
 	{ 0, "/proc" },
 	{ 0, "/dev" },
@@ -115,7 +115,7 @@ int container_setup(void **state)
 	must(unshare(CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWUTS) == 0, "unshare (needs root)");
 	must(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0, "private");
 	loopback_up();
-	procfs = detached_procfs();
+	test_procfs = detached_procfs();
 	test_tty = open_tty();
 	must(mkdtemp(dir) != NULL, "mkdtemp");
 	/* Nobody but us sees the mount, so the directory can go at once. */
@@ -179,7 +179,7 @@ int guest_setup(void **state)
 	int pair[2];
 	struct pv_server_config cfg = {
 		.rootfd = container_root,
-		.procfd = procfs,
+		.procfd = test_procfs,
 		.vm_procfd = -1,
 		.cgroupfd = -1,
 		.markers = markers,

@@ -35,6 +35,8 @@ struct guest {
 
 /* A pseudo-terminal, opened while there was a /dev. */
 extern int test_tty;
+/* The detached procfs that the server uses. */
+extern int test_procfs;
 
 /* Once for the process. Needs root. */
 int container_setup(void **state);

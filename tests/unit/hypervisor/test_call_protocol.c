@@ -5,10 +5,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/wait.h>
 #include <unistd.h>
+
+#include "call/control.h"
 
 static void assert_violates(struct guest *g, u32 slot, struct pv_request req, const char *why)
 {
@@ -79,7 +83,7 @@ static void handle_of_wrong_kind(void **state)
 	assert_violates(g, 0, r, "a handle of the wrong kind");
 }
 
-static void handle_in_use(void **state)
+static void number_in_use(void **state)
 {
 	struct guest *g = *state;
 	struct pv_request r = request(PV_WATCH);
@@ -341,6 +345,38 @@ static void memory_of_processes(void **state)
 	assert_int_equal(ctl_call(g, PV_MEM_READ, (struct pv_req_ctl){ .pid = 2, .arg = (u64)word, .len = 7 }), -ESRCH);
 }
 
+/* In the new pid namespace: number 1, and its child, number 2. */
+static int namespace_main(void *arg)
+{
+	if (fork() == 0)
+		arg = NULL;
+	for (;;)
+		pause();
+	return arg != NULL;
+}
+
+static void numbers_of_another_namespace(void **state)
+{
+	static char stack[65536];
+	pid_t vm0 = clone(namespace_main, stack + sizeof(stack), CLONE_NEWPID | SIGCHLD, NULL);
+	pid_t asked, found;
+
+	assert_true(vm0 > 0);
+	assert_int_equal(vm_pid_search(test_procfs, vm0, 1), vm0);
+	while ((found = vm_pid_search(test_procfs, vm0, 2)) == 0)
+		sched_yield();
+	assert_true(found > 0 && found != vm0);
+	assert_int_equal(vm_pid_search(test_procfs, vm0, 3), 0);
+	asked = vm_pid_ask(test_procfs, vm0, 2);
+	if (asked != -ENOTTY) {
+		assert_int_equal(asked, found);
+		assert_int_equal(vm_pid_ask(test_procfs, vm0, 1), vm0);
+		assert_int_equal(vm_pid_ask(test_procfs, vm0, 999), 0);
+	}
+	kill(vm0, SIGKILL);
+	waitpid(vm0, NULL, 0);
+}
+
 static void reads_host_values(void **state)
 {
 	struct guest *g = *state;
@@ -424,7 +460,7 @@ int main(void)
 		T(handle_huge),
 		T(handle_truncated_to_valid),
 		T(handle_of_wrong_kind),
-		T(handle_in_use),
+		T(number_in_use),
 		T(path_over_limit),
 		T(path_with_nul),
 		T(xattr_over_buffer),
@@ -441,6 +477,7 @@ int main(void)
 		T(powers_off),
 		T(panics_and_logs),
 		T(memory_of_processes),
+		T(numbers_of_another_namespace),
 		T(reads_host_values),
 		T(counts_calls),
 		T(survives_noise),
