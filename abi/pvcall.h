@@ -112,6 +112,7 @@ enum pv_cmd {
 	PV_NETFILE = 0x409,  /* /proc/net/NAME: buffer in: name (len). Out: text from arg = offset, ret = bytes */
 	PV_HOST_STAT = 0x40a, /* Out: struct pv_host_stat */
 	PV_SETHOSTNAME = 0x40b, /* Buffer in: name (len): sets the uts namespace's host name, too */
+	PV_PROC_STAT = 0x40c, /* pid = host thread (in the VM's pid namespace). Out: struct pv_proc_stat of its process */
 };
 
 #define PV_AT_NOFOLLOW 0x100   /* AT_SYMLINK_NOFOLLOW */
@@ -293,6 +294,13 @@ enum pv_site_kind {
 	PV_SITE_NONE = 0,
 	PV_SITE_MOV = 1,  /* mov $nr,%eax directly before the syscall: safe at any time */
 	PV_SITE_TAIL = 2, /* syscall and the instruction(s) behind it: only before first run */
+};
+
+struct pv_proc_stat {
+	u64 resident, shared; /* bytes; shared: the part that files and shared memory back */
+	u64 minflt, majflt;
+	u32 state; /* of the thread: the host's letter, 'R', 'S', 'D' ... */
+	u32 pad;
 };
 
 struct pv_host_stat {

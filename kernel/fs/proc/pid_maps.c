@@ -185,6 +185,7 @@ int pid_smaps(struct seq *m, const struct pseudo_ctx *c)
 int pid_smaps_rollup(struct seq *m, const struct pseudo_ctx *c)
 {
 	struct mm *mm = proc_mm(c, PROC_PTRACE);
+	struct pv_proc_stat host;
 	struct mm_sizes z;
 	size_t line = m->len;
 	u64 first = 0, last = 0;
@@ -197,7 +198,8 @@ int pid_smaps_rollup(struct seq *m, const struct pseudo_ctx *c)
 		last = mm->vmas[mm->nvmas - 1].end;
 	}
 	mutex_unlock(&mm->lock);
-	mm_sizes(c, mm, &z);
+	host_proc_stat(c, &host);
+	mm_sizes(mm, &host, &z);
 	mm_put(mm);
 	show_range(m, first, last, "---p", 0);
 	seq_puts(m, "00:00 0 ");

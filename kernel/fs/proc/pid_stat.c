@@ -21,8 +21,8 @@ static void stat_identity(struct seq *m, const struct snap *s)
 
 static void stat_times(struct seq *m, const struct snap *s)
 {
-	/* Faults are the host's business: minflt cminflt majflt cmajflt. */
-	seq_puts(m, " 0 0 0 0");
+	/* minflt cminflt majflt cmajflt */
+	seq_printf(m, " %lu 0 %lu 0", s->host.minflt, s->host.majflt);
 	seq_printf(m, " %lu %lu %lu %lu", TICKS(s->utime), TICKS(s->stime), TICKS(s->cutime),
 		   TICKS(s->cstime));
 	seq_printf(m, " %d %d %d 0 %lu", priority(&s->sched), s->sched.nice, s->nthreads,
@@ -74,7 +74,7 @@ int pid_stat(struct seq *m, const struct pseudo_ctx *c)
 
 	if (err)
 		return err;
-	mm_sizes(c, s.mm, &z);
+	mm_sizes(s.mm, &s.host, &z);
 	stat_identity(m, &s);
 	stat_times(m, &s);
 	stat_memory(m, &s, &z, inside);
@@ -87,11 +87,13 @@ int pid_stat(struct seq *m, const struct pseudo_ctx *c)
 int pid_statm(struct seq *m, const struct pseudo_ctx *c)
 {
 	struct mm *mm = proc_mm(c, PROC_ANYONE);
+	struct pv_proc_stat host;
 	struct mm_sizes z;
 
 	if (IS_ERR(mm))
 		mm = NULL; /* a zombie has a statm of zeros */
-	mm_sizes(c, mm, &z);
+	host_proc_stat(c, &host);
+	mm_sizes(mm, &host, &z);
 	seq_printf(m, "%lu %lu %lu %lu 0 %lu 0\n", z.total, z.rss, z.rss_file + z.rss_shmem,
 		   z.text, z.data + z.stack);
 	if (mm)
@@ -244,7 +246,7 @@ int pid_status(struct seq *m, const struct pseudo_ctx *c)
 	status_ids(m, &s);
 	status_groups(m, &s, s.pid);
 	if (s.mm) {
-		mm_sizes(c, s.mm, &z);
+		mm_sizes(s.mm, &s.host, &z);
 		status_memory(m, &z);
 	}
 	status_signals(m, &s);

@@ -52,6 +52,7 @@ struct snap {
 	u32 zombie_uid, zombie_gid;
 	struct cred *cred; /* NULL: a zombie */
 	struct mm *mm;     /* NULL: exiting */
+	struct pv_proc_stat host; /* zeros: not known */
 };
 int snap_take(const struct pseudo_ctx *c, struct snap *s); /* 0 or -ESRCH */
 void snap_drop(struct snap *s);
@@ -60,7 +61,10 @@ struct mm_sizes { /* pages */
 	u64 total, locked, data, stack, text, lib, swap;
 	u64 rss, rss_file, rss_shmem;
 };
-void mm_sizes(const struct pseudo_ctx *c, struct mm *mm, struct mm_sizes *z); /* mm may be NULL: zeros */
+/* mm NULL: zeros. host: of the same process, for what is resident. */
+void mm_sizes(struct mm *mm, const struct pv_proc_stat *host, struct mm_sizes *z);
+/* What the host says of a process or thread; false, and zeros, if it does not. */
+bool host_proc_stat(const struct pseudo_ctx *c, struct pv_proc_stat *out);
 /* Totals of every process since boot, in ns. */
 void cpu_times(u64 *user, u64 *sys);
 

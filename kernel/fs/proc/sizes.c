@@ -4,8 +4,6 @@
 
 #include <linux/mman.h>
 
-#define PROBE_PAGES 1024
-
 static u64 vma_pages(const struct vma *v)
 {
 	return (v->end - v->start) >> PAGE_SHIFT;
@@ -31,56 +29,46 @@ static void add_vma(struct mm_sizes *z, const struct mm *mm, const struct vma *v
 	}
 }
 
-/* Resident pages of a range of the caller's own space. */
-static u64 resident(uaddr_t addr, u64 pages)
+static u32 host_tid_of(const struct pseudo_ctx *c)
 {
-	u8 vec[PROBE_PAGES];
-	u64 n = 0;
+	struct task *t;
 
-	while (pages) {
-		u64 now = min(pages, (u64)PROBE_PAGES);
-
-		if (mc_resident(addr, now << PAGE_SHIFT, vec) < 0)
-			break;
-		for (u64 i = 0; i < now; i++)
-			n += vec[i] & 1;
-		addr += now << PAGE_SHIFT;
-		pages -= now;
-	}
-	return n;
+	guard(&tasklist_lock);
+	return proc_find(c, &t) && t ? mc_host_tid(t) : 0;
 }
 
-/*
- * Own memory: the host says which pages are there. It says so of the page cache for file mappings, so
- * theirs is an upper bound.
- */
-static void own_rss(struct mm_sizes *z, const struct vma *v)
+bool host_proc_stat(const struct pseudo_ctx *c, struct pv_proc_stat *out)
 {
-	u64 n;
+	u32 tid = host_tid_of(c);
+	struct pv_slot s;
+	s64 ret;
 
-	if (v->flags & VMA_KERNEL)
-		return;
-	n = resident(v->start, vma_pages(v));
-	z->rss += n;
-	if (v->file)
-		z->rss_file += n;
-	else if (v->flags & MAP_SHARED)
-		z->rss_shmem += n;
+	memset(out, 0, sizeof(*out));
+	if (!tid)
+		return false;
+	mc_pv_get(&s);
+	memset(&s.req, 0, sizeof(s.req));
+	s.req.cmd = PV_PROC_STAT;
+	s.req.u.ctl.pid = tid;
+	ret = mc_pv_call(&s);
+	if (ret >= 0)
+		memcpy(out, s.buf, sizeof(*out));
+	mc_pv_put(&s);
+	return ret >= 0;
 }
 
-void mm_sizes(const struct pseudo_ctx *c, struct mm *mm, struct mm_sizes *z)
+void mm_sizes(struct mm *mm, const struct pv_proc_stat *host, struct mm_sizes *z)
 {
 	memset(z, 0, sizeof(*z));
 	if (!mm)
 		return;
+	z->rss = host->resident >> PAGE_SHIFT;
+	z->rss_file = min(host->shared >> PAGE_SHIFT, z->rss);
 	guard(&mm->lock);
 	z->locked = mm->locked_pages;
-	for (u32 i = 0; i < mm->nvmas; i++) {
+	for (u32 i = 0; i < mm->nvmas; i++)
 		add_vma(z, mm, &mm->vmas[i]);
-		if (mm == current->mm)
-			own_rss(z, &mm->vmas[i]);
-	}
-	/* Of others nobody tells; what they wrote to is the part of it that counts. */
-	if (mm != current->mm)
-		z->rss = min(z->total, z->text + (z->data + z->stack) / 4);
+	/* The guest kernel's own pages are among what the host counts. */
+	z->rss = min(z->rss, z->total);
+	z->rss_file = min(z->rss_file, z->rss);
 }

@@ -13,7 +13,6 @@ static char state_of(const struct process *p, const struct task *t)
 		return 'X';
 	if (t->state == TASK_STOPPED || (p->flags & PROC_STOPPED))
 		return 'T';
-	/* The host schedules, and does not say who runs: whoever is not asking sleeps, as nearly all do. */
 	return t == current ? 'R' : 'S';
 }
 
@@ -100,12 +99,11 @@ static void take_task(struct snap *s, struct process *p, struct task *t, bool wh
 	take_signals(s, p, t);
 }
 
-int snap_take(const struct pseudo_ctx *c, struct snap *s)
+static int take(const struct pseudo_ctx *c, struct snap *s)
 {
 	struct process *p;
 	struct task *t;
 
-	memset(s, 0, sizeof(*s));
 	guard(&tasklist_lock);
 	p = proc_find(c, &t);
 	if (!p)
@@ -116,6 +114,20 @@ int snap_take(const struct pseudo_ctx *c, struct snap *s)
 	take_times(s, p, t, !c->tid);
 	if (t)
 		take_task(s, p, t, !c->tid);
+	return 0;
+}
+
+/* The host schedules: who runs, and what is resident, is its knowledge. */
+int snap_take(const struct pseudo_ctx *c, struct snap *s)
+{
+	int err;
+
+	memset(s, 0, sizeof(*s));
+	err = take(c, s);
+	if (err || s->state == 'Z')
+		return err;
+	if (host_proc_stat(c, &s->host) && s->state == 'S' && (s->host.state == 'R' || s->host.state == 'D'))
+		s->state = (char)s->host.state;
 	return 0;
 }
 
