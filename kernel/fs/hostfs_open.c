@@ -209,8 +209,8 @@ int hostfs_open_dir(const char *path, struct path *out)
 	return out->inode ? 0 : -ENOMEM;
 }
 
-/* Terminals and files can be read and written; of a pipe we cannot know the end, nor does it matter. */
-struct file *hostfs_stdio(u32 handle)
+/* How the descriptor was opened we are not told: a terminal serves both ways, all else by its number. */
+struct file *hostfs_stdio(u32 handle, int fd)
 {
 	struct pv_file pf = { .mode = S_IFCHR | 0600 };
 	struct stat st;
@@ -230,7 +230,7 @@ struct file *hostfs_stdio(u32 handle)
 	i = host_inode(&pf, handle);
 	if (!i)
 		return ERR_PTR(-ENOMEM);
-	f = file_on_handle(i, O_RDWR);
+	f = file_on_handle(i, S_ISCHR(pf.mode) || S_ISSOCK(pf.mode) ? O_RDWR : fd ? O_WRONLY : O_RDONLY);
 	if (IS_ERR(f))
 		return f;
 	if (!S_ISREG(pf.mode) && !S_ISDIR(pf.mode) && !S_ISBLK(pf.mode))

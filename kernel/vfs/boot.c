@@ -63,9 +63,11 @@ static void open_stdio(const struct boot_info *b)
 
 		if (!b->stdio[fd])
 			continue;
-		f = hostfs_stdio(b->stdio[fd]);
+		f = hostfs_stdio(b->stdio[fd], fd);
 		if (IS_ERR(f))
 			panic("cannot open descriptor %d: %ld", fd, PTR_ERR(f));
+		if (!fd && b->terminal)
+			dev_tty_terminal(f);
 		fd_install_at(fd, f, false, true);
 	}
 }
@@ -87,11 +89,6 @@ static void set_cwd(const char *cwd)
 		current->fs->cwd = to;
 	}
 	file_put(f);
-}
-
-/* A kernel built without sysfs boots, with an empty directory in its place. */
-void __attribute__((weak)) sysfs_init(void)
-{
 }
 
 static void register_types(void)
