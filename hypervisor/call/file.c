@@ -12,9 +12,13 @@
 #include "call/file.h"
 #include "call/server_impl.h"
 
-#define KINDS_FILE (KIND(FILE) | KIND(DIR))
+#define COPY_LITTLE 0x40000u
 #define COPY_MAX 0x10000000u /* bytes a call, so that one does not hold its thread for minutes */
 
+/*
+ * Most calls take any kind of handle, where the host kernel itself has an answer for the wrong
+ * ones (ENOTDIR, EINVAL, ...): applications try such things, and a guest kernel may pass them on.
+ */
 static int decode_one(struct call *c, u32 kinds)
 {
 	int ret = decode_handle(c, c->req.u.handle.id, kinds, &c->h);
@@ -24,7 +28,7 @@ static int decode_one(struct call *c, u32 kinds)
 
 static int decode_dir(struct call *c)
 {
-	int ret = decode_one(c, KIND(DIR));
+	int ret = decode_one(c, KINDS_ANY);
 
 	return ret < 0 ? ret : decode_len(c, c->req.u.handle.len);
 }
@@ -36,7 +40,7 @@ static int decode_any(struct call *c)
 
 static int decode_data(struct call *c)
 {
-	return decode_one(c, KINDS_DATA);
+	return decode_one(c, KINDS_NO_NETLINK);
 }
 
 static int getdents(struct call *c)
@@ -138,12 +142,25 @@ static int setfl(struct call *c)
 	return fcntl(c->h->fd, F_SETFL, (flags & ~SETTABLE) | want) < 0 ? -errno : 0;
 }
 
+/* Is the copy a matter of microseconds? A worker costs more than that. */
+static bool copies_little(struct call *c)
+{
+	struct stat st;
+
+	if (c->h->kind != HANDLE_FILE || c->h2->kind != HANDLE_FILE)
+		return false;
+	return c->req.u.handle.len <= COPY_LITTLE ||
+	       (fstat(c->h->fd, &st) == 0 && st.st_size <= (off_t)COPY_LITTLE);
+}
+
 static int copy_decode(struct call *c)
 {
-	int ret = decode_one(c, KINDS_DATA | KIND(SOCKET));
+	int ret = decode_one(c, KINDS_NO_NETLINK);
 
 	if (ret == 0)
-		ret = decode_handle(c, c->req.u.handle.id2, KINDS_DATA | KIND(SOCKET), &c->h2);
+		ret = decode_handle(c, c->req.u.handle.id2, KINDS_NO_NETLINK, &c->h2);
+	if (ret == 0)
+		c->blocks = !copies_little(c);
 	return ret;
 }
 
@@ -215,10 +232,16 @@ static int fadvise(struct call *c)
 	return -posix_fadvise(c->h->fd, (off_t)r->off, (off_t)r->len, (int)r->flags);
 }
 
-/* Directories, names and netlink sockets never leave the hypervisor. */
+/* Directories, names and netlink sockets never leave the hypervisor. The errors are mmap's. */
 static int donate_decode(struct call *c)
 {
-	return decode_one(c, KINDS_DONATED);
+	int ret = decode_any(c);
+
+	if (ret == 0 && c->h->kind == HANDLE_PATH)
+		ret = -EBADF;
+	if (ret == 0 && (c->h->kind == HANDLE_DIR || c->h->kind == HANDLE_NETLINK))
+		ret = -ENODEV;
+	return ret;
 }
 
 static int donate(struct call *c)
@@ -235,7 +258,7 @@ const struct pv_command file_commands[] = {
 	F(FLOCK) = { "flock", decode_any, flock_, 0 },
 	F(LOCK) = { "lock", decode_any, lock_, 0 },
 	F(SETFL) = { "setfl", decode_any, setfl, 0 },
-	F(COPY_RANGE) = { "copy_range", copy_decode, copy_range, CALL_BLOCKS },
+	F(COPY_RANGE) = { "copy_range", copy_decode, copy_range, 0 },
 	F(READ) = { "read", decode_transfer, read_, 0 },
 	F(WRITE) = { "write", decode_transfer, write_, 0 },
 	F(IOCTL) = { "ioctl", ioctl_decode, ioctl_perform, 0 },

@@ -26,8 +26,8 @@ enum handle_kind {
 
 #define KIND(k) (1u << HANDLE_##k)
 #define KINDS_ANY (~0u)
-#define KINDS_DATA (KIND(FILE) | KIND(MEMFD) | KIND(STREAM))
-#define KINDS_DONATED (KINDS_DATA | KIND(SOCKET) | KIND(WATCH) | KIND(INOTIFY))
+/* Bytes may be written to these without being looked at; a netlink socket would take them for requests. */
+#define KINDS_NO_NETLINK (~KIND(NETLINK))
 
 struct pv_handle {
 	int refs; /* atomic */

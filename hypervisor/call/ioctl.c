@@ -17,7 +17,7 @@
 
 #define TTY KIND(STREAM)
 #define SOCK (KIND(SOCKET) | KIND(NETLINK))
-#define DATA (KINDS_DATA | KIND(SOCKET) | KIND(INOTIFY))
+#define DATA (KIND(FILE) | KIND(MEMFD) | KIND(STREAM) | KIND(SOCKET) | KIND(INOTIFY))
 #define FS (KIND(FILE) | KIND(DIR))
 
 static const struct ioctl_rule {

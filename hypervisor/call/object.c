@@ -52,7 +52,7 @@ static int inotify(struct call *c)
 
 static int trunc_decode(struct call *c)
 {
-	int ret = decode_handle(c, c->req.u.handle.id, KIND(MEMFD) | KIND(FILE), &c->h);
+	int ret = decode_handle(c, c->req.u.handle.id, KINDS_ANY, &c->h);
 
 	return ret < 0 ? ret : decode_cred(c, c->req.u.handle.cred);
 }

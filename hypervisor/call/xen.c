@@ -132,7 +132,7 @@ static int listen_decode(struct call *c)
 {
 	if (c->req.u.listen.id >= MAX_HANDLES)
 		return violation(c, "handle number out of range");
-	return decode_handle(c, c->req.u.listen.id, KIND(SOCKET), &c->h);
+	return decode_handle(c, c->req.u.listen.id, KINDS_SOCKET, &c->h);
 }
 
 static int listen_(struct call *c)
@@ -150,7 +150,7 @@ static int accept_decode(struct call *c)
 
 	if (r->id >= MAX_HANDLES)
 		return violation(c, "handle number out of range");
-	ret = decode_handle(c, r->id, KIND(SOCKET), &c->h);
+	ret = decode_handle(c, r->id, KINDS_SOCKET, &c->h);
 	if (ret == 0)
 		ret = decode_new_handle(c, r->id_new);
 	if (ret == 0 && r->ref)

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/inotify.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/vfs.h>
@@ -400,6 +401,38 @@ static void renames_do_not_help(void **state)
 	assert_string_equal(g->reason, "");
 }
 
+/* Only in a container which shows the host's /proc (see main). */
+static void magic_links_are_refused(void **state)
+{
+	struct guest *g = *state;
+	char link[64];
+	s32 ret;
+
+	snprintf(link, sizeof(link), "/hostproc/self/root");
+	open_file(g, 1, "/hostproc/self/root/etc/passwd", O_RDONLY, 0, &ret);
+	assert_int_equal(ret, -ELOOP);
+	assert_int_equal(path_call(g, PV_STAT, link, NONE), -ELOOP);
+	assert_int_equal(path_call(g, PV_STAT, link, PATHREQ(.flags = PV_AT_NOFOLLOW)), 0);
+	assert_int_equal(path_call(g, PV_READLINK, link, NONE), 1);
+	assert_int_equal(path_call(g, PV_MKDIR, "/hostproc/self/root/tmp/out", NONE), -ELOOP);
+	assert_int_equal(path2_call(g, PV_LINK, "/hostproc/self/exe", "/tmp/exe", PATHREQ(.flags = PV_AT_FOLLOW)), -ELOOP);
+	assert_int_equal(path2_call(g, PV_RENAME, "/dir/file", "/hostproc/self/cwd/file", NONE), -ELOOP);
+	assert_int_equal(path_call(g, PV_CHMOD, link, PATHREQ(.mode = 0777)), -ELOOP);
+	assert_int_equal(path_call(g, PV_UTIMES, link, NONE), -ELOOP);
+	assert_int_equal(path_call(g, PV_TRUNCATE, "/hostproc/self/fd/0", NONE), -ELOOP);
+	assert_int_equal(path_call(g, PV_STATFS, link, NONE), -ELOOP);
+	assert_int_equal(path_call(g, PV_ACCESS, link, NONE), -ELOOP);
+	assert_int_equal(path2_call(g, PV_GETXATTR, link, "user.x", NONE), -ELOOP);
+}
+
+static int with_procfs(void **state)
+{
+	container_setup(state);
+	if (mkdir("/hostproc", 0755) < 0 || mount("proc", "/hostproc", "proc", 0, NULL) < 0)
+		return -1;
+	return 0;
+}
+
 static struct pv_cred *cred_in(struct guest *g)
 {
 	return (struct pv_cred *)guest_buf(g, 0);
@@ -443,8 +476,10 @@ static void credentials_decide(void **state)
 
 #define T(name) cmocka_unit_test_setup_teardown(name, guest_setup, guest_teardown)
 
-int main(void)
+/* With an argument: the same in a container that shows a procfs, plus one. */
+int main(int argc, char **argv)
 {
+	const struct CMUnitTest magic[] = { T(magic_links_are_refused) };
 	const struct CMUnitTest tests[] = {
 		T(opens_and_donates),
 		T(creates_with_mode),
@@ -467,5 +502,8 @@ int main(void)
 		T(credentials_decide),
 	};
 
+	if (argc > 1)
+		return cmocka_run_group_tests(tests, with_procfs, NULL) ||
+		       cmocka_run_group_tests(magic, NULL, NULL);
 	return cmocka_run_group_tests(tests, container_setup, NULL);
 }
