@@ -3,6 +3,7 @@
  * PV_OPEN. Regular files are opened and donated; directories are opened and stay here. Devices, FIFOs and
  * sockets are only described: the guest serves them.
  */
+#include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -38,6 +39,15 @@ static bool makes_file(u32 flags)
 	return (flags & O_CREAT) || (flags & O_TMPFILE) == O_TMPFILE;
 }
 
+/* The object of an open handle. Permissions are checked as for any other name of it. */
+static int open_again(struct call *c, u64 flags)
+{
+	mode_t mode = c->req.u.path.mode & 07777; /* O_TMPFILE */
+	int fd = openat(AT_FDCWD, fd_name(c->dirfd[0]).name, (int)flags | O_CLOEXEC, mode);
+
+	return fd < 0 ? -errno : fd;
+}
+
 static int native_open(struct call *c)
 {
 	const struct pv_req_path *r = &c->req.u.path;
@@ -47,6 +57,8 @@ static int native_open(struct call *c)
 		flags &= PATH_FLAGS;
 	else
 		flags |= O_NONBLOCK; /* a FIFO's or a lease's; regular files do not mind */
+	if (!c->path[0][0])
+		return open_again(c, flags & ~(u64)(O_CREAT | O_EXCL | O_NOFOLLOW));
 	return open_in(c->dirfd[0], c->path[0], flags, makes_file(flags) ? r->mode & 07777 : 0,
 		       r->resolve & ~PV_WANT_PATH);
 }
@@ -172,6 +184,8 @@ int path_open(struct call *c)
 
 	if (fd >= 0)
 		return opened(c, fd);
+	if (!c->path[0][0])
+		return fd;
 	if (fd == -ENXIO || fd == -EACCES)
 		fd = open_refused(c, fd);
 	if ((flags & O_NOFOLLOW) || (flags & (O_CREAT | O_EXCL)) == (O_CREAT | O_EXCL))

@@ -7,6 +7,8 @@
 #include "pipe.h"
 #include "vfs_impl.h"
 
+#define HOST_STREAM 0x80000000u /* in inode.mnt_flags: descriptor 0, 1 or 2 from outside */
+
 static void host_inode_release(struct inode *i)
 {
 	if (i->handle)
@@ -155,13 +157,28 @@ static struct file *opened(struct pv_slot *s, const struct open_args *a, u32 han
 	return f;
 }
 
+/* /dev/stdout and the like: what the hypervisor was given for us cannot be opened anew, only shared. */
+static struct file *share_stream(struct inode *i, u32 flags)
+{
+	struct file *f = file_on_handle(inode_get(i), flags);
+
+	if (!IS_ERR(f) && !(flags & O_PATH))
+		f->mode |= FMODE_STREAM | FMODE_HOSTPOLL;
+	return f;
+}
+
 s64 hostfs_open(struct name *n, void *arg)
 {
 	struct open_args *a = arg;
-	u32 handle = host_handle_get();
 	struct pv_slot s;
+	u32 handle;
 	s64 r;
 
+	if (!*n->text && n->inode && (n->inode->mnt_flags & HOST_STREAM)) {
+		a->file = S_ISSOCK(n->inode->mode) ? ERR_PTR(-ENXIO) : share_stream(n->inode, a->flags);
+		return IS_ERR(a->file) ? PTR_ERR(a->file) : 0;
+	}
+	handle = host_handle_get();
 	if (!handle)
 		return -ENFILE;
 	host_begin(&s, PV_OPEN, n);
@@ -233,8 +250,10 @@ struct file *hostfs_stdio(u32 handle, int fd)
 	f = file_on_handle(i, S_ISCHR(pf.mode) || S_ISSOCK(pf.mode) ? O_RDWR : fd ? O_WRONLY : O_RDONLY);
 	if (IS_ERR(f))
 		return f;
-	if (!S_ISREG(pf.mode) && !S_ISDIR(pf.mode) && !S_ISBLK(pf.mode))
+	if (!S_ISREG(pf.mode) && !S_ISDIR(pf.mode) && !S_ISBLK(pf.mode)) {
 		f->mode |= FMODE_STREAM | FMODE_HOSTPOLL;
+		i->mnt_flags |= HOST_STREAM;
+	}
 	return f;
 }
 

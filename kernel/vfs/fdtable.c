@@ -232,7 +232,7 @@ static u32 first_free(const struct fdarray *a, u32 from)
 		if (free)
 			return w * 64 + __builtin_ctzll(free);
 	}
-	return a->size;
+	return max(a->size, from);
 }
 
 /* Lock held. The lowest free number from `from` on. */
