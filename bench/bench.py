@@ -1,0 +1,318 @@
+#!/usr/bin/python3
+"""Callgate beside runc, crun and runsc (systrap), in one run.
+
+Every round runs every benchmark under every runtime in turn (A B C D, A B C D, ...), so that
+a change of the machine's mood hits all of them. The result is the median of the rounds, its
+spread the interquartile range.
+"""
+
+import argparse
+import json
+import os
+import pathlib
+import platform
+import shutil
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import uuid
+
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent / "tests"))
+
+from bundle import Bundles, config  # noqa: E402
+from plot import plot  # noqa: E402
+
+SHELL_LOOP = ("dd if=/dev/zero of=/dev/null bs=1 count=300000 2>/dev/null; "
+              "i=0; while [ $i -lt 200 ]; do /bin/true; i=$((i + 1)); done")
+
+# name, unit, is more better, what it measures
+BENCHMARKS = [
+    ("startup", "ms", False, "create, run /bin/true, delete"),
+    ("getppid", "ns", False, "a system call that the kernel answers by itself"),
+    ("read_write", "ns", False, "read 1 byte of /dev/zero, write 1 byte to /dev/null"),
+    ("fork_exit", "us", False, "fork, _exit, wait"),
+    ("fork_exec", "us", False, "fork, exec busybox true, wait"),
+    ("vfork_exec", "us", False, "vfork, exec busybox true, wait"),
+    ("page_faults", "ns", False, "first touch of an anonymous page"),
+    ("pipe_rtt", "us", False, "one byte to another process and back"),
+    ("pipe_stream", "GB/s", True, "64 KiB writes through a pipe"),
+    ("open_files", "us", False, "open, fstat, read, close one of 10,000 small files"),
+    ("tcp_rr", "us", False, "one byte over TCP on loopback and back"),
+    ("tcp_stream", "GB/s", True, "64 KiB writes over TCP on loopback"),
+    ("shell_loop", "ms", False, "300,000 one-byte dd and 200 fork-execs, start included"),
+    ("memory", "MiB", False, "PSS of the whole process tree of an idle container"),
+]
+SECONDS = 60  # for one run of one benchmark
+WHOLE_RUNS = {"startup": ["/bin/true"], "shell_loop": ["/bin/sh", "-c", SHELL_LOOP]}
+
+
+class Runtime:
+    """One column of the table; args: what comes before `run --bundle B ID`."""
+
+    def __init__(self, name, binary, args=(), namespace="-"):
+        self.name, self.binary, self.namespace = name, str(binary), namespace
+        self.command = [self.binary, *args]
+        self.failed = {}
+
+    def version(self):
+        out = subprocess.run([self.binary, "--version"], stdin=subprocess.DEVNULL,
+                             capture_output=True, text=True, check=False).stdout
+        return out.split("\n")[0].strip()
+
+    def start(self, bundle):
+        return [*self.command, "run", "--bundle", str(bundle), f"bench-{uuid.uuid4().hex[:8]}"]
+
+
+class Native(Runtime):
+    """The host itself: what a container at best can reach."""
+
+    def __init__(self):
+        super().__init__("native", "/bin/true")
+
+    def version(self):
+        return platform.release()
+
+
+def cgroup2_namespace(holders):
+    """crun 1.8 does not know hybrid cgroups: a mount namespace where only version 2 is there."""
+    if os.path.exists("/sys/fs/cgroup/cgroup.controllers"):
+        return "-"
+    holder = subprocess.Popen(
+        ["unshare", "--mount", "sh", "-c", "umount -R /sys/fs/cgroup && "
+         "mount -t cgroup2 none /sys/fs/cgroup && echo ready && exec sleep 100000"],
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+    holders.append(holder)
+    if holder.stdout.readline() != b"ready\n":
+        raise RuntimeError("no mount namespace for crun")
+    return f"/proc/{holder.pid}/ns/mnt"
+
+
+def runtimes(build, wanted, work, holders):
+    found = [Native()]
+    if shutil.which("runc"):
+        found.append(Runtime("runc", shutil.which("runc"), ["--root", f"{work}/runc"]))
+    if "crun" in wanted and shutil.which("crun"):
+        found.append(Runtime("crun", shutil.which("crun"), ["--root", f"{work}/crun"],
+                             cgroup2_namespace(holders)))
+    if "runsc" in wanted:
+        runsc = subprocess.run([HERE / "get-runsc.sh"], stdin=subprocess.DEVNULL,
+                               capture_output=True, text=True, check=False)
+        if runsc.returncode == 0:
+            found.append(Runtime("runsc", runsc.stdout.strip(), [
+                "--platform=systrap", "--network=host", "--ignore-cgroups",
+                "--root", f"{work}/runsc"]))
+        else:
+            print(f"runsc: not measured: {runsc.stderr.strip()[-200:]}")
+    found.append(Runtime("callgate", build / "callgate"))
+    return [runtime for runtime in found if runtime.name in wanted]
+
+
+class Bench:
+    def __init__(self, build, percent):
+        self.micro = str(build / "bench/micro")
+        self.percent, self.roots = percent, {}
+
+    def bundle(self, runtime, args):
+        """One root file system per runtime; the configuration says what to run in it."""
+        path = self.roots[runtime.name]
+        (path / "config.json").write_text(json.dumps(config(args)))
+        return path
+
+    def command(self, runtime, args):
+        if isinstance(runtime, Native):
+            return ["chroot", str(self.bundle(runtime, args) / "rootfs"), *args]
+        return runtime.start(self.bundle(runtime, args))
+
+    def measure(self, runtime, name):
+        if name == "memory":
+            return self.memory(runtime)
+        args = WHOLE_RUNS.get(name, ["/t/micro", name, str(self.percent)])
+        whole = name in WHOLE_RUNS
+        command = self.command(runtime, args)
+        process = subprocess.Popen([self.micro, "spawn", runtime.namespace, *command],
+                                   stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                   stderr=subprocess.PIPE, text=True, start_new_session=True)
+        try:
+            out, err = process.communicate(timeout=SECONDS)
+        except subprocess.TimeoutExpired as late:
+            os.killpg(process.pid, signal.SIGKILL)
+            self.remove(runtime, command[-1])
+            process.wait(20)
+            raise RuntimeError(f"not done after {SECONDS} s") from late
+        if process.returncode:
+            raise RuntimeError((err or out).strip()[-300:] or "failed")
+        return float((err if whole else out).split()[-1])
+
+    @staticmethod
+    def remove(runtime, ident):
+        """Take away a container whose runtime does not live as long as it."""
+        if runtime.name in ("runc", "crun", "runsc"):
+            enter = [] if runtime.namespace == "-" else ["nsenter", f"--mount={runtime.namespace}"]
+            subprocess.run([*enter, *runtime.command, "delete", "--force", ident],
+                           stdin=subprocess.DEVNULL, capture_output=True, timeout=60, check=False)
+
+    def memory(self, runtime):
+        if isinstance(runtime, Native):
+            return None
+        command = self.command(runtime, ["/bin/sh", "-c", "echo up; exec sleep 1000"])
+        enter = [] if runtime.namespace == "-" else ["nsenter", f"--mount={runtime.namespace}"]
+        process = subprocess.Popen([*enter, *command], stdin=subprocess.DEVNULL,
+                                   stdout=subprocess.PIPE, start_new_session=True)
+        try:
+            if process.stdout.readline() != b"up\n":
+                raise RuntimeError("the container did not come up")
+            time.sleep(0.3)
+            return sum(pss(pid) for pid in tree(process.pid, command[-1])) / 1024
+        finally:
+            process.kill()
+            self.remove(runtime, command[-1])
+            process.wait(20)
+
+
+def pss(pid):
+    """Proportional set size in KiB; 0 for a process that has gone."""
+    try:
+        with open(f"/proc/{pid}/smaps_rollup", encoding="ascii") as lines:
+            return next(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
+    except (OSError, StopIteration):
+        return 0
+
+
+def tree(root, ident):
+    """A process, whatever names the container's id on its command line, and all descendants."""
+    parents, found = {}, {root}
+    for entry in pathlib.Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                stat = (entry / "stat").read_text().rpartition(")")[2].split()
+                if ident.encode() in (entry / "cmdline").read_bytes():
+                    found.add(int(entry.name))
+            except OSError:
+                continue
+            parents[int(entry.name)] = int(stat[1])
+    while new := {pid for pid, parent in parents.items() if parent in found} - found:
+        found |= new
+    return found
+
+
+def machine():
+    cpu = next((line.split(":", 1)[1].strip() for line in open("/proc/cpuinfo", encoding="ascii")
+                if line.startswith("model name")), "unknown")
+    memory = int(next(line.split()[1] for line in open("/proc/meminfo", encoding="ascii")
+                      if line.startswith("MemTotal")))
+    virtual = "hypervisor" in open("/proc/cpuinfo", encoding="ascii").read()
+    return {"cpu": cpu, "cpus": os.cpu_count(), "memory_gib": round(memory / 2**20),
+            "kernel": platform.release(), "virtual_machine": virtual,
+            "hardware_virtualization": os.path.exists("/dev/kvm"),
+            "system": platform.freedesktop_os_release()["PRETTY_NAME"]}
+
+
+def collect(bench, columns, names, rounds):
+    """{benchmark: {runtime: [values]}}; a runtime that fails one is left out of it."""
+    values = {name: {runtime.name: [] for runtime in columns} for name in names}
+    for number in range(rounds + 1):  # the first round warms caches and does not count
+        for name in names:
+            for runtime in columns:
+                if name in runtime.failed:
+                    continue
+                try:
+                    value = bench.measure(runtime, name)
+                except (RuntimeError, ValueError, IndexError) as error:
+                    runtime.failed[name] = str(error)
+                    print(f"{runtime.name} {name}: {error}", file=sys.stderr)
+                    continue
+                if number and value is not None:
+                    values[name][runtime.name].append(value)
+        print(f"round {number} of {rounds}", file=sys.stderr)
+    return values
+
+
+def summary(samples):
+    if not samples:
+        return None
+    ordered = sorted(samples)
+    return {"median": statistics.median(ordered), "low": ordered[len(ordered) // 4],
+            "high": ordered[-1 - len(ordered) // 4], "samples": samples}
+
+
+def number(value):
+    return f"{value:.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
+
+
+def print_table(results, columns):
+    names = [runtime.name for runtime in columns]
+    print("\n" + f"{'':13}{'unit':5}" + "".join(f"{name:>26}" for name in names))
+    for name, unit, _, _ in BENCHMARKS:
+        if name not in results:
+            continue
+        row = f"{name:13}{unit:5}"
+        base = results[name].get("runc")
+        for runtime in names:
+            cell = results[name].get(runtime)
+            if not cell:
+                row += f"{'-':>26}"
+                continue
+            text = f"{number(cell['median'])} [{number(cell['low'])}-{number(cell['high'])}]"
+            ratio = f" {cell['median'] / base['median']:.2f}x" if base else ""
+            row += f"{text + ratio:>26}"
+        print(row)
+    print("\nmedian [interquartile range], and the ratio to runc")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--build", type=pathlib.Path, default=HERE.parent / "build")
+    parser.add_argument("--quick", action="store_true", help="fewer rounds, shorter; writes nothing")
+    parser.add_argument("--rounds", type=int)
+    parser.add_argument("--only", help="benchmarks, separated by commas")
+    parser.add_argument("--runtimes", default="native,runc,crun,runsc,callgate")
+    parser.add_argument("--output", type=pathlib.Path, default=HERE.parent / "docs")
+    options = parser.parse_args()
+    rounds = options.rounds or (3 if options.quick else 11)
+    names = options.only.split(",") if options.only else [row[0] for row in BENCHMARKS]
+    build = options.build.resolve()
+
+    work = tempfile.mkdtemp(prefix="callgate-bench-", dir="/var/tmp")
+    layer = pathlib.Path(work, "layer/t")
+    layer.mkdir(parents=True)
+    shutil.copy2(build / "bench/micro", layer)
+    pathlib.Path(work, "bundles").mkdir()
+    rootfs = subprocess.run([HERE.parent / "tests/rootfs.sh"], stdin=subprocess.DEVNULL, check=True,
+                            stdout=subprocess.PIPE, text=True).stdout.strip()
+    bundles, holders = Bundles(f"{work}/bundles", [f"{work}/layer", rootfs]), []
+    try:
+        bench = Bench(build, 20 if options.quick else 100)
+        wanted = options.runtimes.split(",")
+        for name in wanted:  # before any mount namespace is made: that would not see them
+            bench.roots[name] = bundles.make(["/bin/true"])
+        columns = runtimes(build, wanted, work, holders)
+        values = collect(bench, columns, names, rounds)
+    finally:
+        for holder in holders:
+            holder.kill()
+            holder.wait()
+        bundles.close()
+        shutil.rmtree(work, ignore_errors=True)
+
+    results = {name: {runtime: summary(samples) for runtime, samples in row.items() if samples}
+               for name, row in values.items()}
+    print_table(results, columns)
+    report = {"machine": machine(), "date": time.strftime("%Y-%m-%d"), "rounds": rounds,
+              "runtimes": {runtime.name: runtime.version() for runtime in columns},
+              "benchmarks": {name: {"unit": unit, "more_is_better": more, "what": what,
+                                    "results": results[name]}
+                             for name, unit, more, what in BENCHMARKS if name in results},
+              "failed": {runtime.name: runtime.failed for runtime in columns if runtime.failed}}
+    if not options.quick and not options.only:
+        options.output.mkdir(exist_ok=True)
+        (options.output / "bench.json").write_text(json.dumps(report, indent=1) + "\n")
+        plot(report, options.output / "benchmarks.svg")
+    return 1 if any(runtime.failed for runtime in columns if runtime.name == "callgate") else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
