@@ -66,7 +66,7 @@ static void out_number(struct out *o, const struct spec *s, const char *prefix, 
 	int zeros;
 
 	if (base == 8 && s->alt && least <= n)
-		least = n + (v != 0);
+		least = n + 1;
 	zeros = max(least - n, 0);
 	if (s->zero && !s->left && s->precision < 0)
 		zeros = max(zeros, s->width - plen - n);
