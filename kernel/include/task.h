@@ -119,7 +119,7 @@ struct process {
 	int wait_event;  /* 0, or CLD_STOPPED/CLD_CONTINUED not yet reported; stop_sig has the signal */
 	struct waitq child_wait; /* wait4 sleeps here */
 	bool group_exiting;
-	int nexiting; /* threads that entered do_exit() */
+	int nexiting; /* threads in do_exit() that are still counted in nthreads */
 	struct task *exec_waiter; /* waits until the other threads are gone */
 
 	struct rlimit rlim[RLIM_NLIMITS];

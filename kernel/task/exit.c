@@ -122,6 +122,7 @@ static bool unlink_thread(struct task *t)
 	if (t->tid != p->pid)
 		pid_free(t->tid);
 	t->state = TASK_DEAD;
+	p->nexiting--;
 	last = --p->nthreads == 0;
 	if (p->leader == t)
 		p->leader = last ? NULL : list_first(&p->threads, struct task, thread_node);
