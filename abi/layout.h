@@ -16,8 +16,8 @@
 #define USER_END 0x7e0000000000      /* first address that is not the guest's */
 #define USER_MAX_LEN 0x10000000000   /* 1 TiB: longest single map, unmap, protect */
 
-#define KTEXT_BASE 0x7ff000000000    /* kernel text and read-only data, never writable */
-#define HOSTCALL_BLOCK 0x7ff000001000 /* the 256 bytes that hold all syscall instructions (machine/pv/guest.ld) */
+#define KTEXT_BASE 0x7ff0f0000000    /* kernel text and read-only data, never writable; in jump reach of KDATA_BASE */
+#define HOSTCALL_BLOCK 0x7ff0f0001000 /* the 256 bytes that hold all syscall instructions (machine/pv/guest.ld) */
 #define HOSTCALL_BLOCK_SIZE 256
 #define KWIN_BASE 0x7ff100000000     /* start of the writable, never executable window */
 #define KDATA_BASE 0x7ff100000000    /* .data and .bss: shared memory of the VM */

@@ -56,7 +56,7 @@ struct ring_header {
 	u32 version;
 	u32 features; /* RING_F_*, set by the hypervisor */
 	/*
-	 * Futex. vm0 stores the number of its seccomp listener; the hypervisor takes a copy
+	 * Futex. vm0 stores the number of its seccomp listener, plus 1; the hypervisor takes a copy
 	 * of that descriptor and stores 0xffffffff, upon which vm0 closes it and starts the guest.
 	 */
 	u32 listener_fd;

@@ -213,7 +213,7 @@ int bootinfo_write(struct boot_info *b, size_t room, const struct vm_config *cfg
 	struct utsname uts;
 	int ret;
 
-	*b = (struct boot_info){ .vdso_ok = 1, .debug = cfg->debug ? 7 : 4 };
+	*b = (struct boot_info){ .vdso_ok = getenv("CALLGATE_NO_VDSO") == NULL, .debug = cfg->debug ? 7 : 4 };
 	put_host(&w, b, cfg);
 	b->no_patch = getenv("CALLGATE_NO_PATCH") != NULL;
 	b->argc = (uint32_t)spec->process.args.n;

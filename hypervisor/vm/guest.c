@@ -127,7 +127,7 @@ static int take_listener(struct guest *g, struct error *err)
 			return start_error(g, err);
 		futex(&g->ring->listener_fd, FUTEX_WAIT, 0, &slice);
 	}
-	g->notify_fd = (int)syscall(SYS_pidfd_getfd, g->pidfd, (int)fd, 0);
+	g->notify_fd = (int)syscall(SYS_pidfd_getfd, g->pidfd, (int)fd - 1, 0);
 	if (g->notify_fd < 0) {
 		error_errno(err, errno, "seccomp listener of the VM");
 		guest_kill(g);

@@ -63,8 +63,10 @@ static int place_fds(const struct jail_fds *f)
 	for (i = 0; i < 4; i++)
 		if (dup2(high[i], KFD_IMAGE + i) < 0)
 			return -1;
+	/* Taken, so that no donated descriptor ever has a number that the table forbids to close. */
 	for (i = 0; i < KFD_IMAGE; i++)
-		close(i);
+		if (dup2(KFD_CHAN, i) < 0)
+			return -1;
 	return close_range(KFD_CHAN + 1, ~0u, 0);
 }
 

@@ -14,14 +14,14 @@ static u64 random_pages(const struct exec *x, u64 limit)
 	return x->randomize ? random_u64() % limit * PAGE_SIZE : 0;
 }
 
-/* Memory behind the file's part of a segment: the rest of its last page, then whole pages. */
+/* Memory behind the file's part of a segment: the rest of its last page (to its very end: ld.so allocates there), then whole pages. */
 static int load_bss(struct exec *x, const struct exec_file *f, const struct elf_load *l)
 {
 	uaddr_t from = f->base + l->vaddr + l->filesz, to = f->base + l->vaddr + l->memsz;
 	uaddr_t page = l->filesz ? PAGE_ALIGN(from) : from & PAGE_MASK;
 	s64 ret;
 
-	if (page > from && l->prot & PROT_WRITE && mc_clear_user(from, min(page, to) - from))
+	if (page > from && l->prot & PROT_WRITE && mc_clear_user(from, page - from))
 		return -EFAULT;
 	if (PAGE_ALIGN(to) <= page)
 		return 0;

@@ -94,10 +94,10 @@ static void install_filter(void)
 
 	if (fd < 0)
 		die(122);
-	__atomic_store_n(&RING->listener_fd, (u32)fd, __ATOMIC_RELEASE);
+	__atomic_store_n(&RING->listener_fd, (u32)fd + 1, __ATOMIC_RELEASE);
 	hostcall(futex, &RING->listener_fd, 1 /* FUTEX_WAKE */, 1, 0, 0, 0);
-	while (__atomic_load_n(&RING->listener_fd, __ATOMIC_ACQUIRE) == (u32)fd)
-		hostcall(futex, &RING->listener_fd, 0 /* FUTEX_WAIT */, fd, 0, 0, 0);
+	while (__atomic_load_n(&RING->listener_fd, __ATOMIC_ACQUIRE) == (u32)fd + 1)
+		hostcall(futex, &RING->listener_fd, 0 /* FUTEX_WAIT */, fd + 1, 0, 0, 0);
 	hostcall(close, fd);
 }
 

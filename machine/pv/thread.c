@@ -104,8 +104,6 @@ void mc_thread_exit(bool last)
 {
 	static u32 nobody;
 	struct pv_thread *t = pv_self();
-	register long nr __asm__("rax") = last ? __NR_exit_group : __NR_exit;
-	register long status __asm__("rdi") = 0;
 
 	if (last) {
 		await_siblings(t);
@@ -114,7 +112,8 @@ void mc_thread_exit(bool last)
 	}
 	t->dead = 0;
 	block_push(t);
-	__asm__ volatile("jmp hostcall_site_exit" ::"r"(nr), "r"(status) : "memory");
+	__asm__ volatile("jmp hostcall_site_exit"
+			 ::"a"((long)(last ? __NR_exit_group : __NR_exit)), "D"(0L) : "memory");
 	__builtin_unreachable();
 }
 
@@ -386,3 +385,13 @@ void pv_vm0_main(void)
 			panic("vm0: no guest process is left (wait4: %ld)", pid);
 	}
 }
+
+u64 mc_get_fsbase(void)
+{
+	u64 base;
+
+	__asm__ volatile("rdfsbase %0" : "=r"(base));
+	return base;
+}
+
+void mc_set_fsbase(u64 base) { __asm__ volatile("wrfsbase %0" ::"r"(base)); }
