@@ -30,7 +30,7 @@ struct pt_regs {
 
 /*
  * The first member of struct task. The kernel may read and write `work`; the
- * rest belongs to the machine. `work` is a set of bits of the kernel's choosing: whoever
+ * rest belongs to the machine. `work` is a set of bits of the kernel's choosing (but bit 31, the machine's): whoever
  * sets a bit for another task (atomically) then calls mc_kick(). While it is
  * not 0, the task enters kernel_user_work() before it returns to user mode.
  */

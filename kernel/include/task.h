@@ -28,6 +28,7 @@ struct vfork_done;
 #define WORK_STOP 2u    /* the process is to stop, or is stopped */
 #define WORK_EXIT 4u    /* the process is exiting: this thread must die */
 #define WORK_SIGMASK 8u /* restore saved_sigmask (sigsuspend, ppoll) */
+#define WORK_KERNEL 0x7fffffffu /* bit 31 is the machine's */
 #define WORK_NOTIFY 16u /* anything else; cleared on the way */
 
 enum task_state { TASK_RUNNING, TASK_STOPPED, TASK_ZOMBIE, TASK_DEAD };

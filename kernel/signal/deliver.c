@@ -122,7 +122,7 @@ void kernel_user_work(struct pt_regs *regs)
 	struct task *t = current;
 	u32 work;
 
-	while ((work = READ_ONCE(t->mc.work)) != 0) {
+	while ((work = READ_ONCE(t->mc.work) & WORK_KERNEL) != 0) {
 		if (work & WORK_EXIT)
 			do_exit(t->proc->exit_code);
 		work_clear(t, WORK_NOTIFY);
