@@ -142,7 +142,7 @@ VM_TEST(wake_op_wakes_both)
 	CHECK_EQ(peek32(w2), 2);
 	EVENTUALLY(DONE(&a) && DONE(&b));
 	CHECK_EQ(sc(__NR_futex, w, FUTEX_WAKE_OP | P, 1, 1, w2,
-		    FUTEX_OP((FUTEX_OP_OR | FUTEX_OP_OPARG_SHIFT), 4, FUTEX_OP_CMP_EQ, 9)),
+		    FUTEX_OP((u32)(FUTEX_OP_OR | FUTEX_OP_OPARG_SHIFT), 4, FUTEX_OP_CMP_EQ, 9)),
 		 0);
 	CHECK_EQ(peek32(w2), 18);
 }
