@@ -27,10 +27,15 @@ static int open_beneath(int dirfd, const char *name)
 	return fd < 0 ? -errno : (int)fd;
 }
 
-/* A regular file below a directory of the hypervisor's procfs, from an offset to the shared buffer. */
-static int read_file(struct call *c, const char *dir, const char *name, off_t off)
+static int info_procfd(const struct pv_server_config *cfg)
 {
-	int dirfd = openat(c->srv->cfg.procfd, dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	return cfg->infofd > 0 ? cfg->infofd : cfg->procfd;
+}
+
+/* A regular file below a directory of a procfs, from an offset to the shared buffer. */
+static int read_file(struct call *c, int procfd, const char *dir, const char *name, off_t off)
+{
+	int dirfd = openat(procfd, dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	ssize_t n;
 	int fd;
 
@@ -68,7 +73,7 @@ int netfile_read(struct call *c)
 	if (!is_net_file(c->path[0]))
 		return -ENOENT;
 	/* The thread's network namespace is the container's. */
-	return read_file(c, "thread-self/net", c->path[0], (off_t)c->req.u.ctl.arg);
+	return read_file(c, c->srv->cfg.procfd, "thread-self/net", c->path[0], (off_t)c->req.u.ctl.arg);
 }
 
 int sysctl_decode(struct call *c)
@@ -97,7 +102,7 @@ int sysctl_read(struct call *c)
 		else if (*p == '/')
 			*p = '.';
 	}
-	return read_file(c, "sys/net", name + 4, 0);
+	return read_file(c, info_procfd(&c->srv->cfg), "sys/net", name + 4, 0);
 }
 
 static ssize_t slurp(int dirfd, const char *name, char *to, size_t room)
@@ -154,13 +159,13 @@ int host_stat(struct call *c)
 	struct pv_host_stat s = { 0 };
 	double load[3] = { 0 };
 
-	memory_of_host(cfg->procfd, &s);
-	slurp(cfg->procfd, "loadavg", text, sizeof(text));
+	memory_of_host(info_procfd(cfg), &s);
+	slurp(info_procfd(cfg), "loadavg", text, sizeof(text));
 	if (sscanf(text, "%lf %lf %lf", &load[0], &load[1], &load[2]) == 3) {
 		for (int i = 0; i < 3; i++)
 			s.load[i] = (u64)(load[i] * 65536.0);
 	}
-	slurp(cfg->procfd, "stat", text, sizeof(text));
+	slurp(info_procfd(cfg), "stat", text, sizeof(text));
 	s.boot_time = number_after(text, "btime ");
 	s.cgroup_mem_current = memory_charged(cfg->cgroupfd);
 	memcpy(c->buf, &s, sizeof(s));

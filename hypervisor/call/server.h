@@ -29,6 +29,7 @@ struct pv_server_config {
 	int chan_fd;  /* SOCK_SEQPACKET, sending end: SCM_RIGHTS messages with a struct pv_donation */
 	int rootfd;   /* O_PATH of the container's root directory */
 	int procfd;   /* a detached procfs in which this process is visible */
+	int infofd;   /* a detached procfs with the host's files (meminfo, sys/net), read-only; 0: procfd has them */
 	int vm_procfd; /* a procfs of the VM's pid namespace, for PV_MEM_*; -1: use vm0 */
 	pid_t vm0;    /* host pid of the VM's pid 1; 0: PV_MEM_* finds no process */
 	int cgroupfd; /* the container's cgroup directory of the memory controller; -1: none */

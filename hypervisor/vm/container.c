@@ -24,6 +24,13 @@ static int open_proc(struct error *err)
 			     MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, err);
 }
 
+/* What the guest's /proc tells of the machine: memory, load, the network namespace's values. */
+static int open_info(struct error *err)
+{
+	return mounts_new_fs("proc", "proc", "",
+			     MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, err);
+}
+
 /*
  * What the host mounts later may appear in the container, never the other way round. The
  * configuration may ask for less (private) or, after the pivot, for more.
@@ -98,7 +105,7 @@ int container_enter(const struct oci_spec *spec, struct container *out, struct e
 	mode_t mask = umask(0);
 	int ret;
 
-	*out = (struct container){ .rootfd = -1, .procfd = -1, .memcg_fd = -1,
+	*out = (struct container){ .rootfd = -1, .procfd = -1, .infofd = -1, .memcg_fd = -1,
 				   .cgroups.fd = -1 };
 	out->root_readonly = spec->root.readonly;
 	out->rootfs = spec->root.path;
@@ -114,6 +121,8 @@ int container_enter(const struct oci_spec *spec, struct container *out, struct e
 		ret = isolate_mounts(spec, err);
 	if (!ret)
 		ret = out->procfd = open_proc(err);
+	if (ret >= 0)
+		ret = out->infofd = open_info(err);
 	if (ret >= 0)
 		ret = make_mounts(spec, out, err);
 	umask(mask);

@@ -121,6 +121,7 @@ static int start_server(struct vm *vm, struct error *err)
 		.chan_fd = vm->guest.chan_fd,
 		.rootfd = c->rootfd,
 		.procfd = c->procfd,
+		.infofd = c->infofd,
 		.vm_procfd = -1,
 		.vm0 = vm->guest.vm0,
 		.cgroupfd = c->memcg_fd,
