@@ -38,13 +38,13 @@ static long wait_partner(struct waitq *q, const u32 *opens, u32 seen)
 	return wait_event(q, __atomic_load_n(opens, __ATOMIC_SEQ_CST) != seen, MC_FOREVER);
 }
 
-static struct file *open_read(struct pipe *p, u32 flags)
+static struct file *open_read(struct pipe *p, u32 flags, bool wait)
 {
 	u32 seen = __atomic_load_n(&p->w_opens, __ATOMIC_SEQ_CST);
 	struct file *f = pipe_file(p, flags, FMODE_READ);
 	long err;
 
-	if (!f || pipe_has_writers(p))
+	if (!f || pipe_has_writers(p) || !wait)
 		return f ? f : ERR_PTR(-ENOMEM);
 	if (flags & O_NONBLOCK) {
 		f->pos = seen; /* pipe_poll(): no POLLHUP before the first writer */
@@ -58,18 +58,18 @@ static struct file *open_read(struct pipe *p, u32 flags)
 	return f;
 }
 
-static struct file *open_write(struct pipe *p, u32 flags)
+static struct file *open_write(struct pipe *p, u32 flags, bool wait)
 {
 	u32 seen = __atomic_load_n(&p->r_opens, __ATOMIC_SEQ_CST);
 	struct file *f;
 	long err;
 
-	if ((flags & O_NONBLOCK) && !pipe_has_readers(p)) {
+	if (wait && (flags & O_NONBLOCK) && !pipe_has_readers(p)) {
 		pipe_put(p);
 		return ERR_PTR(-ENXIO);
 	}
 	f = pipe_file(p, flags, FMODE_WRITE);
-	if (!f || pipe_has_readers(p))
+	if (!f || pipe_has_readers(p) || !wait)
 		return f ? f : ERR_PTR(-ENOMEM);
 	err = wait_partner(&p->wr_wait, &p->r_opens, seen);
 	if (err) {
@@ -79,16 +79,16 @@ static struct file *open_write(struct pipe *p, u32 flags)
 	return f;
 }
 
-/* Takes over a reference to p. */
-static struct file *open_pipe(struct pipe *p, u32 flags)
+/* Takes over a reference to p. wait: a named pipe, whose opener meets its partner; others have met. */
+static struct file *open_pipe(struct pipe *p, u32 flags, bool wait)
 {
 	struct file *f;
 
 	switch (flags & O_ACCMODE) {
 	case O_RDONLY:
-		return open_read(p, flags);
+		return open_read(p, flags, wait);
 	case O_WRONLY:
-		return open_write(p, flags);
+		return open_write(p, flags, wait);
 	case O_RDWR:
 		f = pipe_file(p, flags, FMODE_READ | FMODE_WRITE);
 		return f ? f : ERR_PTR(-ENOMEM);
@@ -126,7 +126,7 @@ struct file *fifo_open(u64 dev, u64 ino, u32 flags)
 {
 	struct pipe *p = fifo_get(dev, ino);
 
-	return p ? open_pipe(p, flags) : ERR_PTR(-ENOMEM);
+	return p ? open_pipe(p, flags, true) : ERR_PTR(-ENOMEM);
 }
 
 /* ---- anonymous pipes: one inode, two files ---- */
@@ -140,7 +140,7 @@ static int pipe_inode_open(struct inode *i, struct file *f)
 	struct file *opened;
 
 	ref_get(&p->ref);
-	opened = open_pipe(p, f->flags);
+	opened = open_pipe(p, f->flags, false);
 	if (IS_ERR(opened))
 		return PTR_ERR(opened);
 	/* Move the end that was opened, its count and its reference, into f. */
