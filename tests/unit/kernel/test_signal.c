@@ -326,6 +326,7 @@ static int sleep_long(void *arg)
 {
 	for (;;)
 		sleep_ms(1000);
+	return 0;
 }
 
 static int wait_event_of(long pid, int options)
@@ -475,6 +476,7 @@ static int take_here(void *arg)
 	__atomic_store_n(&taker, (u32)sc(__NR_gettid), __ATOMIC_SEQ_CST);
 	for (;;)
 		sleep_ms(1000);
+	return 0;
 }
 
 static u32 handled_by;
@@ -531,13 +533,29 @@ VM_TEST(signal_storm)
 
 /* ---- faults ---- */
 
+static u64 seen_addr, seen_trap;
+
+static void on_fault(int sig, uaddr_t info, uaddr_t context)
+{
+	seen_addr = peek64(info + 16);
+	seen_trap = peek64(context + 40 + 160); /* uc_mcontext.trapno */
+	hits++;
+}
+
 static int fault(void *arg)
 {
-	u8 byte;
-
 	if (arg)
 		mask_op(SIG_SETMASK, ~0ULL);
-	stub_load(0x1234, &byte, 1);
+	kernel_user_fault(mc_regs(current), SIGSEGV, SEGV_MAPERR, 0x1234, 14, 6);
+	return sc(__NR_getpid) > 0 ? (int)hits : 99;
+}
+
+static int handled_fault(void *arg)
+{
+	handle(SIGSEGV, on_fault, SA_SIGINFO);
+	CHECK_EQ(fault(NULL), 1);
+	CHECK_EQ(seen_addr, 0x1234);
+	CHECK_EQ(seen_trap, 14);
 	return 0;
 }
 
@@ -545,6 +563,7 @@ VM_TEST(fault_kills)
 {
 	CHECK_EQ(wait_status(fork_run(fault, NULL)), SIGSEGV);
 	CHECK_EQ(wait_status(fork_run(fault, (void *)1)), SIGSEGV); /* blocked or not */
+	CHECK_EQ(wait_status(fork_run(handled_fault, NULL)), 0);
 }
 
 static int no_stack(void *arg)
@@ -601,7 +620,7 @@ VM_TEST(signal_descriptor)
 	pid = fork_run(signal_parent_later, (void *)SIGUSR1);
 	CHECK_EQ(sc(__NR_read, fd, buf, sizeof(info)), sizeof(info[0]));
 	CHECK_EQ(wait_status(pid), 0);
-	CHECK_EQ(sc(__NR_signalfd4, 0, uput(&mask, 8), 8, 0), -EBADF);
+	CHECK_EQ(sc(__NR_signalfd4, 99, uput(&mask, 8), 8, 0), -EBADF);
 }
 
 int main(void)
