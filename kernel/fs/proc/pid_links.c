@@ -3,6 +3,7 @@
 #include "proc.h"
 
 #include <linux/fcntl.h>
+#include <linux/fs.h>
 
 static struct file *exe_of(const struct pseudo_ctx *c)
 {
@@ -137,6 +138,16 @@ int pid_root_follow(const struct pseudo_ctx *c, struct path *out)
 
 /* ---- fdinfo ---- */
 
+/* Of files of the host the machine has the position. */
+static s64 position_of(const struct file *f)
+{
+	s64 pos = -ESPIPE;
+
+	if ((f->mode & FMODE_HOST) && f->handle && !(f->mode & FMODE_STREAM))
+		pos = mc_seek(f->handle, 0, SEEK_CUR);
+	return pos < 0 ? f->pos : pos;
+}
+
 int pid_fdinfo(struct seq *m, const struct pseudo_ctx *c)
 {
 	struct fdtable *files = proc_files(c);
@@ -152,7 +163,7 @@ int pid_fdinfo(struct seq *m, const struct pseudo_ctx *c)
 	}
 	flags = f->flags | (fdtable_cloexec(files, c->n) ? O_CLOEXEC : 0);
 	fdtable_put(files);
-	seq_printf(m, "pos:\t%ld\nflags:\t0%o\n", f->pos, flags);
+	seq_printf(m, "pos:\t%ld\nflags:\t0%o\n", position_of(f), flags);
 	seq_printf(m, "mnt_id:\t%d\nino:\t%lu\n", f->mnt ? f->mnt->id : 1,
 		   f->inode ? f->inode->ino : 0);
 	file_put(f);
