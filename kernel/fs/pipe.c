@@ -225,8 +225,9 @@ static s64 pipe_write(struct file *f, struct uio *u, s64 *pos)
 			continue;
 		if (u->nowait)
 			return sum ? sum : -EAGAIN;
+		/* As Linux, whose pipes have room page by page: PIPE_BUF, for however little. */
 		want = min(u->resid, (size_t)p->limit / 2);
-		err = wait_room(p, max(want, least_room(u, total, packet)));
+		err = wait_room(p, max(want, (size_t)PIPE_BUF));
 		if (err)
 			return sum ? sum : err;
 	}
