@@ -92,6 +92,11 @@ static int watch_signals(struct launch *l, struct error *err)
 {
 	sigset_t set;
 
+	/*
+	 * A reader of our output may go away: that must cost neither us nor the hypervisor the
+	 * clean-up, and the guest has to hear of it from its own kernel.
+	 */
+	signal(SIGPIPE, SIG_IGN);
 	launch_signals(&set);
 	sigaddset(&set, SIGCHLD);
 	sigprocmask(SIG_BLOCK, &set, &l->old_mask);
