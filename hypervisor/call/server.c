@@ -108,6 +108,21 @@ static struct pv_server *server_make(const struct pv_server_config *cfg)
 	return srv;
 }
 
+/*
+ * Growing the descriptor table of a process with threads makes the host kernel wait for a grace
+ * period, for milliseconds. Most containers stay below this size, which is grown to while there is
+ * one thread.
+ */
+#define EXPECTED_FDS 4096
+
+static void grow_fd_table(int some_fd)
+{
+	int fd = fcntl(some_fd, F_DUPFD_CLOEXEC, EXPECTED_FDS - 1);
+
+	if (fd >= 0)
+		close(fd);
+}
+
 int pv_server_start(struct pv_server **out, const struct pv_server_config *config)
 {
 	struct pv_server *srv = server_make(config);
@@ -118,6 +133,7 @@ int pv_server_start(struct pv_server **out, const struct pv_server_config *confi
 		return -ENOMEM;
 	srv->ring->magic = RING_MAGIC;
 	srv->ring->version = RING_VERSION;
+	grow_fd_table(config->rootfd);
 	/* Server threads take no signals: those are the process's main thread's. */
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
