@@ -4,30 +4,39 @@
 
 /* ---- fd, fdinfo: a member for each open descriptor ---- */
 
-static const struct pseudo_entry fd_link = {
-	.name = "fd", .mode = S_IFLNK | 0700, .show = pid_fd, .follow = pid_fd_follow,
+/* The link's permissions tell how the file is open: by FMODE_READ and FMODE_WRITE. */
+#define FD_LINK(bits) { .name = "fd", .mode = S_IFLNK | (bits), .show = pid_fd, .follow = pid_fd_follow }
+#define FDINFO { .name = "fdinfo", .mode = S_IFREG | 0400, .show = pid_fdinfo }
+static const struct pseudo_entry fd_links[] = {
+	FD_LINK(0), FD_LINK(0500), FD_LINK(0300), FD_LINK(0700),
 };
-static const struct pseudo_entry fdinfo_file = {
-	.name = "fdinfo", .mode = S_IFREG | 0400, .show = pid_fdinfo,
-};
+static const struct pseudo_entry fdinfo_files[] = { FDINFO, FDINFO, FDINFO, FDINFO };
+
+static int fd_child(const struct pseudo_ctx *dir, struct fdtable *files, int fd, struct pseudo_ctx *child)
+{
+	const struct pseudo_entry *kinds = dir->e->arg;
+	struct file *f = fdtable_file(files, fd);
+
+	if (!f)
+		return -ENOENT;
+	child->e = &kinds[f->mode & (FMODE_READ | FMODE_WRITE)];
+	child->n = fd;
+	file_put(f);
+	return 0;
+}
 
 static int fd_lookup(const struct pseudo_ctx *dir, const char *name, size_t len,
 		     struct pseudo_ctx *child)
 {
 	int fd = pseudo_number(name, len);
 	struct fdtable *files = fd >= 0 ? proc_files(dir) : ERR_PTR(-ENOENT);
-	struct file *f;
+	int err;
 
 	if (IS_ERR(files))
 		return (int)PTR_ERR(files);
-	f = fdtable_file(files, fd);
+	err = fd_child(dir, files, fd, child);
 	fdtable_put(files);
-	if (!f)
-		return -ENOENT;
-	file_put(f);
-	child->e = dir->e->arg;
-	child->n = fd;
-	return 0;
+	return err;
 }
 
 static bool fd_next_entry(const struct pseudo_ctx *dir, u64 *cookie, char name[64],
@@ -38,15 +47,13 @@ static bool fd_next_entry(const struct pseudo_ctx *dir, u64 *cookie, char name[6
 
 	if (IS_ERR(files))
 		return false;
-	fd = fdtable_next(files, (int)*cookie);
+	for (fd = (int)*cookie; (fd = fdtable_next(files, fd)) >= 0; fd++)
+		if (!fd_child(dir, files, fd, child))
+			break;
 	fdtable_put(files);
-	if (fd < 0)
-		return false;
 	*cookie = (u64)fd;
 	snprintf(name, 64, "%d", fd);
-	child->e = dir->e->arg;
-	child->n = fd;
-	return true;
+	return fd >= 0;
 }
 
 static const struct pseudo_dir fd_dir = { fd_lookup, fd_next_entry };
@@ -71,8 +78,8 @@ static const struct pseudo_entry attr_entries[] = {
 	MAGIC("cwd", pid_cwd),                                                                     \
 	RO("environ", 0400, pid_environ),                                                          \
 	MAGIC("exe", pid_exe),                                                                     \
-	{ .name = "fd", .mode = S_IFDIR | 0500, .dir = &fd_dir, .arg = &fd_link },                 \
-	{ .name = "fdinfo", .mode = S_IFDIR | 0555, .dir = &fd_dir, .arg = &fdinfo_file },         \
+	{ .name = "fd", .mode = S_IFDIR | 0500, .dir = &fd_dir, .arg = fd_links },                 \
+	{ .name = "fdinfo", .mode = S_IFDIR | 0555, .dir = &fd_dir, .arg = fdinfo_files },         \
 	RO("gid_map", 0444, pid_idmap),                                                            \
 	RO("io", 0400, pid_io),                                                                    \
 	RO("limits", 0444, pid_limits),                                                            \

@@ -5,6 +5,9 @@
 #include "fs.h"
 #include "sched.h"
 
+/* Provided by the terminals: device number as in stat, and foreground process group. tasklist_lock held. */
+void tty_numbers(struct tty *tty, int *dev, int *pgrp) __attribute__((weak));
+
 static char state_of(const struct process *p, const struct task *t)
 {
 	if (!t || p->state == TASK_ZOMBIE || t->state == TASK_ZOMBIE)
@@ -68,8 +71,9 @@ static void take_process(struct snap *s, struct process *p)
 	s->ppid = p->parent ? p->parent->pid : 0;
 	s->pgrp = p->pgrp ? p->pgrp->id : 0;
 	s->sid = p->session ? p->session->id : 0;
-	s->tty_nr = 0;
 	s->tpgid = -1;
+	if (p->tty && tty_numbers)
+		tty_numbers(p->tty, &s->tty_nr, &s->tpgid);
 	s->nthreads = p->nthreads;
 	s->exit_signal = p->exit_signal;
 	s->exit_code = p->exit_code;
