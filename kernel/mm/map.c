@@ -112,10 +112,7 @@ static int prepare_file(struct vma *v)
 		return ret;
 	if (!f->ops || !f->ops->mmap || v->flags & MAP_GROWSDOWN)
 		return f->ops && f->ops->mmap ? -EINVAL : -ENODEV;
-	ret = f->ops->mmap(f, v);
-	if (ret)
-		return ret;
-	return v->file && !v->file->handle ? -ENODEV : 0;
+	return f->ops->mmap(f, v);
 }
 
 static int check_type(u32 flags, bool file)

@@ -69,11 +69,12 @@ int vma_reserve(struct mm *mm, u32 extra)
 
 	if (want <= mm->room)
 		return 0;
-	more = krealloc(mm->vmas, max(want, mm->room * 2) * sizeof(struct vma));
+	want = max(want, mm->room * 2);
+	more = krealloc(mm->vmas, want * sizeof(struct vma));
 	if (!more)
 		return -ENOMEM;
 	mm->vmas = more;
-	mm->room = (u32)(ksize(more) / sizeof(struct vma));
+	mm->room = want;
 	return 0;
 }
 
