@@ -42,6 +42,8 @@ static inline struct stub_thread *stub_of(struct task *t)
 	return (struct stub_thread *)mc_of(t)->opaque[0];
 }
 struct stub_thread *stub_self(void);
+/* Run what the kernel has made of the registers (handlers, a restart) until rip is `back` again. */
+void stub_return_to(struct stub_thread *t, uaddr_t back);
 struct task *stub_first_task(size_t size);
 /* Sleep until woken, kicked, the deadline, or one of fds is ready (poll's result in revents). */
 int stub_wait(struct pollfd *fds, int n, u64 deadline, bool interruptible);

@@ -87,6 +87,7 @@ static void user_exit(int code)
 static void *thread_main(void *arg)
 {
 	struct stub_thread *s = arg;
+	uaddr_t start = s->regs.rip;
 
 	self = s;
 	__atomic_store_n(&s->host_tid, (u32)gettid(), __ATOMIC_RELAXED);
@@ -95,6 +96,7 @@ static void *thread_main(void *arg)
 	kernel_task_start(s->task);
 	while (mc_of(s->task)->work)
 		kernel_user_work(&s->regs);
+	stub_return_to(s, start); /* a signal may have come before its first instruction */
 	user_exit(s->fn ? s->fn(s->arg) : 0);
 	return NULL;
 }

@@ -97,12 +97,9 @@ static void run_handler(struct stub_thread *t)
 	enter_kernel(t);
 }
 
-/* One call may take several: a restart, handlers on the way, each of which makes calls of its own. */
-static long run(struct stub_thread *t)
+/* Until user mode is back where it was: restarts, and handlers, each of which makes calls of its own. */
+void stub_return_to(struct stub_thread *t, uaddr_t back)
 {
-	uaddr_t back = t->regs.rip;
-
-	enter_kernel(t);
 	while (t->regs.rip != back) {
 		if (t->regs.rip == back - SYSCALL_INSN) {
 			t->regs.rip = back;
@@ -111,6 +108,14 @@ static long run(struct stub_thread *t)
 			run_handler(t);
 		}
 	}
+}
+
+static long run(struct stub_thread *t)
+{
+	uaddr_t back = t->regs.rip;
+
+	enter_kernel(t);
+	stub_return_to(t, back);
 	return (long)t->regs.rax;
 }
 

@@ -428,7 +428,7 @@ static int kill_init(void *arg)
 
 static void init_immune_vm(void)
 {
-	handle(SIGUSR1, on_signal, 0);
+	handle(SIGUSR1, on_signal, SA_RESTART);
 	CHECK_EQ(wait_status(fork_run(kill_init, NULL)), 0);
 	EVENTUALLY(HITS == 1);
 	send_signal_init(SIGTERM); /* no handler: as from a parent namespace, dropped */
