@@ -175,7 +175,10 @@ int mc_fstat(u32 handle, struct stat *st); /* asm/stat.h, kernel memory */
 /* Connected sockets. flags MSG_*. addr (kernel memory, may be NULL): the sender's, *addr_len in and out. */
 s64 mc_send(u32 handle, const struct mc_iovec *iov, int n, int flags);
 s64 mc_recv(u32 handle, const struct mc_iovec *iov, int n, int flags, void *addr, u32 *addr_len);
-/* Wait for readiness of handles (fds[i].fd holds the handle) or unpark. Number ready, 0 = unparked or deadline, -EINTR if kicked. */
+/*
+ * Wait for readiness of handles (fds[i].fd holds the handle) or unpark. Number ready, 0 = unparked or deadline, -EINTR if
+ * kicked. Deadline 0 only looks: it neither takes the token of an unpark nor is it interrupted.
+ */
 int mc_poll(struct pollfd *fds, int n, u64 deadline);
 /* Watches: scalable sets of handles (epoll on pv). `data` comes back with the events. */
 struct mc_event {
