@@ -5,8 +5,8 @@
 #include "fs.h"
 #include "sched.h"
 
-/* Provided by the terminals: device number as in stat, and foreground process group. tasklist_lock held. */
-void tty_numbers(struct tty *tty, int *dev, int *pgrp) __attribute__((weak));
+/* For a kernel without terminals; theirs takes its place. */
+void __attribute__((weak)) tty_numbers(struct tty *tty, int *dev, int *pgrp) {}
 
 static char state_of(const struct process *p, const struct task *t)
 {
@@ -72,7 +72,7 @@ static void take_process(struct snap *s, struct process *p)
 	s->pgrp = p->pgrp ? p->pgrp->id : 0;
 	s->sid = p->session ? p->session->id : 0;
 	s->tpgid = -1;
-	if (p->tty && tty_numbers)
+	if (p->tty)
 		tty_numbers(p->tty, &s->tty_nr, &s->tpgid);
 	s->nthreads = p->nthreads;
 	s->exit_signal = p->exit_signal;
