@@ -47,7 +47,8 @@ static int set_log_format(struct globals *g, const char *format, struct error *e
 {
 	g->log_json = !strcmp(format, "json");
 	if (!g->log_json && strcmp(format, "text"))
-		return error_set(err, EINVAL, "--log-format: '%s' is neither text nor json", format);
+		return error_set(err, EINVAL, "--log-format: '%s' is neither text nor json",
+				 format);
 	return 0;
 }
 

@@ -72,7 +72,7 @@ struct container {
 	struct container_paths masked;
 	struct container_paths readonly;
 	int rootfd;         /* O_PATH on "/" */
-	int procfd;         /* a private procfs of the hypervisor's pid namespace, mounted nowhere */
+	int procfd;         /* a procfs of the hypervisor's pid namespace, mounted nowhere */
 	int infofd;         /* the same with the host's own files (meminfo, sys/net), read-only */
 	int memcg_fd;       /* O_PATH of the cgroup that memory is charged to; or -1 */
 	struct cgroup_tree cgroups; /* the host's hierarchies, for container_leave() */

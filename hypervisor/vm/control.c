@@ -82,9 +82,9 @@ static json_t *syscalls(const struct vm_counters *c)
 		json_int_t missing = (json_int_t)c->missing[nr];
 
 		if (local || proxied || missing)
-			json_array_append_new(calls, json_pack("{sisIsIsI}", "nr", nr, "local", local,
-							       "proxied", proxied, "missing",
-							       missing));
+			json_array_append_new(calls,
+					      json_pack("{sisIsIsI}", "nr", nr, "local", local,
+							"proxied", proxied, "missing", missing));
 	}
 	return json_pack("{sosIsI}", "calls", calls, "hostCalls", (json_int_t)c->host_calls,
 			 "pvCalls", (json_int_t)c->pv_calls);

@@ -111,7 +111,8 @@ static int refuse_proc(int fd, struct error *err)
 	if (fstatfs(fd, &fs))
 		return error_errno(err, errno, "source");
 	if (fs.f_type == PROC_SUPER_MAGIC)
-		return error_set(err, ENOTSUP, "source: the host's /proc can't be given to a guest");
+		return error_set(err, ENOTSUP,
+				 "source: the host's /proc can't be given to a guest");
 	return 0;
 }
 
@@ -163,7 +164,8 @@ static int prepare_mount(struct mount_plan *plan, size_t i, struct error *err)
 		type = mount_type_find(m->type);
 		if (type && type->refused)
 			return error_set(err, ENOTSUP,
-					 "type: file system '%s' can't be given to a guest", m->type);
+					 "type: file system '%s' can't be given to a guest",
+					 m->type);
 		if (type)
 			return 0;
 		ret = mounts_new_fs(m->type, m->source, o->data, o->set, err);

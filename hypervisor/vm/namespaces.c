@@ -58,7 +58,8 @@ static int set_names(const struct oci_spec *spec, struct error *err)
 	}
 	if (domain && domain[0]) {
 		if (!own)
-			return error_set(err, EINVAL, "domainname: needs a uts namespace of its own");
+			return error_set(err, EINVAL,
+					 "domainname: needs a uts namespace of its own");
 		if (setdomainname(domain, strlen(domain)))
 			return error_errno(err, errno, "domainname: '%s'", domain);
 	}

@@ -70,5 +70,6 @@ int throwaway_overlay(const char *lower, unsigned int number, struct error *err)
 	if (ret)
 		return error_errno(err, -ret, "cannot put a writable layer over %s", lower);
 	ret = fsmount(fs, FSMOUNT_CLOEXEC, MOUNT_ATTR_NODEV);
-	return ret < 0 ? error_errno(err, errno, "cannot put a writable layer over %s", lower) : ret;
+	return ret < 0 ? error_errno(err, errno, "cannot put a writable layer over %s", lower)
+		       : ret;
 }

@@ -36,8 +36,8 @@ static int connect_to(const char *root, const char *id, struct error *err)
 	snprintf(path, sizeof(path), "%s/%s", root, id);
 	dir = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (dir < 0)
-		return errno == ENOENT ? error_set(err, ENOENT, "container does not exist: %s", id) :
-					 error_errno(err, errno, "%s", path);
+		return errno == ENOENT ? error_set(err, ENOENT, "container does not exist: %s", id)
+				       : error_errno(err, errno, "%s", path);
 	snprintf(addr.sun_path, sizeof(addr.sun_path), "/proc/self/fd/%d/" CONTROL_SOCKET, dir);
 	if (fd < 0 || connect(fd, (struct sockaddr *)&addr, sizeof(addr)))
 		return error_errno(err, errno, "container not running: %s", id);
@@ -84,8 +84,10 @@ static void print_syscalls(json_t *reply)
 	printf("%-24s %12lld %12lld %12lld\n", "all", sum[0], sum[1], sum[2]);
 	calls = sum[0] + sum[1] + sum[2];
 	printf("\nhost calls: %lld (%.2f per guest call)\nPV calls: %lld (%.2f per guest call)\n",
-	       number(reply, "hostCalls"), calls ? (double)number(reply, "hostCalls") / (double)calls : 0,
-	       number(reply, "pvCalls"), calls ? (double)number(reply, "pvCalls") / (double)calls : 0);
+	       number(reply, "hostCalls"),
+	       calls ? (double)number(reply, "hostCalls") / (double)calls : 0,
+	       number(reply, "pvCalls"),
+	       calls ? (double)number(reply, "pvCalls") / (double)calls : 0);
 }
 
 static int debug_syscalls(const struct globals *globals, const char *id, struct error *err)

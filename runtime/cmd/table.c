@@ -15,12 +15,11 @@ const struct command commands[] = {
 	  "      --no-new-keyring    accepted: guests never see the host's keyrings\n",
 	  cmd_run },
 	{ "do", "[--] COMMAND [ARG...]",
-	  "run a command on the host's own files, under a throw-away writable layer", "",
-	  cmd_do },
+	  "run a command on the host's own files, under a throw-away writable layer", "", cmd_do },
 	{ "spec", "[OPTIONS]", "write a config.json to start from",
 	  "  -b, --bundle DIR  where to write it (default: the current folder)\n", cmd_spec },
-	{ "debug", "syscalls ID", "show which system calls a container made, and who served them", "",
-	  cmd_debug },
+	{ "debug", "syscalls ID", "show which system calls a container made, and who served them",
+	  "", cmd_debug },
 	{ "help", "[COMMAND]", "show how to use a command", "", cmd_help },
 	{ 0 },
 };
@@ -64,8 +63,8 @@ int cmd_check_args(int argc, char **argv, int min, int max, struct error *err)
 	int n = argc - optind;
 
 	if (n < min)
-		return error_set(err, EINVAL, "%s: too few arguments; see callgate help %s", argv[0],
-				 argv[0]);
+		return error_set(err, EINVAL, "%s: too few arguments; see callgate help %s",
+				 argv[0], argv[0]);
 	if (n > max)
 		return error_set(err, EINVAL, "%s: unexpected argument '%s'", argv[0],
 				 argv[optind + max]);

@@ -39,7 +39,8 @@ static int open_console(struct launch *l, struct error *err)
 {
 	if (!l->spec->process.terminal) {
 		if (l->console_socket)
-			return error_set(err, EINVAL, "--console-socket: the container has no terminal");
+			return error_set(err, EINVAL,
+					 "--console-socket: the container has no terminal");
 		return 0;
 	}
 	if (l->detach && !l->console_socket)

@@ -100,8 +100,10 @@ static int result(const struct watch *w, struct error *err)
 	if (WIFSIGNALED(w->wait_status))
 		return killed_error(l, WTERMSIG(w->wait_status), err);
 	if (!l->ready)
-		return error_set(err, EIO, "container %s: its hypervisor ended with status %d before "
-				 "anything ran in it", l->spec->id, WEXITSTATUS(w->wait_status));
+		return error_set(err, EIO,
+				 "container %s: its hypervisor ended with status %d before "
+				 "anything ran in it",
+				 l->spec->id, WEXITSTATUS(w->wait_status));
 	return WEXITSTATUS(w->wait_status);
 }
 

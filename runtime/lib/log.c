@@ -37,7 +37,8 @@ static char *format_line(const char *text)
 	line = json_pack("{ssssss}", "level", "error", "msg", text, "time", when);
 	if (!line)
 		/* the text is not UTF-8 */
-		line = json_pack("{ssssss}", "level", "error", "msg", "unprintable error", "time", when);
+		line = json_pack("{ssssss}", "level", "error", "msg", "unprintable error", "time",
+				 when);
 	if (log_config.json) {
 		out = json_dumps(line, JSON_COMPACT);
 	} else {

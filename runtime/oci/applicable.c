@@ -32,7 +32,8 @@ static int refuse_first(const struct refusal *list, size_t n, struct error *err)
 static int check_process(const struct oci_process *p, struct error *err)
 {
 	const struct refusal list[] = {
-		{ p->apparmor_profile && p->apparmor_profile[0], "process.apparmorProfile", NOT_YET },
+		{ p->apparmor_profile && p->apparmor_profile[0], "process.apparmorProfile",
+		  NOT_YET },
 		{ p->selinux_label && p->selinux_label[0], "process.selinuxLabel", NOT_YET },
 		{ p->scheduler, "process.scheduler", NOT_YET },
 		{ p->io_priority, "process.ioPriority", NOT_YET },
@@ -45,7 +46,8 @@ static int check_namespaces(const struct oci_namespace *ns, struct error *err)
 {
 	const struct refusal list[] = {
 		{ !ns[OCI_NS_MOUNT].present, "linux.namespaces", "a mount namespace is required" },
-		{ ns[OCI_NS_MOUNT].path, "linux.namespaces: mount", "joining one is not supported" },
+		{ ns[OCI_NS_MOUNT].path, "linux.namespaces: mount",
+		  "joining one is not supported" },
 		{ !ns[OCI_NS_PID].present, "linux.namespaces: pid",
 		  "the host's processes can't be shared with a guest kernel" },
 		{ ns[OCI_NS_PID].path, "linux.namespaces: pid",
@@ -84,7 +86,8 @@ static int check_sysctl(const struct oci_linux *l, struct error *err)
 			return error_set(err, ENOTSUP, "linux.sysctl.%s: %s", key, NOT_YET);
 		if (!l->namespaces[OCI_NS_NETWORK].present)
 			return error_set(err, EINVAL,
-					 "linux.sysctl.%s: needs a network namespace of its own", key);
+					 "linux.sysctl.%s: needs a network namespace of its own",
+					 key);
 	}
 	return 0;
 }
@@ -92,8 +95,9 @@ static int check_sysctl(const struct oci_linux *l, struct error *err)
 /* The guest's /dev has the devices the specification promises, and no others. */
 static int check_devices(const struct oci_linux *l, struct error *err)
 {
-	static const char *const there[] = { "/dev/null",    "/dev/zero", "/dev/full", "/dev/random",
-					     "/dev/urandom", "/dev/tty",  "/dev/ptmx" };
+	static const char *const there[] = { "/dev/null",   "/dev/zero",    "/dev/full",
+					     "/dev/random", "/dev/urandom", "/dev/tty",
+					     "/dev/ptmx" };
 
 	for (size_t i = 0; i < l->n_devices; i++) {
 		size_t k = 0;

@@ -43,16 +43,18 @@ struct json_field {
 	size_t count;
 	size_t size;
 	const struct json_field *sub;
-	/* base: the structure the table is for; also run after an element's table, if both are given */
+	/* base: what the table is for. With a table as well: run after it, on each element. */
 	int (*parse)(const struct json_at *at, void *base, struct arena *arena, struct error *err);
 };
 
 #define JSON_FIELD(type, member, key, what) \
 	{ .name = (key), .kind = JSON_KIND_##what, .offset = offsetof(type, member) }
 #define JSON_NEEDED(type, member, key, what) \
-	{ .name = (key), .kind = JSON_KIND_##what, .offset = offsetof(type, member), .required = true }
+	{ .name = (key), .kind = JSON_KIND_##what, .offset = offsetof(type, member), \
+	  .required = true }
 #define JSON_OBJECT(type, member, key, table) \
-	{ .name = (key), .kind = JSON_KIND_OBJECT, .offset = offsetof(type, member), .sub = (table) }
+	{ .name = (key), .kind = JSON_KIND_OBJECT, .offset = offsetof(type, member), \
+	  .sub = (table) }
 #define JSON_POINTER(type, member, key, table)                                              \
 	{ .name = (key), .kind = JSON_KIND_POINTER, .offset = offsetof(type, member),       \
 	  .size = sizeof(*((type *)0)->member), .sub = (table) }

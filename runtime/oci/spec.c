@@ -84,7 +84,8 @@ static int resolve_paths(struct oci_spec *spec, struct error *err)
 		bool bind = oci_mount_is_bind(m);
 
 		if (!bind && !m->type)
-			return error_set(err, EINVAL, "mounts[%zu].type: this property is required", i);
+			return error_set(err, EINVAL, "mounts[%zu].type: this property is required",
+					 i);
 		if (!bind)
 			continue;
 		if (!m->source || !m->source[0])

@@ -265,7 +265,8 @@ static void test_cgroup_settings(void **state)
 	assert_string_equal(setting(&s, "cpu.max"), "50000 100000");
 	res.memory.swap.v = 50;
 	assert_int_equal(cgroup_settings(&res, true, &s, &err), -EINVAL);
-	assert_string_equal(err.text, "linux.resources.memory.swap: must not be below memory.limit");
+	assert_string_equal(err.text,
+			    "linux.resources.memory.swap: must not be below memory.limit");
 }
 
 int main(void)

@@ -84,7 +84,8 @@ static void test_default(void **state)
 static void test_process(void **state)
 {
 	struct oci_spec *spec = good(
-		"{\"ociVersion\":\"1.2.0\",\"root\":{\"path\":\"/r\"},\"process\":{\"cwd\":\"/tmp\","
+		"{\"ociVersion\":\"1.2.0\",\"root\":{\"path\":\"/r\"},"
+		"\"process\":{\"cwd\":\"/tmp\","
 		"\"args\":[\"a\",\"b\"],\"env\":null,\"user\":{\"uid\":1,\"gid\":2,\"umask\":18,"
 		"\"additionalGids\":[3,4]},\"capabilities\":{\"ambient\":[\"CAP_BPF\",\"CAP_NEW\"],"
 		"\"bounding\":[\"CAP_NEW\"]},\"oomScoreAdj\":-5,"
@@ -126,11 +127,15 @@ static void test_linux(void **state)
 	struct oci_spec *spec = good(
 		HEAD "," PROCESS ",\"mounts\":[{\"destination\":\"x\",\"source\":\"data\","
 		"\"options\":[\"rbind\"]}],\"linux\":{\"namespaces\":[{\"type\":\"pid\"},"
-		"{\"type\":\"network\",\"path\":\"/run/netns/x\"},{\"type\":\"ipc\",\"path\":\"\"}],"
-		"\"rootfsPropagation\":\"rshared\",\"devices\":[{\"path\":\"/dev/fuse\",\"type\":\"c\","
+		"{\"type\":\"network\",\"path\":\"/run/netns/x\"},{\"type\":\"ipc\","
+		"\"path\":\"\"}],"
+		"\"rootfsPropagation\":\"rshared\",\"devices\":[{\"path\":\"/dev/fuse\","
+		"\"type\":\"c\","
 		"\"major\":10,\"minor\":229,\"fileMode\":33206}],\"seccomp\":{\"defaultAction\":"
-		"\"SCMP_ACT_ERRNO\",\"syscalls\":[{\"names\":[\"read\"],\"action\":\"SCMP_ACT_ALLOW\","
-		"\"args\":[{\"index\":0,\"value\":18446744073709551615,\"op\":\"SCMP_CMP_EQ\"}]}]}}}");
+		"\"SCMP_ACT_ERRNO\",\"syscalls\":[{\"names\":[\"read\"],"
+		"\"action\":\"SCMP_ACT_ALLOW\","
+		"\"args\":[{\"index\":0,\"value\":18446744073709551615,"
+		"\"op\":\"SCMP_CMP_EQ\"}]}]}}}");
 
 	assert_string_equal(spec->linux_.namespaces[OCI_NS_NETWORK].path, "/run/netns/x");
 	assert_true(spec->linux_.namespaces[OCI_NS_IPC].present);
@@ -174,9 +179,12 @@ static void test_bad_process(void **state)
 	bad(HEAD ",\"process\":{\"cwd\":\"/\",\"args\":[\"a\"],\"terminal\":1}}",
 	    "process.terminal: expected true or false");
 	bad(HEAD ",\"process\":{\"cwd\":\"/\",\"args\":[\"a\"],\"rlimits\":[{\"type\":\"RLIMIT_X\","
-	    "\"soft\":1,\"hard\":1}]}}", "process.rlimits[0].type: unknown resource limit 'RLIMIT_X'");
-	bad(HEAD ",\"process\":{\"cwd\":\"/\",\"args\":[\"a\"],\"rlimits\":[{\"type\":\"RLIMIT_AS\","
-	    "\"soft\":2,\"hard\":1}]}}", "process.rlimits[0]: the soft limit is above the hard limit");
+	    "\"soft\":1,\"hard\":1}]}}",
+	    "process.rlimits[0].type: unknown resource limit 'RLIMIT_X'");
+	bad(HEAD ",\"process\":{\"cwd\":\"/\",\"args\":[\"a\"],"
+	    "\"rlimits\":[{\"type\":\"RLIMIT_AS\","
+	    "\"soft\":2,\"hard\":1}]}}",
+	    "process.rlimits[0]: the soft limit is above the hard limit");
 	bad(HEAD ",\"process\":{\"cwd\":\"/\",\"args\":[\"a\"],\"oomScoreAdj\":1.5}}",
 	    "process.oomScoreAdj: expected an integer");
 }
@@ -213,14 +221,16 @@ static void test_not_applicable(void **state)
 	refused(HEAD "," PROCESS ",\"vm\":{}}", "vm: this section is of another platform");
 	refused(HEAD "," PROCESS ",\"linux\":{" NS ",\"intelRdt\":{\"closID\":\"x\"}}}",
 		"linux.intelRdt: not supported yet");
-	refused(HEAD "," PROCESS ",\"linux\":{" NS ",\"devices\":[{\"path\":\"/dev/null\",\"type\":\"c\"},"
+	refused(HEAD "," PROCESS ",\"linux\":{" NS ",\"devices\":[{\"path\":\"/dev/null\","
+		"\"type\":\"c\"},"
 		"{\"path\":\"/dev/fuse\",\"type\":\"c\"}]}}",
 		"linux.devices[1]: /dev/fuse: not supported yet");
 	refused(HEAD "," PROCESS ",\"linux\":{" NS ",\"sysctl\":{\"kernel.shmmax\":\"1\"}}}",
 		"linux.sysctl.kernel.shmmax: not supported yet");
 	refused(HEAD "," PROCESS ",\"linux\":{" NS ",\"resources\":{\"blockIO\":{\"weight\":10}}}}",
 		"linux.resources.blockIO: not supported yet");
-	refused(HEAD "," PROCESS ",\"hooks\":{\"prestart\":[{\"path\":\"/x\"}]},\"linux\":{" NS "}}",
+	refused(HEAD "," PROCESS ",\"hooks\":{\"prestart\":[{\"path\":\"/x\"}]},"
+		"\"linux\":{" NS "}}",
 		"hooks.prestart: not supported yet");
 	refused(HEAD "," PROCESS ",\"linux\":{\"namespaces\":[{\"type\":\"mount\"}]}}",
 		"linux.namespaces: pid: the host's processes can't be shared with a guest kernel");
