@@ -24,6 +24,8 @@
 #define KDATA_MAX 0x10000000         /* 256 MiB */
 #define KHEAP_BASE 0x7ff110000000    /* kernel heap: the same shared memory object */
 #define KHEAP_MAX 0x80000000         /* 2 GiB */
+#define KARENA_BASE 0x7ff190000000   /* the machine's own: task blocks, handle tables; the same object */
+#define KARENA_MAX 0x10000000        /* 256 MiB */
 #define KRING_BASE 0x7ff1a0000000    /* ring.h: shared with the hypervisor */
 #define KPRIV_BASE 0x7ff1b0000000    /* private to the host process, copied by fork */
 #define KPRIV_SIZE 0x800000          /* 8 MiB, touched lazily */

@@ -22,8 +22,8 @@
  * A path of length 0 is the object `dir` itself (with PV_AT_EMPTY, and in PV_OPEN, which opens it anew
  * as /proc/self/fd/N would, and in PV_PATHOF). Modes come with the umask applied.
  *
- * Sockets are always O_NONBLOCK on the host, donated copies too: the guest kernel implements
- * blocking by waiting for readiness.
+ * Donated sockets block, so that waiting for data costs the guest one host call; it passes MSG_DONTWAIT
+ * for guest sockets that do not block. Listening sockets do not block on the host.
  */
 #ifndef CALLGATE_PVCALL_H
 #define CALLGATE_PVCALL_H

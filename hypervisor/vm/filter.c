@@ -40,7 +40,7 @@ struct hypercall {
 #define BITS(n, m) { CHECK_BITS, n, m }
 #define SET(n, m) { CHECK_SET, n, m }
 #define USER(n) { CHECK_BELOW_HI, n, HI(USER_END) }
-#define LEN(n) { CHECK_BELOW_HI, n, HI(USER_MAX_LEN) }
+#define LEN(n) { CHECK_BELOW_HI, n, HI(USER_MAX_LEN) + 1 }
 #define LEN32(n) { CHECK_HI, n, 0 }
 #define KWIN(n) { CHECK_HI, n, HI(KWIN_BASE) }
 #define FD(n) { CHECK_FD, n, KFD_DONATED }
@@ -58,7 +58,7 @@ static const struct hypercall table[] = {
 _Static_assert(HI(USER_END) << 32 == USER_END && HI(USER_MAX_LEN) << 32 == USER_MAX_LEN,
 	       "the filter compares upper halves");
 _Static_assert(HI(KWIN_BASE) == HI(KWIN_END - 1), "the window is one upper half");
-_Static_assert(USER_END + USER_MAX_LEN <= KTEXT_BASE, "a range that starts in the user half can reach the kernel");
+_Static_assert(USER_END + USER_MAX_LEN + (1ULL << 32) <= KTEXT_BASE, "a range that starts in the user half can reach the kernel");
 
 unsigned int filter_table_size(void) { return TABLE_SIZE; }
 

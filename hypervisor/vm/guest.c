@@ -58,7 +58,7 @@ int guest_make_memory(struct guest *g, struct error *err)
 	int chan[2];
 	void *ring;
 
-	g->mem_fd = shared_memory("callgate-guest", KDATA_MAX + KHEAP_MAX, err);
+	g->mem_fd = shared_memory("callgate-guest", KDATA_MAX + KHEAP_MAX + KARENA_MAX, err);
 	g->ring_fd = g->mem_fd < 0 ? -1 : shared_memory("callgate-ring", RING_SIZE, err);
 	if (g->ring_fd < 0)
 		return -err->code;

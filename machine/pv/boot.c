@@ -78,7 +78,7 @@ static void seed_data(void)
 
 static void attach_memory(void)
 {
-	map_at(KDATA_BASE, KDATA_MAX + KHEAP_MAX, MAP_SHARED, KFD_MEM);
+	map_at(KDATA_BASE, KDATA_MAX + KHEAP_MAX + KARENA_MAX, MAP_SHARED, KFD_MEM);
 	map_at(KRING_BASE, RING_SIZE, MAP_SHARED, KFD_RING);
 	map_at(KPRIV_BASE, KPRIV_SIZE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1);
 }

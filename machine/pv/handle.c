@@ -20,8 +20,8 @@ static void tables_init(void)
 	if (generation)
 		return;
 	/* The heap is sparse: only what is used is touched. */
-	generation = mc_heap_grow(MAX_HANDLES * sizeof(u32));
-	used_map = mc_heap_grow(MAX_HANDLES / 8);
+	generation = pv_arena_alloc(MAX_HANDLES * sizeof(u32));
+	used_map = pv_arena_alloc(MAX_HANDLES / 8);
 	BUG_ON(!generation || !used_map);
 }
 

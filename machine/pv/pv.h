@@ -140,6 +140,8 @@ bool pv_patched_in(uaddr_t addr, u64 len);
 void pv_clock_setup(u64 vdso);
 /* fpu.c */
 void pv_fpu_setup(void);
+/* Zeroed memory of the machine's own, page granular, never given back; NULL: exhausted. */
+void *pv_arena_alloc(size_t len);
 int pv_futex_wait(u32 *word, u32 val, u64 deadline, bool intr);
 /* exception table lookup: fixup address or 0 */
 u64 pv_extable_find(u64 rip);

@@ -188,14 +188,19 @@ void mc_panic(const char *text)
 const void *mc_boot_info(void) { return BOOT; }
 struct guest_counters *mc_counters(void) { return COUNTERS; }
 
-void *mc_heap_grow(size_t len)
+static void *take(u64 *used, size_t len, u64 base, u64 limit)
 {
-	static u64 used __attribute__((section(".data.hot")));
-	u64 old = __atomic_fetch_add(&used, len, __ATOMIC_RELAXED);
+	u64 old = __atomic_fetch_add(used, len, __ATOMIC_RELAXED);
 
-	if (old + len > KHEAP_MAX) {
-		__atomic_fetch_sub(&used, len, __ATOMIC_RELAXED);
+	if (old + len > limit) {
+		__atomic_fetch_sub(used, len, __ATOMIC_RELAXED);
 		return NULL;
 	}
-	return (void *)(KHEAP_BASE + old);
+	return (void *)(base + old);
 }
+
+static u64 heap_used __attribute__((section(".data.hot")));
+static u64 arena_used __attribute__((section(".data.hot")));
+
+void *mc_heap_grow(size_t len) { return take(&heap_used, len, KHEAP_BASE, KHEAP_MAX); }
+void *pv_arena_alloc(size_t len) { return take(&arena_used, len, KARENA_BASE, KARENA_MAX); }

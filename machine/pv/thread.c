@@ -18,8 +18,6 @@ static struct mutex free_lock __attribute__((section(".data.hot")));
 static struct pv_thread *kthread_queue __attribute__((section(".data.hot")));
 static struct pv_thread *vm0_thread __attribute__((section(".data.hot")));
 static u32 vm0_live = 2; /* vm0 and its kernel threads never end */
-/* Heap space for blocks, taken in larger pieces so that blocks are aligned and dense. */
-static u64 block_next, block_end;
 
 static struct pv_thread *block_recycle(void)
 {
@@ -36,20 +34,8 @@ static struct pv_thread *block_recycle(void)
 
 static struct pv_thread *block_new(void)
 {
-	u64 p;
-
-	if (block_next == block_end) {
-		u64 len = 16 * TBLOCK_SIZE;
-
-		p = (u64)mc_heap_grow(len + TBLOCK_SIZE);
-		if (!p)
-			return NULL;
-		block_next = (p + TBLOCK_SIZE - 1) & ~(TBLOCK_SIZE - 1ULL);
-		block_end = block_next + len;
-	}
-	p = block_next;
-	block_next += TBLOCK_SIZE;
-	return (struct pv_thread *)p;
+	/* Everything in the arena is a multiple of a block: so blocks are aligned. */
+	return pv_arena_alloc(TBLOCK_SIZE);
 }
 
 struct task *mc_task_alloc(size_t size)
