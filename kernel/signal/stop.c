@@ -93,7 +93,7 @@ bool pgrp_orphaned(struct pgrp *g, struct process *except)
 	list_for_each(p, &g->members, pgrp_node) {
 		struct process *parent = p->parent;
 
-		if (p == except || p->state == TASK_ZOMBIE || !parent || parent == init_process)
+		if (p == except || p->state == TASK_ZOMBIE || !parent)
 			continue;
 		if (parent->pgrp != g && parent->session == p->session)
 			return false;
