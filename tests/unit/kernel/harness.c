@@ -58,8 +58,13 @@ uaddr_t ualloc(size_t size)
 uaddr_t uput(const void *p, size_t n)
 {
 	static __thread uaddr_t at, end;
+	static __thread u64 space;
 	size_t room = (n + 15) & ~15UL;
 
+	if (space != current->mm->id) { /* after exec; after fork the copy would do, but who knows */
+		space = current->mm->id;
+		at = end = 0;
+	}
 	if (at + room > end) {
 		size_t size = room > 65536 ? room : 65536;
 
