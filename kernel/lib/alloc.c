@@ -102,6 +102,8 @@ static void *slab_take(struct page_info *s, char *base, u32 size)
 	if (!s->free) {
 		p = (void *)(base + s->carved);
 		s->carved += (u16)size;
+		poison_none(p, size);
+		p->mark = 0; /* the page may have held free pieces of another size */
 		return p;
 	}
 	p = (void *)(base + s->free - 1);

@@ -21,13 +21,14 @@ static void release_parts(struct task *t)
 	struct fs_ctx *fs = t->fs;
 	struct mm *mm = t->mm;
 
-	fdtable_put(files);
-	fs_ctx_put(fs);
+	/* First out of sight: /proc takes references of what it finds here. */
 	mutex_lock(&tasklist_lock);
 	t->files = NULL;
 	t->fs = NULL;
 	t->mm = NULL;
 	mutex_unlock(&tasklist_lock);
+	fdtable_put(files);
+	fs_ctx_put(fs);
 	mm_put(mm);
 }
 
@@ -95,6 +96,7 @@ static int why_of(int status)
 static void process_exit(struct process *p)
 {
 	p->state = TASK_ZOMBIE;
+	waitq_wake_all(&p->pidfd_wait, 0);
 	reparent_children(p);
 	reap_dead(init_process);
 	orphan_check(p);
