@@ -179,14 +179,14 @@ static int copy_range(struct call *c)
 	return n < 0 ? -errno : (int)n;
 }
 
-/* Only streams can block, and may: reading a file counts as prompt. */
+/* Only streams and sockets can block, and may: reading a file counts as prompt. */
 static int decode_transfer(struct call *c)
 {
 	int ret = decode_data(c);
 
 	if (ret < 0)
 		return ret;
-	c->blocks = c->h->kind == HANDLE_STREAM;
+	c->blocks = c->h->kind == HANDLE_STREAM || c->h->kind == HANDLE_SOCKET;
 	return decode_len(c, c->req.u.handle.len);
 }
 
@@ -194,7 +194,7 @@ static bool is_ready(struct call *c, short events)
 {
 	struct pollfd p = { .fd = c->h->fd, .events = events };
 
-	return c->h->kind != HANDLE_STREAM || poll(&p, 1, 0) != 0;
+	return !c->blocks || poll(&p, 1, 0) != 0;
 }
 
 static int read_(struct call *c)

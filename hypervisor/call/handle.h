@@ -34,6 +34,8 @@ struct pv_handle {
 	int fd;
 	enum handle_kind kind;
 	bool connected; /* a stream socket which may need a FIN at release */
+	bool lingers;   /* SO_LINGER was set: close may wait */
+	bool reset;     /* ... to zero: close sends a reset */
 	bool flocked, locked; /* flock or OFD locks were taken through it */
 };
 

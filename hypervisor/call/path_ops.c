@@ -237,15 +237,19 @@ static int path_truncate(struct call *c)
 {
 	bool itself = (c->req.u.path.flags & PV_AT_EMPTY) && !c->path[0][0];
 	s64 len = c->req.u.path.arg;
-	int ret, fd;
+	struct object o;
+	int ret;
 
 	if (itself)
 		return ftruncate(c->dirfd[0], len) < 0 ? -errno : 0;
-	fd = open_in(c->dirfd[0], c->path[0], O_WRONLY | O_NONBLOCK, 0, 0);
-	if (fd < 0)
-		return cross_failed(c, 0, LAST_FOLLOW, fd == -ENXIO ? -EINVAL : fd);
-	ret = ftruncate(fd, len) < 0 ? -errno : 0;
-	close(fd);
+	/* Not open and ftruncate: those who watch the file would see it closed. */
+	ret = object_open(c, &o);
+	if (ret < 0)
+		return cross_failed(c, 0, object_last(c), ret);
+	ret = cross_fd(c, o.fd);
+	if (ret == 0)
+		ret = truncate(fd_name(o.fd).name, len) < 0 ? -errno : 0;
+	object_put(&o);
 	return ret;
 }
 

@@ -44,7 +44,11 @@ int sock_decode(struct call *c, u32 kinds)
  */
 void sock_release(struct pv_handle *h)
 {
-	if (h->connected)
+	struct sockaddr none = { .sa_family = AF_UNSPEC };
+
+	if (h->connected && h->reset)
+		connect(h->fd, &none, sizeof(none));
+	else if (h->connected)
 		shutdown(h->fd, SHUT_RDWR);
 }
 

@@ -8,10 +8,11 @@
 #include "call/call.h"
 
 /*
- * The mode of every socket on the host. A donated copy shares it with the master. The guest
- * kernel implements blocking, so the hypervisor can never be held up by a socket.
+ * The mode of donated sockets. A copy shares it with the master, and a guest that waits for data does so
+ * in one host call. The hypervisor itself never waits for a socket: it connects, and holds
+ * listening and netlink sockets, in non-blocking mode, and passes MSG_DONTWAIT.
  */
-#define SOCKET_MODE (SOCK_NONBLOCK | SOCK_CLOEXEC)
+#define SOCKET_MODE SOCK_CLOEXEC
 #define SOCKADDR_MAX 28u
 
 #define KINDS_SOCKET (KIND(SOCKET) | KIND(NETLINK))

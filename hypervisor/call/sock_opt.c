@@ -195,6 +195,15 @@ int sockopt_get(struct call *c)
 	return (int)len;
 }
 
+static void note_linger(struct pv_handle *h, const u8 *value, socklen_t len)
+{
+	struct linger l = { 0 };
+
+	memcpy(&l, value, len < sizeof(l) ? len : sizeof(l));
+	h->lingers = l.l_onoff && l.l_linger;
+	h->reset = l.l_onoff && !l.l_linger;
+}
+
 int sockopt_set(struct call *c)
 {
 	const struct pv_req_sock *r = &c->req.u.sock;
@@ -203,5 +212,9 @@ int sockopt_set(struct call *c)
 	socklen_t len = r->len < rule->size ? r->len : rule->size;
 
 	fetch(value, c->buf, len);
-	return setsockopt(c->h->fd, (int)r->level, (int)r->name, value, len) < 0 ? -errno : 0;
+	if (setsockopt(c->h->fd, (int)r->level, (int)r->name, value, len) < 0)
+		return -errno;
+	if (r->level == SOL_SOCKET && r->name == SO_LINGER)
+		note_linger(c->h, value, len);
+	return 0;
 }

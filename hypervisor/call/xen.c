@@ -51,7 +51,8 @@ static int socket_(struct call *c)
 {
 	const struct pv_req_xen_socket *r = &c->req.u.socket;
 	bool netlink = r->domain == AF_NETLINK;
-	int fd = socket((int)r->domain, (int)(r->type & 0xf) | SOCKET_MODE, (int)r->protocol);
+	int mode = netlink ? SOCK_CLOEXEC | SOCK_NONBLOCK : SOCKET_MODE;
+	int fd = socket((int)r->domain, (int)(r->type & 0xf) | mode, (int)r->protocol);
 
 	if (fd < 0)
 		return -errno;
@@ -75,11 +76,23 @@ static int connect_decode(struct call *c)
 	return ret < 0 ? ret : sock_check_address(c, r->addr, r->len);
 }
 
+/* Nobody can have data to wait for on a socket that is not connected: the mode may change for a moment. */
+static int connect_now(int fd, const void *addr, u32 len)
+{
+	int flags = fcntl(fd, F_GETFL), ret;
+
+	if (!(flags & O_NONBLOCK))
+		fcntl(fd, F_SETFL, flags | O_NONBLOCK);
+	ret = connect(fd, addr, len) < 0 ? -errno : 0;
+	if (!(flags & O_NONBLOCK))
+		fcntl(fd, F_SETFL, flags);
+	return ret;
+}
+
 static int connect_(struct call *c)
 {
 	const struct pv_req_xen_connect *r = &c->req.u.connect;
-
-	int ret = connect(c->h->fd, (const void *)r->addr, r->len) < 0 ? -errno : 0;
+	int ret = connect_now(c->h->fd, r->addr, r->len);
 
 	if (ret == 0 || ret == -EINPROGRESS)
 		c->h->connected = true;
@@ -90,19 +103,21 @@ static int release_decode(struct call *c)
 {
 	if (c->req.u.release.id == 0 || c->req.u.release.id >= MAX_HANDLES)
 		return violation(c, "handle number out of range");
+	c->h = handle_remove(&c->srv->handles, c->req.u.release.id);
+	if (!c->h)
+		return violation(c, "a handle that does not exist");
+	/* The number is free at once, but the close of a lingering socket may take its time. */
+	c->blocks = c->h->lingers;
 	return 0;
 }
 
 static int release(struct call *c)
 {
-	struct pv_handle *h = handle_remove(&c->srv->handles, c->req.u.release.id);
-
-	if (!h)
-		return violation(c, "a handle that does not exist");
-	if (h->kind == HANDLE_SOCKET)
-		sock_release(h);
-	file_drop_locks(h);
-	handle_put(h);
+	if (c->h->kind == HANDLE_SOCKET)
+		sock_release(c->h);
+	file_drop_locks(c->h);
+	handle_put(c->h);
+	c->h = NULL;
 	return 0;
 }
 
@@ -137,6 +152,11 @@ static int listen_decode(struct call *c)
 
 static int listen_(struct call *c)
 {
+	int flags = fcntl(c->h->fd, F_GETFL);
+
+	/* Before it can have connections: PV_ACCEPT never waits for one. */
+	if (fcntl(c->h->fd, F_SETFL, flags | O_NONBLOCK) < 0)
+		return -errno;
 	if (listen(c->h->fd, (int)c->req.u.listen.backlog) < 0)
 		return -errno;
 	c->h->connected = true;

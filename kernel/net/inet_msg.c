@@ -3,9 +3,9 @@
  * Data of inet sockets. The donated descriptor sends and receives what needs no address and no control
  * data; the rest goes by PV call.
  *
- * Here alone is how a call blocks: try, and on EAGAIN wait for readiness and try again. MSG_DONTWAIT
- * goes to the host only when the guest does not want to wait: so it does not matter
- * whether the host's socket blocks by itself.
+ * Here alone is how a call blocks: the host's socket blocks by itself, interrupted by kicks. MSG_DONTWAIT goes
+ * to the host when the guest does not want to wait, or only for some time: on EAGAIN the
+ * latter waits for readiness and tries again.
  */
 #include "host_sock.h"
 #include "task.h"
@@ -64,9 +64,9 @@ static void advance(struct uio *u, size_t n)
 	u->skip += n;
 }
 
-static u32 host_flags(const struct msg *m)
+static u32 host_flags(const struct msg *m, u64 timeo)
 {
-	return (m->flags & HOST_FLAGS) | (m->u.nowait ? MSG_DONTWAIT : 0);
+	return (m->flags & HOST_FLAGS) | (m->u.nowait || timeo ? MSG_DONTWAIT : 0);
 }
 
 /* ---- sending ---- */
@@ -80,8 +80,8 @@ static s64 try_send(struct socket *s, struct msg *m)
 	piece_of(&p, &m->u);
 	if (m->u.kernel)
 		return mc_io_kernel(s->handle, (void *)p.iov->base, p.iov->len, -1,
-				    MC_WRITE | (m->u.nowait ? MC_NOWAIT : 0));
-	return mc_send(s->handle, p.iov, p.n, host_flags(m));
+				    MC_WRITE | (m->u.nowait || s->sndtimeo ? MC_NOWAIT : 0));
+	return mc_send(s->handle, p.iov, p.n, host_flags(m, s->sndtimeo));
 }
 
 s64 inet_sendmsg(struct socket *s, struct msg *m)
@@ -124,7 +124,7 @@ s64 inet_sendmsg(struct socket *s, struct msg *m)
 static s64 try_recv(struct socket *s, struct msg *m)
 {
 	struct piece p;
-	u32 flags = host_flags(m), len = SOCK_ADDR_MAX;
+	u32 flags = host_flags(m, s->rcvtimeo), len = SOCK_ADDR_MAX;
 	bool dgram = s->type != SOCK_STREAM;
 	size_t room = m->u.resid;
 	s64 n;
@@ -133,7 +133,8 @@ static s64 try_recv(struct socket *s, struct msg *m)
 		return host_recvfrom(s, m);
 	piece_of(&p, &m->u);
 	if (m->u.kernel)
-		return mc_io_kernel(s->handle, (void *)p.iov->base, p.iov->len, -1, m->u.nowait ? MC_NOWAIT : 0);
+		return mc_io_kernel(s->handle, (void *)p.iov->base, p.iov->len, -1,
+				    m->u.nowait || s->rcvtimeo ? MC_NOWAIT : 0);
 	if (dgram)
 		flags |= MSG_TRUNC; /* to know whether it was cut */
 	n = mc_recv(s->handle, p.iov, p.n, flags, m->want_addr ? m->addr : NULL, m->want_addr ? &len : NULL);

@@ -110,7 +110,9 @@ static void tcp_end_to_end(void **state)
 	assert_int_equal(last_response(g).val, sizeof(struct sockaddr_in));
 	peer = take(g);
 	assert_true(poll_one(g, 2) & POLLOUT);
-	assert_true(fcntl(peer, F_GETFL) & O_NONBLOCK);
+	assert_int_equal(fcntl(peer, F_GETFL) & O_NONBLOCK, 0);
+	assert_int_equal(fcntl(client, F_GETFL) & O_NONBLOCK, 0);
+	assert_true(fcntl(server, F_GETFL) & O_NONBLOCK);
 	assert_int_equal(write(client, "hello", 5), 5);
 	assert_int_equal(read(peer, text, sizeof(text)), 5);
 	assert_int_equal(sock_call(g, PV_GETPEERNAME, S(.id = 2)), sizeof(struct sockaddr_in));
