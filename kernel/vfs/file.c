@@ -101,7 +101,7 @@ int file_path(struct file *f, struct path *out)
 u32 file_mount_flags(struct file *f)
 {
 	if (f->inode && inode_is_host(f->inode))
-		return f->inode->mnt_flags;
+		return f->inode->mnt_flags & (MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC);
 	return f->mnt ? f->mnt->flags : 0;
 }
 
