@@ -22,6 +22,7 @@
 #include "call/server.h"
 #include "lib/cleanup.h"
 #include "lib/log.h"
+#include "oci/state.h"
 #include "vm/bootinfo.h"
 #include "vm/container.h"
 #include "vm/control.h"
@@ -311,17 +312,12 @@ static void leave(struct vm *vm)
 {
 	const struct vm_config *cfg = vm->cfg;
 	struct error ignored = { 0 };
-	char name[256];
 
 	if (cfg->keep || (cfg->life_fd >= 0 && vm->wait_status != ECANCELED))
 		return;
 	if (container_leave(&vm->container, cfg->spec->linux_.cgroups_path, &ignored))
 		log_error(ignored.text);
-	for (const char *const *f = (const char *const[]){ CONTROL_SOCKET, "state.json", NULL }; *f; f++) {
-		snprintf(name, sizeof(name), "%s/%s", cfg->id, *f);
-		unlinkat(cfg->state_fd, name, 0);
-	}
-	unlinkat(cfg->state_fd, cfg->id, AT_REMOVEDIR);
+	state_remove_at(cfg->state_fd, cfg->id);
 }
 
 static int exit_status(int wait_status)

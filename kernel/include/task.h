@@ -119,6 +119,7 @@ struct process {
 	int exit_signal; /* sent to the parent, SIGCHLD usually; 0 none */
 	int wait_event;  /* 0, or CLD_STOPPED/CLD_CONTINUED not yet reported; stop_sig has the signal */
 	struct waitq child_wait; /* wait4 sleeps here */
+	struct waitq pidfd_wait; /* woken at exit */
 	bool group_exiting;
 	int nexiting; /* threads in do_exit() that are still counted in nthreads */
 	struct task *exec_waiter; /* waits until the other threads are gone */

@@ -4,6 +4,7 @@
 #include <linux/sched.h>
 
 #include "cred.h"
+#include "fs.h"
 #include "internal.h"
 #include "mm.h"
 #include "syscall.h"
@@ -27,7 +28,7 @@ static int check_flags(const struct clone_args *a)
 			return -EINVAL;
 	if (f & CLONE_NAMESPACES)
 		return -EPERM;
-	if (f & (CLONE_PIDFD | CLONE_INTO_CGROUP))
+	if (f & CLONE_INTO_CGROUP || (f & CLONE_PIDFD && f & (CLONE_DETACHED | CLONE_THREAD)))
 		return -EINVAL;
 	if (f & CLONE_PARENT && current->proc == init_process)
 		return -EINVAL;
@@ -79,6 +80,7 @@ static struct process *process_new(struct process *parent, int exit_signal)
 	list_init(&p->pid_node);
 	list_init(&p->pending.queue);
 	waitq_init(&p->child_wait);
+	waitq_init(&p->pidfd_wait);
 	p->exit_signal = exit_signal;
 	p->start_time = mc_clock(7 /* CLOCK_BOOTTIME */);
 	if (!parent)
@@ -264,10 +266,23 @@ static void abandon(struct task *c, u64 flags)
 	mc_task_free(c);
 }
 
+/* CLONE_PIDFD. 0 or -errno; *fd is -1 where none is wanted. */
+static int give_pidfd(struct task *c, const struct clone_args *a, int *fd)
+{
+	*fd = -1;
+	if (!(a->flags & CLONE_PIDFD))
+		return 0;
+	ref_get(&c->proc->ref);
+	*fd = pidfd_new(c->proc, 0);
+	if (*fd < 0)
+		return *fd;
+	return mc_copy_to_user(a->pidfd, fd, sizeof(int));
+}
+
 static long start(struct task *c, const struct clone_args *a)
 {
 	struct pt_regs regs;
-	int r, tid;
+	int r, tid, pidfd;
 
 	mutex_lock(&tasklist_lock);
 	r = link_task(c, current, a->flags);
@@ -279,8 +294,12 @@ static long start(struct task *c, const struct clone_args *a)
 	tid = c->tid;
 	if (!(a->flags & CLONE_THREAD))
 		timers_cpu_limit(c->proc);
-	r = mc_thread_start(c, how_of(a->flags), &regs);
+	r = give_pidfd(c, a, &pidfd);
+	if (!r)
+		r = mc_thread_start(c, how_of(a->flags), &regs);
 	if (r) {
+		if (pidfd >= 0)
+			fd_close(pidfd);
 		unlink_task(c, a->flags);
 		return r == -ENOMEM ? r : -EAGAIN;
 	}
@@ -341,6 +360,7 @@ long sys_clone(u64 flags, u64 stack, u64 parent_tid, u64 child_tid, u64 tls)
 		.exit_signal = flags & CSIGNAL,
 		.stack = stack,
 		.parent_tid = parent_tid,
+		.pidfd = parent_tid, /* clone(2): the same argument */
 		.child_tid = child_tid,
 		.tls = tls,
 	};

@@ -27,6 +27,10 @@ bool session_exists(int id);
 /* p is about to exit, or left its group: groups that lost their last tie to the session get SIGHUP, SIGCONT. */
 void orphan_check(struct process *p);
 
+/* ---- pidfd.c ---- */
+int pidfd_new(struct process *p, u32 flags); /* takes over a reference */
+struct process *pidfd_process(int fd);       /* with a reference, or ERR_PTR(-EBADF) */
+
 /* ---- exit.c ---- */
 void process_free(struct process *p);
 

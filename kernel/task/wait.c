@@ -140,6 +140,15 @@ static int waitid_args(struct wait_args *a, int type, int id, int options)
 		return -EINVAL;
 	if (!(options & (WEXITED | WSTOPPED | WCONTINUED)))
 		return -EINVAL;
+	if (type == P_PIDFD) {
+		struct process *p = pidfd_process(id);
+
+		if (IS_ERR(p))
+			return (int)PTR_ERR(p);
+		id = p->pid;
+		process_put(p);
+		type = P_PID;
+	}
 	if (type == P_PGID && id == 0)
 		id = (int)sys_getpgrp();
 	if (type != P_ALL && type != P_PID && type != P_PGID)

@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+/* pidfd_open(2) and its kin: a process as a file. It keeps the process structure, not the process. */
+#include <asm/poll.h>
+#include <linux/pidfd.h>
+
+#include "cred.h"
+#include "fs.h"
+#include "internal.h"
+#include "syscall.h"
+
+static u32 pidfd_poll(struct file *f, struct poll_table *pt)
+{
+	struct process *p = f->priv;
+
+	poll_wait(pt, f, &p->pidfd_wait);
+	return READ_ONCE(p->state) >= TASK_ZOMBIE ? POLLIN | POLLRDNORM : 0;
+}
+
+static void pidfd_release(struct file *f) { process_put(f->priv); }
+
+static const struct file_ops pidfd_ops = { .poll = pidfd_poll, .release = pidfd_release };
+
+/* Takes over a reference to p. A descriptor, or -errno. */
+int pidfd_new(struct process *p, u32 flags)
+{
+	struct file *f = anon_file("[pidfd]", &pidfd_ops, O_RDWR | (flags & O_NONBLOCK), FMODE_STREAM, 0600, p);
+
+	if (!f) {
+		process_put(p);
+		return -ENOMEM;
+	}
+	return fd_install(f, true);
+}
+
+struct process *pidfd_process(int fd)
+{
+	struct file *f = fd_get(fd);
+	struct process *p = ERR_PTR(-EBADF);
+
+	if (f && f->ops == &pidfd_ops) {
+		p = f->priv;
+		ref_get(&p->ref);
+	}
+	file_put(f);
+	return p;
+}
+
+long sys_pidfd_open(u64 pid, u64 flags)
+{
+	struct process *p;
+
+	if ((u32)flags & ~(u32)O_NONBLOCK || (int)pid <= 0)
+		return -EINVAL;
+	p = process_get((int)pid);
+	return p ? pidfd_new(p, (u32)flags) : -ESRCH;
+}
+
+static long send(struct process *p, int sig, siginfo_t *info)
+{
+	long r;
+
+	guard(&tasklist_lock);
+	if (p->state == TASK_DEAD)
+		return -ESRCH;
+	r = may_signal(p, sig);
+	if (!r && sig)
+		r = send_signal_process_locked(p, sig, info);
+	return r;
+}
+
+long sys_pidfd_send_signal(u64 fd, u64 usig, u64 uinfo, u64 flags)
+{
+	struct process *p;
+	siginfo_t info;
+	int sig = (int)usig;
+	long r = 0;
+
+	if ((u32)flags || sig < 0 || sig > NSIG_MAX)
+		return -EINVAL;
+	p = pidfd_process((int)fd);
+	if (IS_ERR(p))
+		return PTR_ERR(p);
+	siginfo_user(&info, sig, SI_USER);
+	if (uinfo && mc_copy_from_user(&info, uinfo, sizeof(info)))
+		r = -EFAULT;
+	else if (uinfo && info.si_signo != sig)
+		r = -EINVAL;
+	else if (uinfo && p != current->proc && (info.si_code >= 0 || info.si_code == SI_TKILL))
+		r = -EPERM;
+	if (!r)
+		r = send(p, sig, &info);
+	process_put(p);
+	return r;
+}
+
+static struct file *file_of(struct process *p, int fd)
+{
+	guard(&tasklist_lock);
+	if (!p->leader)
+		return ERR_PTR(-ESRCH);
+	if (p->leader->cred->uid != current->cred->euid && !capable(CAP_SYS_PTRACE))
+		return ERR_PTR(-EPERM);
+	return fd_get_of(p->leader, fd);
+}
+
+long sys_pidfd_getfd(u64 pidfd, u64 fd, u64 flags)
+{
+	struct process *p;
+	struct file *f;
+
+	if ((u32)flags)
+		return -EINVAL;
+	p = pidfd_process((int)pidfd);
+	if (IS_ERR(p))
+		return PTR_ERR(p);
+	f = file_of(p, (int)fd);
+	process_put(p);
+	if (IS_ERR(f))
+		return PTR_ERR(f);
+	return f ? fd_install(f, true) : -EBADF;
+}
