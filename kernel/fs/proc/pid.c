@@ -73,8 +73,11 @@ static const struct pseudo_entry attr_entries[] = {
 	PSEUDO_DIR("attr", .children = attr_entries),                                              \
 	RO("auxv", 0400, pid_auxv),                                                                \
 	RO("cgroup", 0444, pid_cgroup),                                                            \
+	RO("children", 0444, pid_children),                                                        \
 	RO("cmdline", 0444, pid_cmdline),                                                          \
 	RW("comm", 0644, pid_comm),                                                                \
+	PSEUDO_TEXT("coredump_filter", "00000033\n"),                                              \
+	PSEUDO_TEXT("cpuset", "/\n"),                                                              \
 	MAGIC("cwd", pid_cwd),                                                                     \
 	RO("environ", 0400, pid_environ),                                                          \
 	MAGIC("exe", pid_exe),                                                                     \
@@ -95,9 +98,12 @@ static const struct pseudo_entry attr_entries[] = {
 	RO("oom_score", 0444, pid_oom_score),                                                      \
 	RW("oom_score_adj", 0644, pid_oom_score_adj),                                              \
 	RO("personality", 0400, pid_personality),                                                  \
+	RO("projid_map", 0444, pid_idmap),                                                         \
 	MAGIC("root", pid_root),                                                                   \
 	RO("sched", 0444, pid_sched),                                                              \
+	RO("schedstat", 0444, pid_schedstat),                                                      \
 	PSEUDO_TEXT("sessionid", "4294967295"),                                                    \
+	PSEUDO_TEXT("setgroups", "allow\n"),                                                       \
 	RO("smaps", 0444, pid_smaps),                                                              \
 	RO("smaps_rollup", 0444, pid_smaps_rollup),                                                \
 	RO("stat", 0444, pid_stat),                                                                \
@@ -161,7 +167,6 @@ static const struct pseudo_dir task_dir = { task_lookup, task_next };
 static const struct pseudo_entry pid_entries[] = {
 	COMMON_ENTRIES,
 	RO("mountstats", 0400, proc_mountstats),
-	PSEUDO_TEXT("setgroups", "allow\n"),
 	PSEUDO_DIR("task", .dir = &task_dir),
 	RW("timerslack_ns", 0666, pid_timerslack),
 	{ 0 },

@@ -42,6 +42,7 @@ struct file_id {
 	u32 major, minor;
 	u64 ino;
 	char *name;
+	bool own; /* the mappings are the caller's: their residence can be asked for */
 };
 
 static void look_up(struct file_id *id, struct file *f)
@@ -51,8 +52,7 @@ static void look_up(struct file_id *id, struct file *f)
 	if (id->file == f)
 		return;
 	kfree(id->name);
-	memset(id, 0, sizeof(*id));
-	id->file = f;
+	*id = (struct file_id){ .file = f, .own = id->own };
 	if (!f)
 		return;
 	id->name = file_text(f);
@@ -103,6 +103,7 @@ static int each_map(struct seq *m, const struct pseudo_ctx *c,
 
 	if (IS_ERR(mm) || !mm)
 		return (int)PTR_ERR(mm);
+	id.own = mm == current->mm;
 	err = copy_maps(mm, &maps);
 	mm_put(mm);
 	if (err)
@@ -166,13 +167,36 @@ static void show_flags(struct seq *m, const struct vma *v)
 	seq_putc(m, '\n');
 }
 
+#define PROBE_PAGES 1024
+
+/* KB of an anonymous mapping of the caller's that are there. Of files the host tells what it caches, not what is mapped. */
+static u64 resident_kb(const struct vma *v, const struct file_id *id)
+{
+	u8 vec[PROBE_PAGES];
+	u64 pages = 0;
+
+	if (!id->own || v->file)
+		return 0;
+	for (u64 at = v->start; at < v->end; at += PROBE_PAGES << PAGE_SHIFT) {
+		u64 n = min((v->end - at) >> PAGE_SHIFT, (u64)PROBE_PAGES);
+
+		if (mc_resident(at, n << PAGE_SHIFT, vec) < 0)
+			break;
+		for (u64 i = 0; i < n; i++)
+			pages += vec[i] & 1;
+	}
+	return PAGES_KB(pages);
+}
+
 static void show_smap(struct seq *m, const struct vma *v, const struct file_id *id)
 {
+	u64 anon = resident_kb(v, id);
+
 	show_map(m, v, id);
 	smaps_line(m, "Size:", KB(v->end - v->start));
 	smaps_line(m, "KernelPageSize:", 4);
 	smaps_line(m, "MMUPageSize:", 4);
-	smaps_body(m, 0, 0);
+	smaps_body(m, anon, anon);
 	smaps_line(m, "THPeligible:", 0);
 	show_flags(m, v);
 }
@@ -206,6 +230,9 @@ int pid_smaps_rollup(struct seq *m, const struct pseudo_ctx *c)
 	seq_pad(m, line, NAME_COLUMN);
 	seq_puts(m, "[rollup]\n");
 	smaps_body(m, PAGES_KB(z.rss), PAGES_KB(z.rss - z.rss_file - z.rss_shmem));
+	smaps_line(m, "Pss_Anon:", PAGES_KB(z.rss - z.rss_file - z.rss_shmem));
+	smaps_line(m, "Pss_File:", PAGES_KB(z.rss_file));
+	smaps_line(m, "Pss_Shmem:", PAGES_KB(z.rss_shmem));
 	return 0;
 }
 

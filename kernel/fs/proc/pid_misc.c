@@ -116,6 +116,35 @@ int pid_sched(struct seq *m, const struct pseudo_ctx *c)
 	return 0;
 }
 
+/* Time on a CPU, time waiting for one, turns: only the first is known. */
+int pid_schedstat(struct seq *m, const struct pseudo_ctx *c)
+{
+	struct snap s;
+	int err = snap_take(c, &s);
+
+	if (err)
+		return err;
+	seq_printf(m, "%lu 0 %lu\n", s.utime + s.stime, s.switches);
+	snap_drop(&s);
+	return 0;
+}
+
+/* Links are between processes: all children are shown as the first thread's. */
+int pid_children(struct seq *m, const struct pseudo_ctx *c)
+{
+	struct process *p, *child;
+	struct task *t;
+
+	guard(&tasklist_lock);
+	p = proc_find(c, &t);
+	if (!p)
+		return -ESRCH;
+	if (!c->tid || c->tid == p->pid)
+		list_for_each(child, &p->children, sibling)
+			seq_printf(m, "%d ", child->pid);
+	return 0;
+}
+
 /* ---- values of the process ---- */
 
 enum value { V_OOM_ADJ, V_PERSONALITY, V_SLACK };

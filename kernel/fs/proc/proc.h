@@ -110,6 +110,8 @@ SHOW(pid_timerslack);
 STORE(pid_timerslack_store);
 SHOW(pid_idmap);
 SHOW(pid_sched);
+SHOW(pid_schedstat);
+SHOW(pid_children);
 SHOW(proc_mounts);
 SHOW(proc_mountinfo);
 SHOW(proc_mountstats);
