@@ -317,7 +317,8 @@ static void leave(struct vm *vm)
 		return;
 	if (container_leave(&vm->container, cfg->spec->linux_.cgroups_path, &ignored))
 		log_error(ignored.text);
-	state_remove_at(cfg->state_fd, cfg->id);
+	if (state_remove_at(cfg->state_fd, cfg->id))
+		log_error("the state of the container could not be removed");
 }
 
 static int exit_status(int wait_status)
