@@ -23,24 +23,39 @@ struct splice {
 	bool nowait;
 };
 
-static s64 write_all(struct file *f, void *buf, size_t n, s64 *pos, bool nowait)
+/*
+ * One transfer between kernel memory and a file, at *pos, which advances, or (NULL) at the file's own position. Of host
+ * files that is the host's; the lock is for the others.
+ */
+static s64 transfer(struct file *f, void *buf, size_t n, s64 *pos, bool nowait, bool writes)
 {
+	s64 (*move)(struct file *, struct uio *, s64 *) = writes ? vfs_write : vfs_read;
 	struct mc_iovec iov;
 	struct uio u;
+	s64 at, done;
 
 	uio_kernel(&u, &iov, buf, n);
 	u.nowait = nowait || (f->flags & O_NONBLOCK);
-	return vfs_write(f, &u, pos);
+	if (pos) {
+		at = *pos;
+		done = move(f, &u, &at);
+		*pos += max(done, (s64)0);
+		return done;
+	}
+	if (f->mode & (FMODE_STREAM | FMODE_HOST))
+		return move(f, &u, NULL);
+	guard(&f->lock);
+	return move(f, &u, &f->pos);
+}
+
+static s64 write_all(struct file *f, void *buf, size_t n, s64 *pos, bool nowait)
+{
+	return transfer(f, buf, n, pos, nowait, true);
 }
 
 static s64 read_some(struct file *f, void *buf, size_t n, s64 *pos, bool nowait)
 {
-	struct mc_iovec iov;
-	struct uio u;
-
-	uio_kernel(&u, &iov, buf, n);
-	u.nowait = nowait || (f->flags & O_NONBLOCK);
-	return vfs_read(f, &u, pos);
+	return transfer(f, buf, n, pos, nowait, false);
 }
 
 static s64 from_pipe(struct splice *s)
@@ -107,7 +122,7 @@ static s64 splice_with_buffer(struct splice *s)
 /* The offset argument of one side: allowed only for files that have a position. */
 static long side(struct file *f, uaddr_t uoff, s64 *off, s64 **pos)
 {
-	*pos = (f->mode & FMODE_STREAM) ? NULL : &f->pos;
+	*pos = NULL;
 	if (!uoff)
 		return 0;
 	if (pipe_of_file(f) || (f->mode & FMODE_STREAM))

@@ -150,6 +150,9 @@ int unix_socketpair(int type, struct socket **a, struct socket **b);
 struct socket *inet_socket(int domain, int type, int protocol);
 struct socket *netlink_socket(int type, int protocol);
 
+/* Questions about network devices (SIOCGIF*), which any socket answers. -ENOTTY: not one of them. */
+s64 netdev_ioctl(u32 cmd, uaddr_t arg);
+
 /* /proc/net/unix: the line of the n-th socket, with newline, to buf (256 bytes do). Its length, 0: no more. */
 size_t unix_proc_line(u32 n, char *buf, size_t size);
 

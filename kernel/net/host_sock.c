@@ -291,6 +291,29 @@ s64 host_ioctl(struct socket *s, u32 cmd, u64 arg)
 	return ret;
 }
 
+s64 netdev_ioctl(u32 cmd, uaddr_t arg)
+{
+	static struct mutex lock;
+	static struct socket any = { .domain = AF_INET, .type = SOCK_DGRAM };
+	s64 ret = 0;
+
+	if (cmd != SIOCGIFCONF && ioctl_size(cmd) != IFREQ_SIZE)
+		return -ENOTTY;
+	{
+		guard(&lock);
+		if (!any.handle) { /* made once, kept for ever */
+			u32 handle = host_handle_get();
+
+			ret = handle ? pv_socket(handle, &any) : -ENFILE;
+			if (ret >= 0)
+				any.handle = handle;
+			else if (handle)
+				host_handle_unused(handle);
+		}
+	}
+	return ret < 0 ? ret : host_ioctl(&any, cmd, arg);
+}
+
 /* ---- whole messages by PV call ---- */
 
 #define SENDTO_FLAGS (MSG_OOB | MSG_DONTROUTE | MSG_CONFIRM | MSG_MORE | MSG_EOR)

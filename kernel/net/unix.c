@@ -306,7 +306,7 @@ static s64 unix_ioctl(struct socket *s, u32 cmd, u64 arg)
 		n = u->wmem;
 		break;
 	default:
-		return -ENOTTY;
+		return netdev_ioctl(cmd, arg);
 	}
 	return mc_copy_to_user(arg, &n, sizeof(n));
 }
