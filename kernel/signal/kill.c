@@ -125,7 +125,7 @@ long sys_kill(u64 pid_arg, u64 sig_arg)
 		return kill_one(pid, sig, &info);
 	if (pid == -1)
 		return kill_all(sig, &info);
-	if (pid == -pid && pid) /* INT_MIN */
+	if (pid == (int)0x80000000) /* has no positive counterpart */
 		return -ESRCH;
 	return kill_group(-pid, sig, &info);
 }

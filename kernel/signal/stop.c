@@ -77,7 +77,7 @@ void notify_parent_locked(struct process *p, int why)
 		sig = 0;
 	if (exits && sig == SIGCHLD && a.handler == HANDLER_IGN)
 		sig = 0;
-	if (sig) {
+	if (sig > 0 && sig <= NSIG_MAX) { /* clone(2) takes any number */
 		child_info(p, why, &info);
 		send_signal_process_locked(p->parent, sig, &info);
 	}
