@@ -114,7 +114,8 @@ long sys_sync(void)
 	struct file *f = vfs_open(AT_FDCWD, "/", O_RDONLY | O_DIRECTORY, 0);
 
 	if (!IS_ERR(f)) {
-		host_handle_call(PV_FSYNC, f->handle, 2, 0, 0);
+		if (f->handle) /* none if the process's root is the guest's own */
+			host_handle_call(PV_FSYNC, f->handle, 2, 0, 0);
 		file_put(f);
 	}
 	return 0;
