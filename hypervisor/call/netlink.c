@@ -31,7 +31,7 @@ int netlink_check(const void *data, size_t len)
 
 		memcpy(&m, p, sizeof(m));
 		if (m.nlmsg_len < sizeof(m) || m.nlmsg_len > len)
-			return -EINVAL;
+			return 0; /* the host stops here, too: iproute2 sends zeros behind its request */
 		ret = check_one(&m);
 		if (ret < 0)
 			return ret;
@@ -41,5 +41,5 @@ int netlink_check(const void *data, size_t len)
 		p += step;
 		len -= step;
 	}
-	return len == 0 ? 0 : -EINVAL;
+	return 0;
 }
