@@ -56,7 +56,14 @@ static int file_setfl(struct file *f, u32 flags)
 	return r < 0 ? r : 0;
 }
 
+static void file_release(struct file *f)
+{
+	if ((f->mode & FMODE_WRITE) && f->inode && S_ISREG(f->inode->mode))
+		writers_drop(f->inode);
+}
+
 const struct file_ops hostfs_file_ops = {
+	.release = file_release,
 	.seek = file_seek,
 	.ioctl = hostfs_ioctl,
 	.mmap = file_mmap,

@@ -85,6 +85,8 @@ static struct file *file_on_handle(struct inode *i, u32 flags)
 	f->inode = i;
 	f->handle = i->handle;
 	f->mnt = host_mount;
+	if ((mode & FMODE_WRITE) && S_ISREG(i->mode))
+		writers_add(i);
 	return f;
 }
 
@@ -146,9 +148,9 @@ static struct file *opened(struct pv_slot *s, const struct open_args *a, u32 han
 		f = open_special(i, a->flags);
 	else
 		f = file_on_handle(i, a->flags);
-	if (!IS_ERR(f) && a->exec && !may_execute(&pf)) {
+	if (!IS_ERR(f) && a->exec && (!may_execute(&pf) || writers_any(i))) {
 		file_put(f);
-		f = ERR_PTR(-EACCES);
+		f = ERR_PTR(may_execute(&pf) ? -ETXTBSY : -EACCES);
 	}
 	if (IS_ERR(f))
 		kfree(text);

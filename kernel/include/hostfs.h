@@ -39,6 +39,9 @@ s64 hostfs_getdents64(struct file *f, uaddr_t to, size_t room); /* of directorie
 s64 hostfs_ioctl(struct file *f, u32 cmd, u64 arg);
 int hostfs_fstat(struct file *f, struct stat *st); /* of FMODE_HOST files */
 int hostfs_open_dir(const char *path, struct path *out); /* with all powers: boot */
+void writers_add(const struct inode *i); /* fs/writers.c: host files open for writing */
+void writers_drop(const struct inode *i);
+bool writers_any(const struct inode *i);
 extern const struct file_ops hostfs_file_ops, hostfs_dir_ops;
 extern struct fs_type hostfs_type;
 

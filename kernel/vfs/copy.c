@@ -56,13 +56,8 @@ static s64 move(struct file *f, void *buf, size_t n, s64 *pos, bool writes)
 	u.nowait = f->flags & O_NONBLOCK;
 	if (f->mode & FMODE_STREAM)
 		return writes ? vfs_write(f, &u, NULL) : vfs_read(f, &u, NULL);
-	if (pos) {
-		s64 r = writes ? vfs_write(f, &u, pos) : vfs_read(f, &u, pos);
-
-		if (r > 0 && (f->mode & FMODE_HOST))
-			*pos += r; /* the machine does not know our copy */
-		return r;
-	}
+	if (pos)
+		return writes ? vfs_write(f, &u, pos) : vfs_read(f, &u, pos);
 	if (f->mode & FMODE_HOST)
 		return writes ? vfs_write(f, &u, NULL) : vfs_read(f, &u, NULL);
 	guard(&f->lock);

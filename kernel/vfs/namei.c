@@ -235,8 +235,7 @@ int name_walk(struct name *n)
 
 	while (!r) {
 		drop_result(n);
-		r = *n->text == '/' && !(n->resolve & RESOLVE_IN_ROOT) ? walk_absolute(n)
-								     : walk_relative(n);
+		r = *n->text == '/' ? walk_absolute(n) : walk_relative(n);
 		if (r != WALK_RESTART)
 			break;
 		r = 0;

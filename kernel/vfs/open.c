@@ -252,6 +252,12 @@ static struct file *do_open(int dirfd, const char *path, u32 name_flags, struct 
 		name_flags |= NAME_NOFOLLOW;
 	if (a->flags & O_CREAT)
 		name_flags |= NAME_PARENT;
+	if (a->resolve & RESOLVE_IN_ROOT) { /* "/" is the directory itself */
+		while (*path == '/')
+			path++;
+		if (!*path)
+			path = ".";
+	}
 	name_at(&n, dirfd, path, name_flags);
 	n.resolve = a->resolve;
 	r = name_run(&n, hostfs_open, guest_open, a);

@@ -13,10 +13,9 @@ struct two_names {
 };
 
 /* One PV call with both paths; the answer may be that either of them enters a guest-side mount. */
-static s64 host_two(struct two_names *t)
+static s64 host_two(struct two_names *t, struct name **crossed)
 {
 	struct pv_slot s;
-	struct name *crossed = &t->from;
 	s64 r;
 
 	host_begin(&s, t->cmd, &t->from);
@@ -28,9 +27,8 @@ static s64 host_two(struct two_names *t)
 	}
 	r = mc_pv_call(&s);
 	if (r == PV_CROSS) {
-		if (s.rsp.flags & PV_CROSSED_PATH2)
-			crossed = &t->to;
-		r = name_restart(crossed, (const char *)s.buf, s.rsp.val);
+		*crossed = s.rsp.flags & PV_CROSSED_PATH2 ? &t->to : &t->from;
+		r = name_restart(*crossed, (const char *)s.buf, s.rsp.val);
 		r = r ? r : PV_CROSS;
 	}
 	host_end(&s);
@@ -39,19 +37,20 @@ static s64 host_two(struct two_names *t)
 
 static s64 run_two(struct two_names *t, s64 (*guest)(struct two_names *t))
 {
-	s64 r;
+	struct name *crossed = NULL;
+	s64 r = name_walk(&t->from);
 
-	do {
-		r = name_walk(&t->from);
-		if (!r)
-			r = name_walk(&t->to);
-		if (r)
-			break;
+	if (!r)
+		r = name_walk(&t->to);
+	while (!r) {
 		if (t->from.host != t->to.host)
 			r = -EXDEV;
 		else
-			r = t->from.host ? host_two(t) : guest(t);
-	} while (r == PV_CROSS);
+			r = t->from.host ? host_two(t, &crossed) : guest(t);
+		if (r != PV_CROSS)
+			break;
+		r = name_walk(crossed);
+	}
 	name_done(&t->from);
 	name_done(&t->to);
 	return r;

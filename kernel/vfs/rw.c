@@ -57,37 +57,61 @@ static s64 *position(struct file *f, s64 *pos)
 	return f->mode & FMODE_STREAM ? NULL : pos;
 }
 
+/* The host keeps a file's own position; any other is the caller's, and moves like those of guest files. */
+static s64 host_at(struct file *f, struct uio *u, s64 *pos, int flags)
+{
+	bool own = !pos || pos == &f->pos;
+	s64 r = host_uio(f, u, own ? -1 : *pos, flags);
+
+	if (r > 0) {
+		u->resid -= r;
+		if (!own)
+			*pos += r;
+	}
+	return r;
+}
+
 s64 vfs_read(struct file *f, struct uio *u, s64 *pos)
 {
-	s64 before = u->resid, r;
-
 	if (!(f->mode & FMODE_READ))
 		return -EBADF;
-	if (f->mode & FMODE_HOST) {
-		r = host_uio(f, u, pos && pos != &f->pos ? *pos : -1, 0);
-		u->resid -= max(r, (s64)0);
-		return r;
-	}
-	if (!f->ops->read)
-		return no_io(f);
-	r = f->ops->read(f, u, position(f, pos));
-	return r > before ? before : r;
+	if (f->mode & FMODE_HOST)
+		return host_at(f, u, pos, 0);
+	return f->ops->read ? f->ops->read(f, u, position(f, pos)) : no_io(f);
 }
 
 s64 vfs_write(struct file *f, struct uio *u, s64 *pos)
 {
-	s64 r;
-
 	if (!(f->mode & FMODE_WRITE))
 		return -EBADF;
-	if (f->mode & FMODE_HOST) {
-		r = host_uio(f, u, pos && pos != &f->pos ? *pos : -1, MC_WRITE);
-		u->resid -= max(r, (s64)0);
-		return r;
-	}
-	if (!f->ops->write)
-		return no_io(f);
-	return f->ops->write(f, u, position(f, pos));
+	if (f->mode & FMODE_HOST)
+		return host_at(f, u, pos, MC_WRITE);
+	return f->ops->write ? f->ops->write(f, u, position(f, pos)) : no_io(f);
+}
+
+/*
+ * RLIMIT_FSIZE: how much of n bytes may be written. 0 and SIGXFSZ when none. Only regular files have it.
+ */
+static u64 below_limit(struct file *f, s64 at, u64 n)
+{
+	u64 limit = rlimit(RLIMIT_FSIZE);
+	struct statx st;
+
+	if (!f->inode || !S_ISREG(f->inode->mode))
+		return n;
+	if (f->flags & O_APPEND)
+		at = vfs_fstat(f, &st) ? 0 : (s64)st.stx_size;
+	else if (at == CURRENT_POS)
+		at = f->mode & FMODE_HOST ? mc_seek(f->handle, 0, SEEK_CUR) : f->pos;
+	if ((u64)at < limit)
+		return min(n, limit - at);
+	send_signal_task(current, SIGXFSZ, NULL);
+	return 0;
+}
+
+static bool limited(void)
+{
+	return unlikely(READ_ONCE(current->proc->rlim[RLIMIT_FSIZE].rlim_cur) != RLIM_INFINITY);
 }
 
 /* At the file's own position, or at `at`. */
@@ -116,6 +140,11 @@ static s64 rw_one(int fd, uaddr_t base, u64 len, s64 at, bool writes)
 		return -EBADF;
 	if (unlikely(at != CURRENT_POS && (f->mode & FMODE_STREAM)))
 		return -ESPIPE;
+	if (writes && limited() && iov.len) {
+		iov.len = below_limit(f, at, iov.len);
+		if (!iov.len)
+			return -EFBIG;
+	}
 	if (likely(f->mode & FMODE_HOST))
 		return host_io(f, &iov, 1, at, writes ? MC_WRITE : 0, false);
 	u = (struct uio){ .iov = &iov, .n = 1, .resid = iov.len };
@@ -175,6 +204,17 @@ static s64 rw_iov(struct file *f, struct mc_iovec *iov, int n, s64 at, int flags
 		u.resid += iov[i].len;
 	if (!n || !u.resid)
 		return 0;
+	if (writes && limited()) {
+		u64 left = below_limit(f, at, u.resid);
+
+		if (!left)
+			return -EFBIG;
+		u.resid = left;
+		for (int i = 0; i < n; i++) {
+			iov[i].len = min(iov[i].len, left);
+			left -= iov[i].len;
+		}
+	}
 	while (!u.iov->len) {
 		u.iov++;
 		u.n--;
