@@ -5,6 +5,8 @@
  */
 #include <linux/falloc.h>
 
+#include <linux/mman.h>
+
 #include "hostfs.h"
 #include "memfile.h"
 #include "mm.h"
