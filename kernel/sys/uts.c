@@ -56,6 +56,7 @@ static void tell_host(const char *name, size_t len)
 {
 	struct pv_slot s;
 
+	len = strnlen(name, len); /* any bytes will do here, but not in a PV call's string */
 	mc_pv_get(&s);
 	memset(&s.req, 0, sizeof(s.req));
 	s.req.cmd = PV_SETHOSTNAME;
