@@ -226,6 +226,7 @@ struct mount {
 	const struct fs_type *type;
 	char *target;  /* absolute canonical path in the container; "/" for the root */
 	char *source, *options;
+	const char *fstype; /* as mountinfo shows it: of a host mount, the host's; NULL: type->name */
 	u32 flags;     /* MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC */
 	struct inode *root;
 	u32 dev;       /* st_dev: minor of major 0 */

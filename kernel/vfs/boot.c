@@ -37,12 +37,28 @@ static void mount_root(void)
 	mount_publish(host_mount);
 }
 
+/* The hypervisor mounted it: names in it are its business like all others. Listed, for mountinfo. */
+static int list_host_mount(const struct boot_mount *b)
+{
+	struct mount *m = mount_new(&hostfs_type, boot_text(b->target), b->source ? boot_text(b->source) : NULL,
+				    b->flags, b->options ? boot_text(b->options) : NULL);
+
+	if (!m)
+		return -ENOMEM;
+	if (b->fstype)
+		m->fstype = boot_text(b->fstype);
+	mount_publish(m);
+	return 0;
+}
+
 static void boot_mount(const struct boot_mount *b)
 {
 	const char *target = boot_text(b->target), *type = boot_text(b->type);
 	int r;
 
-	if (!strcmp(type, "bind"))
+	if (!strcmp(type, "host"))
+		r = list_host_mount(b);
+	else if (!strcmp(type, "bind"))
 		r = mount_bind_handle(target, b->handle, b->flags);
 	else if (!strcmp(type, "masked"))
 		r = mount_mask(target);

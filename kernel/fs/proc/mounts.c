@@ -8,6 +8,11 @@
 
 #define ESCAPED " \t\n#"
 
+static const char *mount_fstype(const struct mount *mnt)
+{
+	return mnt->fstype ? mnt->fstype : mnt->type->name;
+}
+
 static void show_flags(struct seq *m, u32 flags)
 {
 	seq_puts(m, flags & MS_RDONLY ? "ro" : "rw");
@@ -44,7 +49,7 @@ static void show_mount(struct seq *m, struct mount *mnt)
 	seq_escape(m, source_of(mnt), ESCAPED);
 	seq_putc(m, ' ');
 	seq_escape(m, mnt->target, ESCAPED);
-	seq_printf(m, " %s ", mnt->type->name);
+	seq_printf(m, " %s ", mount_fstype(mnt));
 	show_flags(m, mnt->flags);
 	show_fs_options(m, mnt, ",");
 	seq_puts(m, " 0 0\n");
@@ -56,7 +61,7 @@ static void show_mountinfo(struct seq *m, struct mount *mnt)
 	seq_escape(m, mnt->target, ESCAPED);
 	seq_putc(m, ' ');
 	show_flags(m, mnt->flags);
-	seq_printf(m, " - %s ", mnt->type->name);
+	seq_printf(m, " - %s ", mount_fstype(mnt));
 	seq_escape(m, source_of(mnt), ESCAPED);
 	seq_puts(m, mnt->flags & MS_RDONLY ? " ro" : " rw");
 	show_fs_options(m, mnt, ",");
@@ -69,7 +74,7 @@ static void show_mountstats(struct seq *m, struct mount *mnt)
 	seq_escape(m, source_of(mnt), ESCAPED);
 	seq_puts(m, " mounted on ");
 	seq_escape(m, mnt->target, ESCAPED);
-	seq_printf(m, " with fstype %s\n", mnt->type->name);
+	seq_printf(m, " with fstype %s\n", mount_fstype(mnt));
 }
 
 static int each_mount(struct seq *m, void (*show)(struct seq *m, struct mount *mnt))
