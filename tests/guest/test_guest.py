@@ -11,7 +11,7 @@ from bundle import BUILD
 PROGRAMS = sorted(path.stem for path in pathlib.Path(__file__).parent.glob("*.c")
                   if path.stem != "helper" and not path.stem.startswith("stress_"))
 VARIANTS = ["", "-static"]
-SECONDS = 60
+SECONDS = 30
 
 
 @pytest.mark.parametrize("variant", VARIANTS, ids=["dynamic", "static"])

@@ -46,23 +46,27 @@ static void mov_to_another_register(void **state)
 {
 	/* mov $0x27,%r8d */
 	static const u8 code[] = { PROLOGUE, 0x41, 0xb8, 0x27, 0, 0, 0, 0x0f, 0x05, 0xc3 };
+	struct pv_site site = find(code, sizeof(code));
 
-	assert_int_equal(find(code, sizeof(code)).kind, PV_SITE_NONE);
+	assert_int_equal(site.kind, PV_SITE_PREV);
+	assert_int_equal(site.patch_len, 6);
 }
 
 static void number_is_the_tail_of_another_instruction(void **state)
 {
-	/* cmpl $0x27,0x27(%rax) with an 8-bit displacement ... b8: 81 78 .. would do; use mov b8 as displacement. */
+	/* movl $0x27,-0x47ccddef(%rax): the displacement ends in b8 */
 	static const u8 code[] = { PROLOGUE, 0xc7, 0x80, 0x11, 0x22, 0x33, 0xb8, 0x27, 0, 0, 0, 0x0f, 0x05, 0xc3 };
+	struct pv_site site = find(code, sizeof(code));
 
-	assert_int_equal(find(code, sizeof(code)).kind, PV_SITE_NONE);
+	assert_int_equal(site.kind, PV_SITE_PREV);
+	assert_int_equal(site.patch_len, 10);
 }
 
 static void number_too_large(void **state)
 {
 	static const u8 code[] = { PROLOGUE, 0xb8, 0x27, 0x02, 0, 0, 0x0f, 0x05, 0xc3 };
 
-	assert_int_equal(find(code, sizeof(code)).kind, PV_SITE_NONE);
+	assert_int_not_equal(find(code, sizeof(code)).kind, PV_SITE_MOV);
 }
 
 static void no_evidence(void **state)
@@ -70,6 +74,46 @@ static void no_evidence(void **state)
 	static const u8 code[] = { 0xb8, 0x27, 0, 0, 0, 0x0f, 0x05, 0xc3 };
 
 	assert_int_equal(find(code, sizeof(code)).kind, PV_SITE_NONE);
+}
+
+static void short_instruction_with_a_hole(void **state)
+{
+	/* xor %eax,%eax; syscall; cmp $-4096,%rax; ja; ret; nopw: read(2) of glibc */
+	static const u8 code[] = { PROLOGUE, 0x31, 0xc0, 0x0f, 0x05, 0x48, 0x3d, 0x00, 0xf0, 0xff,
+				   0xff,     0x77, 0x01, 0xc3, 0x66, 0x0f, 0x1f, 0x44, 0x00, 0x00 };
+	struct pv_site site = find(code, sizeof(code));
+
+	assert_int_equal(site.kind, PV_SITE_PREV);
+	assert_int_equal(site.patch_len, 2);
+	assert_int_equal(code[site.patch_off], 0x31);
+	assert_int_equal(site.hole, sizeof(code) - 6);
+}
+
+static void long_instruction_needs_no_hole(void **state)
+{
+	/* mov $0x27,%rax; syscall; ret */
+	static const u8 code[] = { PROLOGUE, 0x48, 0xc7, 0xc0, 0x27, 0, 0, 0, 0x0f, 0x05, 0xc3 };
+	struct pv_site site = find(code, sizeof(code));
+
+	assert_int_equal(site.kind, PV_SITE_PREV);
+	assert_int_equal(site.patch_len, 7);
+	assert_int_equal(site.hole, 0);
+}
+
+static void entry_of_a_function_is_no_hole(void **state)
+{
+	/* ret; endbr64; nop ... */
+	static const u8 code[] = { PROLOGUE, 0x31, 0xc0, 0x0f, 0x05, 0xc3, 0xf3, 0x0f, 0x1e, 0xfa, 0x90, 0xc3 };
+
+	assert_int_not_equal(find(code, sizeof(code)).kind, PV_SITE_PREV);
+}
+
+static void nops_that_are_run_are_no_hole(void **state)
+{
+	static const u8 code[] = { PROLOGUE, 0x31, 0xc0, 0x0f, 0x05, 0x66, 0x0f, 0x1f,
+				   0x44,     0x00, 0x00, 0xc3, 0x90, 0x90, 0xc3 };
+
+	assert_int_not_equal(find(code, sizeof(code)).kind, PV_SITE_PREV);
 }
 
 static void tail_of_generic_wrapper(void **state)
@@ -130,7 +174,8 @@ static void any_bytes_will_do(void **state)
 		site_find(code, len, at, &site);
 		if (site.kind != PV_SITE_NONE) {
 			assert_true(site.patch_off + site.patch_len <= len);
-			assert_true(site.patch_len >= 5);
+			assert_true(site.patch_len >= (site.hole ? 2 : 5));
+			assert_true(!site.hole || site.hole + 5 <= len);
 		}
 		free(code);
 	}
@@ -144,6 +189,10 @@ int main(void)
 		cmocka_unit_test(number_is_the_tail_of_another_instruction),
 		cmocka_unit_test(number_too_large),
 		cmocka_unit_test(no_evidence),
+		cmocka_unit_test(short_instruction_with_a_hole),
+		cmocka_unit_test(long_instruction_needs_no_hole),
+		cmocka_unit_test(entry_of_a_function_is_no_hole),
+		cmocka_unit_test(nops_that_are_run_are_no_hole),
 		cmocka_unit_test(tail_of_generic_wrapper),
 		cmocka_unit_test(tail_that_is_jumped_into),
 		cmocka_unit_test(tail_that_cannot_move),

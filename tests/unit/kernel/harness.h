@@ -76,6 +76,9 @@ void handle(int sig, void (*fn)(int sig, uaddr_t info, uaddr_t context), u64 fla
 void host_file(const char *name, const void *data, size_t len, u32 mode);
 void host_files_on_boot(void (*fn)(void)); /* fn calls host_file() */
 
+/* A number from the host's environment. */
+long host_setting(const char *name, long otherwise);
+
 /* From stub.h, which host code and tests share. */
 long stub_syscall(u64 nr, u64 a, u64 b, u64 c, u64 d, u64 e, u64 f);
 void stub_next_image(int (*fn)(void *arg), void *arg);

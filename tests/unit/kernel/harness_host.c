@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The host half of the harness: a process, a root directory and boot information for each VM. */
 #include <fcntl.h>
+#include <net/if.h>
 #include <sched.h>
 #include <signal.h>
 #include <setjmp.h>
@@ -8,8 +9,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -28,6 +31,7 @@ void vm_run(void (*fn)(void), int expect);
 void check_failed(const char *file, int line, const char *what, long got, long want);
 void host_file(const char *name, const void *data, size_t len, u32 mode);
 void host_files_on_boot(void (*fn)(void));
+long host_setting(const char *name, long otherwise);
 
 static struct stub_mount mounts[] = {
 	{ "/proc", "proc", 0 },
@@ -54,6 +58,13 @@ static void must(int ok, const char *what)
 	_exit(98);
 }
 
+long host_setting(const char *name, long otherwise)
+{
+	const char *text = getenv(name);
+
+	return text ? atol(text) : otherwise;
+}
+
 void host_file(const char *name, const void *data, size_t len, u32 mode)
 {
 	char path[256];
@@ -69,10 +80,19 @@ void host_files_on_boot(void (*fn)(void))
 	make_files = fn;
 }
 
+static void loopback_up(void)
+{
+	struct ifreq lo = { .ifr_name = "lo", .ifr_flags = IFF_UP };
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	must(fd >= 0 && !ioctl(fd, SIOCSIFFLAGS, &lo) && !close(fd), "loopback interface");
+}
+
 /* A tmpfs of our own as the root directory, with an empty read-only one where the guest mounts. */
 static void make_root(void)
 {
-	must(!unshare(CLONE_NEWNS), "unshare");
+	must(!unshare(CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWNET | CLONE_NEWIPC), "unshare");
+	loopback_up();
 	must(!mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL), "private mounts");
 	must(!mount("none", ROOT, "tmpfs", 0, "mode=0755"), "mount tmpfs");
 	umask(0);
