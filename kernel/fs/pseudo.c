@@ -174,9 +174,10 @@ static int pseudo_readlink(struct inode *i, char *buf, size_t size)
 
 	if (!ret && m.failed)
 		ret = -ENOMEM;
+	if (!ret && !n)
+		ret = -ENOENT;
 	if (!ret) {
-		if (n)
-			memcpy(buf, m.buf, n);
+		memcpy(buf, m.buf, n);
 		ret = (int)n;
 	}
 	seq_free(&m);

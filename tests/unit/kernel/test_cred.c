@@ -8,12 +8,15 @@
 
 #include <linux/prctl.h>
 #include <linux/securebits.h>
-#include <linux/stat.h>
 
 #include "cred.h"
 #include "harness.h"
 #include "task.h"
 
+/* The C library's headers, which cmocka brings, keep linux/stat.h from defining them. */
+#define SET_UID 0104000
+#define SET_GID 0102000
+#define PLAIN 0100000
 #define KEEP (-1L)
 #define BIT(cap) (1ULL << (cap))
 #define ALL ((1ULL << (CAP_LAST_CAP + 1)) - 1)
@@ -159,21 +162,21 @@ VM_TEST(exec_of_set_id_programs)
 	become_root();
 	CHECK_EQ(sc(__NR_setresgid, 50, 50, 50), 0);
 	CHECK_EQ(sc(__NR_setresuid, 50, 50, 50), 0);
-	c = exec_with(S_IFREG | S_ISUID | 0755, 0, 0, false, &secure);
+	c = exec_with(SET_UID | 0755, 0, 0, false, &secure);
 	CHECK(c->uid == 50 && c->euid == 0 && c->suid == 0 && c->fsuid == 0 && secure);
 	CHECK(c->cap_effective == ALL && c->cap_permitted == ALL);
 	cred_put(c);
-	c = exec_with(S_IFREG | S_ISUID | 0755, 0, 0, true, &secure);
+	c = exec_with(SET_UID | 0755, 0, 0, true, &secure);
 	CHECK(c->euid == 50 && !c->cap_permitted && !secure);
 	cred_put(c);
-	c = exec_with(S_IFREG | S_ISGID | 0755, 0, 8, false, &secure);
+	c = exec_with(SET_GID | 0755, 0, 8, false, &secure);
 	CHECK(c->euid == 50 && c->egid == 8 && c->sgid == 8 && c->gid == 50 && secure);
 	cred_put(c);
-	c = exec_with(S_IFREG | S_ISGID | 0745, 0, 8, false, &secure); /* no group x */
+	c = exec_with(SET_GID | 0745, 0, 8, false, &secure); /* no group x */
 	CHECK(c->egid == 50 && !secure);
 	cred_put(c);
 	CHECK_EQ(sc(__NR_prctl, PR_SET_NO_NEW_PRIVS, 1), 0);
-	c = exec_with(S_IFREG | S_ISUID | 0755, 0, 0, false, &secure);
+	c = exec_with(SET_UID | 0755, 0, 0, false, &secure);
 	CHECK(c->euid == 50 && !secure);
 	cred_put(c);
 }
@@ -185,12 +188,12 @@ VM_TEST(exec_by_root)
 
 	become_root();
 	CHECK_EQ(sc(__NR_prctl, PR_CAPBSET_DROP, CAP_SYS_TIME), 0);
-	c = exec_with(S_IFREG | 0755, 0, 0, false, &secure);
+	c = exec_with(PLAIN | 0755, 0, 0, false, &secure);
 	CHECK(c->cap_permitted == (ALL & ~BIT(CAP_SYS_TIME)) && c->cap_effective == c->cap_permitted);
 	CHECK(!secure);
 	cred_put(c);
 	CHECK_EQ(sc(__NR_prctl, PR_SET_SECUREBITS, SECBIT_NOROOT), 0);
-	c = exec_with(S_IFREG | 0755, 0, 0, false, &secure);
+	c = exec_with(PLAIN | 0755, 0, 0, false, &secure);
 	CHECK(!c->cap_permitted && !c->cap_effective);
 	cred_put(c);
 }
