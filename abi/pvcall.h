@@ -283,17 +283,26 @@ struct pv_recv {
 	u32 full_len; /* length of the datagram, for MSG_TRUNC */
 };
 
-/* PV_DECODE: may the 5-byte `mov $nr,%eax` before the syscall instruction be replaced? */
+/*
+ * PV_DECODE: may an instruction at the system call site be replaced by a jump, to a place where a copy of
+ * it goes on into the kernel? The code in the buffer should reach 128 bytes to both sides.
+ */
 struct pv_site {
 	u32 kind; /* enum pv_site_kind */
 	u32 patch_off; /* offset in the buffer of the first byte to replace */
 	u32 patch_len; /* whole instructions, >= 5 */
-	u32 nr;
+	u32 nr;   /* PV_SITE_MOV */
+	u32 hole; /* PV_SITE_PREV: offset of 5 unused bytes, which `jmp rel8` at patch_off reaches; 0: not needed */
 };
 enum pv_site_kind {
 	PV_SITE_NONE = 0,
 	PV_SITE_MOV = 1,  /* mov $nr,%eax directly before the syscall: safe at any time */
 	PV_SITE_TAIL = 2, /* syscall and the instruction(s) behind it: only before first run */
+	/*
+	 * Any other one directly before the syscall (xor %eax,%eax ...): safe at any time. One that is too short for
+	 * `jmp rel32` gets a `jmp rel8` to one in the hole.
+	 */
+	PV_SITE_PREV = 3,
 };
 
 struct pv_proc_stat {

@@ -15,6 +15,8 @@
 #define MOV_LEN 5u
 #define SYSCALL_LEN 2u
 #define JUMP_LEN 5u
+#define JUMP_SHORT_LEN 2u
+#define INSN_MAX 15u
 #define NR_MAX 512u
 #define FAR 12u    /* a walk from here on back has had room to fall into step */
 #define WINDOW 96u /* how far back walks start */
@@ -91,7 +93,7 @@ static bool find_mov(const u8 *code, size_t len, size_t at, struct pv_site *out)
 		return false;
 	if (!boundary(code, len, at - MOV_LEN))
 		return false;
-	*out = (struct pv_site){ PV_SITE_MOV, at - MOV_LEN, MOV_LEN, le32(mov + 1) };
+	*out = (struct pv_site){ PV_SITE_MOV, at - MOV_LEN, MOV_LEN, le32(mov + 1), 0 };
 	return true;
 }
 
@@ -143,6 +145,77 @@ static bool jumped_into(const u8 *code, size_t len, size_t from, size_t to)
 	return false;
 }
 
+/* The one instruction that ends at the syscall; its length, 0 if in doubt. */
+static size_t previous(const u8 *code, size_t len, size_t at)
+{
+	ZydisDecodedInstruction insn;
+	size_t found = 0;
+
+	for (size_t n = JUMP_SHORT_LEN; n <= INSN_MAX && n < at; n++) {
+		if (!decode_at(code, len, at - n, &insn) || insn.length != n)
+			continue;
+		if (!boundary(code, len, at - n))
+			continue;
+		if (found || !movable(&insn))
+			return 0;
+		found = n;
+	}
+	return found;
+}
+
+static bool ends_flow(const ZydisDecodedInstruction *insn)
+{
+	return insn->meta.category == ZYDIS_CATEGORY_RET ||
+	       insn->meta.category == ZYDIS_CATEGORY_UNCOND_BR;
+}
+
+/* Alignment behind the end of a function: bytes of nop or int3 from `from` on. */
+static size_t padding(const u8 *code, size_t len, size_t from)
+{
+	ZydisDecodedInstruction insn;
+	size_t at = from;
+
+	while (at < len && decode_at(code, len, at, &insn) &&
+	       (insn.mnemonic == ZYDIS_MNEMONIC_NOP || insn.mnemonic == ZYDIS_MNEMONIC_INT3))
+		at += insn.length;
+	return at - from;
+}
+
+/*
+ * Bytes that nobody executes, which a short jump at `from` reaches. Decoding starts behind the
+ * syscall, an instruction's start for sure.
+ */
+static size_t find_hole(const u8 *code, size_t len, size_t at, size_t from)
+{
+	size_t next = at + SYSCALL_LEN, reach = from + JUMP_SHORT_LEN + 127;
+
+	while (next < len && next <= reach) {
+		ZydisDecodedInstruction insn;
+
+		if (!decode_at(code, len, next, &insn))
+			return 0;
+		next += insn.length;
+		if (ends_flow(&insn) && next <= reach && padding(code, len, next) >= JUMP_LEN &&
+		    !jumped_into(code, len, next - 1, next + JUMP_LEN))
+			return next;
+	}
+	return 0;
+}
+
+static bool find_prev(const u8 *code, size_t len, size_t at, struct pv_site *out)
+{
+	size_t n = previous(code, len, at), hole = 0;
+
+	if (n == 0)
+		return false;
+	if (n < JUMP_LEN)
+		hole = find_hole(code, len, at, at - n);
+	if ((n < JUMP_LEN && !hole) || jumped_into(code, len, at - n, at))
+		return false;
+	*out = (struct pv_site){ PV_SITE_PREV, at - n, n, ~0u, hole };
+	return true;
+}
+
 static void find_tail(const u8 *code, size_t len, size_t at, struct pv_site *out)
 {
 	size_t end = at + SYSCALL_LEN;
@@ -156,7 +229,7 @@ static void find_tail(const u8 *code, size_t len, size_t at, struct pv_site *out
 	}
 	if (jumped_into(code, len, at, end))
 		return;
-	*out = (struct pv_site){ PV_SITE_TAIL, at, end - at, ~0u };
+	*out = (struct pv_site){ PV_SITE_TAIL, at, end - at, ~0u, 0 };
 }
 
 void site_find(const u8 *code, size_t len, size_t at, struct pv_site *out)
@@ -164,7 +237,7 @@ void site_find(const u8 *code, size_t len, size_t at, struct pv_site *out)
 	*out = (struct pv_site){ .kind = PV_SITE_NONE };
 	if (len < SYSCALL_LEN || at > len - SYSCALL_LEN || code[at] != 0x0f || code[at + 1] != 0x05)
 		return;
-	if (!find_mov(code, len, at, out))
+	if (!find_mov(code, len, at, out) && !find_prev(code, len, at, out))
 		find_tail(code, len, at, out);
 }
 

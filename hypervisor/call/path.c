@@ -157,7 +157,8 @@ int path_of_fd(struct call *c, int fd, char *to)
 	ssize_t len;
 
 	/* The link's text is relative to the reader's root: it must be the container's. */
-	if (root && caller_chroot(c->me, NULL) < 0)
+	if (root && (caller_become(c->me, c->srv->creds.creds[0]) < 0 ||
+		     caller_chroot(c->me, NULL) < 0))
 		return -EACCES;
 	len = readlinkat(AT_FDCWD, fd_name(fd).name, to, PV_PATH_MAX);
 	return len < 0 ? -errno : (int)len;

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * Call site patching: `mov $nr,%eax; syscall` becomes `jmp trampoline; syscall`, and the trampoline
- * loads the number and the return address and jumps into the kernel: no trap, no host call.
+ * loads the number and the return address and jumps into the kernel: no trap, no host call. Other instructions
+ * before the syscall serve as well (`xor %eax,%eax` in read). One that is too short for
+ * that jump gets a short one into the padding behind the function, where the long one is.
  *
- * A site is patched when it has trapped a few times (a process that makes a call once pays nothing). That
- * the five bytes really are that instruction is decided by a disassembler in the hypervisor (PV_DECODE). The syscall
- * instruction stays: a jump straight to it still traps, and a restarted call re-executes it.
+ * A site is patched when it has trapped a few times (a process that makes a call once pays nothing). Which
+ * bytes are that instruction, and which are padding, is decided by a disassembler in the hypervisor (PV_DECODE). The
+ * syscall instruction stays: a jump straight to it still traps, and a restarted call re-executes it.
  *
  * W^X and threads: a page is never writable while it is executable. The new page
  * is built aside, made executable, and moved over the old one by mremap, which replaces it
@@ -20,21 +22,37 @@
 
 #include "hostcall.h"
 
-#define MOV_EAX 0xb8
 #define JMP_REL32 0xe9
+#define JMP_REL8 0xeb
 #define PATCH_LEN 5
 #define SLOT_LEN 32
 #define SLOTS (PAGE_SIZE / SLOT_LEN)
 #define TRAPS_BEFORE_PATCH 3
 #define WINDOW 128 /* bytes of code before the site that the decoder sees */
+#define WINDOW_BEHIND 160
+#define INSN_MAX 9 /* of the replaced instruction: it must fit into a slot */
+#define NR_RT_SIGRETURN 15
 #define REACH 0x70000000LL
 
-/* Verdicts of the decoder, shared by all processes: the same library is decoded once. */
+/* What may be replaced at a site: `len` bytes before the syscall; a hole `hole` bytes behind its start, if they are few. */
+struct verdict {
+	u32 kind, len, hole;
+};
+
+/*
+ * Verdicts of the decoder, shared by all processes: the same library is decoded once. One word
+ * each, so that it is read and written in one piece: the upper bits of the code's hash, and the verdict.
+ */
 #define VERDICTS 1024
-static struct {
-	u64 key;
-	u32 kind;
-} verdicts[VERDICTS];
+#define VERDICT_BITS 14
+static u64 verdicts[VERDICTS];
+
+static u64 verdict_pack(const struct verdict *v) { return v->kind | v->len << 2 | v->hole << 6; }
+
+static struct verdict verdict_unpack(u64 w)
+{
+	return (struct verdict){ .kind = w & 3, .len = w >> 2 & 15, .hole = w >> 6 & 255 };
+}
 
 static bool worth_it(uaddr_t site)
 {
@@ -47,35 +65,48 @@ static bool worth_it(uaddr_t site)
 	return ++PRIV->patch_counts[i].n == TRAPS_BEFORE_PATCH;
 }
 
-static u32 ask_decoder(const u8 *code, u32 len)
+/* at: offset of the syscall instruction in the code */
+static struct verdict ask_decoder(const u8 *code, u32 len, u32 at)
 {
+	struct verdict v = { .kind = PV_SITE_NONE };
+	const struct pv_site *site;
 	struct pv_slot s;
-	u32 kind = PV_SITE_NONE;
 
 	mc_pv_get(&s);
-	memcpy(s.buf, code, len + 2);
+	memcpy(s.buf, code, len);
 	s.req.cmd = PV_DECODE;
-	s.req.u.ctl = (struct pv_req_ctl){ .arg = len, .len = len + 2 };
-	if (mc_pv_call(&s) >= 0)
-		kind = ((struct pv_site *)s.buf)->kind;
+	s.req.u.ctl = (struct pv_req_ctl){ .arg = at, .len = len };
+	site = (const struct pv_site *)s.buf;
+	if (mc_pv_call(&s) >= 0 && (site->kind == PV_SITE_MOV || site->kind == PV_SITE_PREV) &&
+	    site->patch_len <= INSN_MAX)
+		v = (struct verdict){ site->kind, site->patch_len, site->hole ? site->hole - at : 0 };
 	mc_pv_put(&s);
-	return kind;
+	return v;
 }
 
-/* code: `len` bytes up to the syscall instruction, and that. */
-static bool is_mov_site(const u8 *code, u32 len, u64 nr)
+static struct verdict judge(const u8 *code, u32 len, u32 at)
 {
-	u64 key = hash_bytes(code, len) | 1;
-	u32 i = (u32)(key >> 1) % VERDICTS, imm;
+	u64 key = hash_bytes(code, len) & ~((1ULL << VERDICT_BITS) - 1), have;
+	u64 *slot = &verdicts[(key >> VERDICT_BITS) % VERDICTS];
+	struct verdict v;
 
-	memcpy(&imm, code + len - 4, 4);
-	if (code[len] != 0x0f || code[len + 1] != 0x05 || code[len - PATCH_LEN] != MOV_EAX || imm != nr || nr >= 512)
-		return false;
-	if (__atomic_load_n(&verdicts[i].key, __ATOMIC_ACQUIRE) == key)
-		return verdicts[i].kind == PV_SITE_MOV;
-	verdicts[i].kind = ask_decoder(code, len);
-	__atomic_store_n(&verdicts[i].key, key, __ATOMIC_RELEASE);
-	return verdicts[i].kind == PV_SITE_MOV;
+	have = __atomic_load_n(slot, __ATOMIC_RELAXED);
+	if (have && (have & ~((1ULL << VERDICT_BITS) - 1)) == key)
+		return verdict_unpack(have);
+	v = ask_decoder(code, len, at);
+	__atomic_store_n(slot, key | verdict_pack(&v), __ATOMIC_RELAXED);
+	return v;
+}
+
+/* Is the number in the instruction the one that was called with? It is, unless somebody jumped to the syscall. */
+static bool number_fits(const u8 *code, u32 at, const struct verdict *v, u64 nr)
+{
+	u32 imm;
+
+	if (v->kind != PV_SITE_MOV)
+		return nr != NR_RT_SIGRETURN; /* unwinders know signal frames by the bytes of that site */
+	memcpy(&imm, code + at - 4, 4);
+	return imm == nr;
 }
 
 /* Build the successor of the page at `page` in the scratch page; `fresh`: from nothing. */
@@ -102,25 +133,25 @@ static bool reaches(uaddr_t from, uaddr_t to)
 	return d > -REACH && d < REACH;
 }
 
-/* mov $nr,%eax; movabs $ret,%rcx; movabs $entry,%r11; jmp *%r11 */
-static void write_slot(u8 *p, u32 nr, u64 ret)
+/* the replaced instruction; movabs $ret,%rcx; movabs $entry,%r11; jmp *%r11 */
+static void write_slot(u8 *p, const u8 *insn, u32 len, u64 ret)
 {
 	u64 entry = (u64)pv_syscall_entry;
 
-	p[0] = MOV_EAX;
-	memcpy(p + 1, &nr, 4);
-	p[5] = 0x48;
-	p[6] = 0xb9;
-	memcpy(p + 7, &ret, 8);
-	p[15] = 0x49;
-	p[16] = 0xbb;
-	memcpy(p + 17, &entry, 8);
-	p[25] = 0x41;
-	p[26] = 0xff;
-	p[27] = 0xe3;
+	memcpy(p, insn, len);
+	p += len;
+	p[0] = 0x48;
+	p[1] = 0xb9;
+	memcpy(p + 2, &ret, 8);
+	p[10] = 0x49;
+	p[11] = 0xbb;
+	memcpy(p + 12, &entry, 8);
+	p[20] = 0x41;
+	p[21] = 0xff;
+	p[22] = 0xe3;
 }
 
-static uaddr_t new_slot(uaddr_t site, u32 nr)
+static uaddr_t new_slot(uaddr_t site, const u8 *insn, u32 len)
 {
 	struct pv_private *p = PRIV;
 	bool fresh = !p->patch_tramp || p->patch_slots == SLOTS || !reaches(site, p->patch_tramp);
@@ -139,7 +170,7 @@ static uaddr_t new_slot(uaddr_t site, u32 nr)
 	if (!p->patch_scratch || !scratch_begin(p->patch_tramp, fresh))
 		return 0;
 	slot = p->patch_tramp + p->patch_slots * SLOT_LEN;
-	write_slot((u8 *)p->patch_scratch + p->patch_slots * SLOT_LEN, nr, site + 2);
+	write_slot((u8 *)p->patch_scratch + p->patch_slots * SLOT_LEN, insn, len, site + 2);
 	if (!scratch_commit(p->patch_tramp))
 		return 0;
 	p->patch_slots++;
@@ -156,22 +187,39 @@ static void remember_page(uaddr_t page)
 	PRIV->patch_pages[PRIV->patch_npages++] = page;
 }
 
-static bool replace(uaddr_t site, u32 nr)
+static void write_jump(u8 *page, u32 off, uaddr_t from, uaddr_t to)
 {
-	uaddr_t page = site & PAGE_MASK, slot = new_slot(site, nr), at = site - PATCH_LEN;
-	s32 rel;
-	u8 *code;
+	s32 rel = (s32)(to - (from + PATCH_LEN));
+
+	page[off] = JMP_REL32;
+	memcpy(page + off + 1, &rel, 4);
+}
+
+/* The jumps in the copy of the page: to the slot, or to the hole and from there. */
+static void write_patch(u8 *copy, uaddr_t site, const struct verdict *v, uaddr_t slot)
+{
+	u32 off = (u32)(site & (PAGE_SIZE - 1)), from = off - v->len, hole = off + v->hole;
+
+	if (!v->hole) {
+		write_jump(copy, from, site - v->len, slot);
+		return;
+	}
+	write_jump(copy, hole, site + v->hole, slot);
+	copy[from] = JMP_REL8;
+	copy[from + 1] = (u8)(hole - (from + 2));
+}
+
+static bool replace(uaddr_t site, const u8 *insn, const struct verdict *v)
+{
+	uaddr_t page = site & PAGE_MASK, slot = new_slot(site, insn, v->len);
 
 	if (!slot || !kernel_code_lock(page, PAGE_SIZE))
 		return false;
-	rel = (s32)(slot - site);
 	if (!scratch_begin(page, false)) {
 		kernel_code_unlock();
 		return false;
 	}
-	code = (u8 *)PRIV->patch_scratch + (at - page);
-	code[0] = JMP_REL32;
-	memcpy(code + 1, &rel, 4);
+	write_patch((u8 *)PRIV->patch_scratch, site, v, slot);
 	if (scratch_commit(page))
 		remember_page(page);
 	kernel_code_unlock();
@@ -180,15 +228,22 @@ static bool replace(uaddr_t site, u32 nr)
 
 static void patch(uaddr_t site, u64 nr)
 {
-	u8 code[WINDOW + 2];
-	u32 len = (u32)min((u64)WINDOW, site & (PAGE_SIZE - 1));
+	u8 code[WINDOW + WINDOW_BEHIND];
+	u32 off = (u32)(site & (PAGE_SIZE - 1)), at = min((u32)WINDOW, off);
+	u32 behind = min((u32)WINDOW_BEHIND, (u32)PAGE_SIZE - off);
+	struct verdict v;
 
 	/* The whole pattern must lie in one page, and the decoder must see enough before it. */
-	if (len < 32 || (site & (PAGE_SIZE - 1)) > PAGE_SIZE - 2)
+	if (at < 32 || behind < 2)
 		return;
-	if (PRIV->patch_npages == PATCH_PAGES || mc_copy_from_user(code, site - len, len + 2))
+	if (PRIV->patch_npages == PATCH_PAGES || mc_copy_from_user(code, site - at, at + behind))
 		return;
-	if (is_mov_site(code, len, nr) && replace(site, (u32)nr))
+	if (code[at] != 0x0f || code[at + 1] != 0x05)
+		return;
+	v = judge(code, at + behind, at);
+	if (v.kind == PV_SITE_NONE || !number_fits(code, at, &v, nr))
+		return;
+	if (replace(site, code + at - v.len, &v))
 		__atomic_fetch_add(&COUNTERS->patched, 1, __ATOMIC_RELAXED);
 }
 
