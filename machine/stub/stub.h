@@ -25,6 +25,7 @@ void stub_next_image(stub_user_fn fn, void *arg);
 /* Code of a signal handler: what runs when the kernel sends user mode to this address. */
 typedef void (*stub_handler_fn)(int sig, uaddr_t info, uaddr_t context);
 void stub_handler(uaddr_t address, stub_handler_fn fn);
+void stub_any_handler(stub_handler_fn fn); /* for every other address; by default that fails the test */
 
 /* A system call of the calling task, with everything that happens on the way back to user mode. */
 long stub_syscall(u64 nr, u64 a, u64 b, u64 c, u64 d, u64 e, u64 f);

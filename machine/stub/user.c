@@ -65,12 +65,21 @@ void stub_handler(uaddr_t address, stub_handler_fn fn)
 	handlers[i].fn = fn;
 }
 
+static stub_handler_fn any_handler;
+
+void stub_any_handler(stub_handler_fn fn)
+{
+	any_handler = fn;
+}
+
 static stub_handler_fn handler_at(uaddr_t address)
 {
 	for (u32 i = 0; i < nhandlers; i++) {
 		if (handlers[i].address == address)
 			return handlers[i].fn;
 	}
+	if (any_handler)
+		return any_handler;
 	stub_fail("user mode at %#lx, where nothing is", address);
 }
 
@@ -116,6 +125,7 @@ static long run(struct stub_thread *t)
 
 	enter_kernel(t);
 	stub_return_to(t, back);
+	STUB_CHECK((long)t->regs.rax > -512 || (long)t->regs.rax < -530); /* ERESTARTSYS and its kin */
 	return (long)t->regs.rax;
 }
 
