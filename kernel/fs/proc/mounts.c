@@ -55,9 +55,28 @@ static void show_mount(struct seq *m, struct mount *mnt)
 	seq_puts(m, " 0 0\n");
 }
 
+/* Which part of its file system is mounted: of a piece that was mounted on itself, the way to it. */
+static const char *root_of(const struct mount *mnt)
+{
+	struct mount *whole;
+
+	list_for_each(whole, &mounts, node) {
+		size_t len = strlen(whole->target);
+
+		if (whole == mnt)
+			break;
+		if (whole->dev == mnt->dev && !strncmp(mnt->target, whole->target, len) &&
+		    mnt->target[len] == '/')
+			return mnt->target + len;
+	}
+	return "/";
+}
+
 static void show_mountinfo(struct seq *m, struct mount *mnt)
 {
-	seq_printf(m, "%d %d 0:%u / ", mnt->id, mnt->parent_id, mnt->dev);
+	seq_printf(m, "%d %d 0:%u ", mnt->id, mnt->parent_id, mnt->dev);
+	seq_escape(m, root_of(mnt), ESCAPED);
+	seq_putc(m, ' ');
 	seq_escape(m, mnt->target, ESCAPED);
 	seq_putc(m, ' ');
 	show_flags(m, mnt->flags);
