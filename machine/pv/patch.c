@@ -27,7 +27,7 @@
 #define PATCH_LEN 5
 #define SLOT_LEN 32
 #define SLOTS (PAGE_SIZE / SLOT_LEN)
-#define TRAPS_BEFORE_PATCH 3
+#define TRAPS_BEFORE_PATCH 8 /* a trap costs 2 us, a patch about 15 */
 #define WINDOW 128 /* bytes of code before the site that the decoder sees */
 #define WINDOW_BEHIND 160
 #define INSN_MAX 9 /* of the replaced instruction: it must fit into a slot */
