@@ -17,6 +17,7 @@
 #include <linux/fcntl.h>
 #include <linux/mman.h>
 
+#include "fuzz_shapes.h"
 #include "harness.h"
 #include "layout.h"
 #include "mm.h"
@@ -104,6 +105,37 @@ static u64 any_argument(struct fuzz *f)
 	}
 }
 
+/* An argument of the kind that the call has there; sometimes anything. */
+static u64 argument(struct fuzz *f, char kind)
+{
+	if (rnd(f) % 8 == 0)
+		return any_argument(f);
+	switch (kind) {
+	case 'f':
+		return rnd(f) % 20;
+	case 'd':
+		return rnd(f) % 3 ? (u64)AT_FDCWD : rnd(f) % 20;
+	case 's':
+		return f->strings[rnd(f) % ARRAY_SIZE(f->strings)];
+	case 'p':
+		return rnd(f) % 8 ? any_pointer(f) : 0;
+	case 'n':
+		return any_size(f);
+	case 'x':
+		return rnd(f) % 3 ? 1ULL << rnd(f) % 22 | 1ULL << rnd(f) % 22 : rnd(f) % 4;
+	case 'i':
+		return rnd(f) % 18;
+	case 't':
+		return rnd(f) % 2 ? (u64)current->proc->pid : rnd(f) % 4;
+	case 'S':
+		return rnd(f) % 66;
+	case 'o':
+		return rnd(f) % 4 ? rnd(f) % 100000 : any_size(f);
+	default:
+		return any_argument(f);
+	}
+}
+
 static void fill(struct fuzz *f)
 {
 	uaddr_t at = f->buffer + rnd(f) % BUFFER / 8 * 8;
@@ -139,11 +171,15 @@ static u32 any_call(struct fuzz *f)
 static void one_call(struct fuzz *f)
 {
 	u32 nr = any_call(f);
+	const char *shape;
 	u64 a[6];
 	long ret;
 
-	for (int i = 0; i < 6; i++)
-		a[i] = any_argument(f);
+	shape = shapes[nr] ? shapes[nr] : "";
+	for (int i = 0; i < 6; i++) {
+		a[i] = argument(f, *shape);
+		shape += *shape != 0;
+	}
 	if (rnd(f) % 3 == 0)
 		fill(f);
 	if (trace)
