@@ -12,6 +12,7 @@
 
 struct host_sock {
 	struct socket sk;    /* sk.handle: the hypervisor's socket */
+	bool connected;      /* a stream whose connect() or accept() has succeeded */
 	bool wants_control;  /* an option was set that makes the host send control messages */
 	u32 peer_len;        /* of an accepted socket: its peer's address, for accept() to return */
 	u8 peer[PV_ADDR_MAX] __attribute__((aligned(8)));
@@ -41,7 +42,7 @@ s64 host_recvfrom(struct socket *s, struct msg *m);
 /* inet_msg.c */
 s64 inet_sendmsg(struct socket *s, struct msg *m);
 s64 inet_recvmsg(struct socket *s, struct msg *m);
-/* Wait for `events` on the handle. 0: ready (or look again), -EAGAIN: the deadline, or interrupted. */
-long inet_wait(struct socket *s, u32 events, u64 deadline, u64 timeo);
+/* Wait for `events` on the handle. 0: ready (*got, if wanted: POLL*) or look again, -EAGAIN: the deadline, or interrupted. */
+long inet_wait(struct socket *s, u32 events, u64 deadline, u64 timeo, u32 *got);
 
 #endif

@@ -19,24 +19,37 @@ struct socket *inet_socket(int domain, int type, int protocol)
 	return host_sock_new(&inet_ops, domain, type, protocol);
 }
 
-/*
- * The host's socket does not block: wait for the end of the handshake, then ask again, which
- * returns its result. A restarted connect() comes here with EALREADY and goes on waiting.
- */
-static int inet_connect(struct socket *s, const void *addr, u32 len, bool nowait)
+/* The host's socket does not block: wait for the end of the handshake. A restarted connect() goes on waiting. */
+static int wait_connected(struct socket *s, const void *addr, u32 len)
 {
 	u64 deadline = sock_deadline(s->sndtimeo);
+	u32 got = 0;
+	long err;
 
-	for (;;) {
-		int ret = host_pv_connect(s, addr, len);
-		long err;
+	do {
+		err = inet_wait(s, POLLOUT, deadline, s->sndtimeo, &got);
+	} while (!err && !got);
+	if (err)
+		return err == -EAGAIN ? -EINPROGRESS : err;
+	if (got & (POLLERR | POLLHUP))
+		return host_pv_connect(s, addr, len); /* asked again, it tells what went wrong */
+	return 0;
+}
 
-		if ((ret != -EINPROGRESS && ret != -EALREADY) || nowait)
-			return ret;
-		err = inet_wait(s, POLLOUT, deadline, s->sndtimeo);
-		if (err)
-			return err == -EAGAIN ? -EINPROGRESS : err;
-	}
+static int inet_connect(struct socket *s, const void *addr, u32 len, bool nowait)
+{
+	struct host_sock *h = host_of(s);
+	const struct sockaddr *sa = addr;
+	int ret;
+
+	if (h->connected && sa->sa_family != AF_UNSPEC)
+		return -EISCONN;
+	ret = host_pv_connect(s, addr, len);
+	if ((ret == -EINPROGRESS || ret == -EALREADY) && !nowait)
+		ret = wait_connected(s, addr, len);
+	if (!ret)
+		h->connected = s->type == SOCK_STREAM && sa->sa_family != AF_UNSPEC;
+	return ret;
 }
 
 /* A look at readiness is cheap, a PV call is not: many servers accept until EAGAIN. */
@@ -59,6 +72,7 @@ static s64 pv_accept(struct socket *s, u32 handle, struct host_sock *peer)
 	if (ret >= 0) {
 		peer->peer_len = min(slot.rsp.val, PV_ADDR_MAX);
 		memcpy(peer->peer, slot.buf, peer->peer_len);
+		peer->connected = true;
 	}
 	mc_pv_put(&slot);
 	return ret;
@@ -93,7 +107,7 @@ static struct socket *inet_accept(struct socket *s, bool nowait)
 
 		if (!IS_ERR(new) || PTR_ERR(new) != -EAGAIN || nowait)
 			return new;
-		err = inet_wait(s, POLLIN, deadline, s->rcvtimeo);
+		err = inet_wait(s, POLLIN, deadline, s->rcvtimeo, NULL);
 		if (err)
 			return ERR_PTR(err);
 	}

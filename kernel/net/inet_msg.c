@@ -12,11 +12,13 @@
 
 #define HOST_FLAGS (MSG_OOB | MSG_PEEK | MSG_DONTROUTE | MSG_TRUNC | MSG_EOR | MSG_CONFIRM | MSG_MORE)
 
-long inet_wait(struct socket *s, u32 events, u64 deadline, u64 timeo)
+long inet_wait(struct socket *s, u32 events, u64 deadline, u64 timeo, u32 *got)
 {
 	struct pollfd p = { .fd = s->handle, .events = (short)events };
 	int ret = mc_poll(&p, 1, deadline);
 
+	if (ret > 0 && got)
+		*got = (u16)p.revents;
 	if (ret > 0)
 		return 0;
 	if (ret == -EINTR || task_work_pending())
@@ -90,6 +92,8 @@ s64 inet_sendmsg(struct socket *s, struct msg *m)
 	bool by_call = false;
 	s64 sum = 0, n;
 
+	if (m->flags & MSG_FASTOPEN)
+		return -EOPNOTSUPP;
 	if (s->type == SOCK_STREAM) { /* a connection has one destination, and TCP no control data to send */
 		m->addr_len = 0;
 		m->ctl_len = 0;
@@ -109,7 +113,7 @@ s64 inet_sendmsg(struct socket *s, struct msg *m)
 			break;
 		}
 		if (n < 0) {
-			n = inet_wait(s, POLLOUT, deadline, s->sndtimeo);
+			n = inet_wait(s, POLLOUT, deadline, s->sndtimeo, NULL);
 			if (n)
 				break;
 		}
@@ -165,7 +169,7 @@ s64 inet_recvmsg(struct socket *s, struct msg *m)
 			break;
 		}
 		if (n < 0) {
-			n = inet_wait(s, m->flags & MSG_OOB ? POLLPRI : POLLIN, deadline, s->rcvtimeo);
+			n = inet_wait(s, m->flags & MSG_OOB ? POLLPRI : POLLIN, deadline, s->rcvtimeo, NULL);
 			if (n)
 				break;
 		}
