@@ -234,6 +234,8 @@ int do_execve(struct exec_args *args);
 
 /* For /proc: a terminal's device number as in stat, its foreground process group. tasklist_lock held. */
 void tty_numbers(struct tty *tty, int *dev, int *pgrp);
+/* A session's leader exits: its terminal is nobody's, the foreground group gets SIGHUP. tasklist_lock held. */
+void tty_leader_exit(struct process *leader);
 
 /* Boot: make the first process. task_first: the calling thread, in the tables; task_boot: with all its parts, from boot_info. */
 struct task *task_first(void);

@@ -100,8 +100,10 @@ static void process_exit(struct process *p)
 	reparent_children(p);
 	reap_dead(init_process);
 	orphan_check(p);
-	if (p->session && p->session->leader == p)
+	if (p->session && p->session->leader == p) {
+		tty_leader_exit(p);
 		p->session->leader = NULL;
+	}
 	notify_parent_locked(p, why_of(p->exit_code));
 	if (parent_ignores_children(p) || !p->parent)
 		process_release(p);

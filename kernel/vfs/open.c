@@ -61,10 +61,11 @@ struct file *chrdev_open(struct inode *i, u32 flags)
 
 	if (!d)
 		return ERR_PTR(-ENXIO);
-	f = file_new(NULL, flags & ~OPEN_ONLY_FLAGS, open_mode(flags));
+	f = file_new(NULL, flags & ~(OPEN_ONLY_FLAGS & ~(u32)O_NOCTTY), open_mode(flags));
 	if (!f)
 		return ERR_PTR(-ENOMEM);
 	r = d->open(i, f);
+	f->flags &= ~(u32)O_NOCTTY;
 	if (!r)
 		return f;
 	f->ops = NULL;
