@@ -10,6 +10,7 @@
 #include "hostfs.h"
 #include "memfile.h"
 #include "mm.h"
+#include "ring.h"
 #include "vfs_impl.h"
 
 #include <asm/mman.h>
@@ -245,6 +246,17 @@ static int mem_truncate(struct file *f, u64 len)
 	return memfile_resize(f->inode, len);
 }
 
+/*
+ * Memory is taken at once: more than there can be would cost the hypervisor's life, not the caller's. A hole
+ * only gives back.
+ */
+static bool too_much(int mode, u64 len)
+{
+	const struct boot_info *b = mc_boot_info();
+
+	return !(mode & FALLOC_FL_PUNCH_HOLE) && len > (b->mem_limit ? b->mem_limit : b->mem_total) / 2;
+}
+
 static int mem_fallocate(struct file *f, int mode, u64 off, u64 len)
 {
 	struct inode *i = f->inode;
@@ -255,6 +267,8 @@ static int mem_fallocate(struct file *f, int mode, u64 off, u64 len)
 		return -EOPNOTSUPP;
 	if ((mode & FALLOC_FL_PUNCH_HOLE) && (mem_inode(i)->seals & F_SEAL_WRITE))
 		return -EPERM;
+	if (too_much(mode, len))
+		return -ENOSPC;
 	if (!(mode & FALLOC_FL_KEEP_SIZE) && off + len > i->size) {
 		r = memfile_resize(i, off + len);
 		if (r)
