@@ -114,8 +114,10 @@ void kill_process_locked(struct process *p, int sig)
 	p->flags &= ~(PROC_STOPPED | PROC_STOPPING | PROC_STOP_DEQUEUED);
 	list_for_each(t, &p->threads, thread_node) {
 		work_set(t, WORK_EXIT);
-		if (t != current)
-			mc_kick(t);
+		if (t == current)
+			continue;
+		mc_kick(t);
+		mc_unpark(t); /* from where kicks do not wake (vfork) */
 	}
 }
 

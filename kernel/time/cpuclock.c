@@ -164,6 +164,7 @@ long sys_getrusage(u64 who, u64 to)
 	case RUSAGE_CHILDREN:
 		user = READ_ONCE(t->proc->cutime);
 		sys = READ_ONCE(t->proc->cstime);
+		ru.ru_maxrss = (long)t->proc->cmaxrss;
 		break;
 	default:
 		return -EINVAL;
