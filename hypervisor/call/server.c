@@ -20,6 +20,8 @@ static void *server_main(void *arg)
 	pthread_setname_np(pthread_self(), "pv-server");
 	if (caller_init(&me, srv) < 0)
 		serve_violation(srv, "a server thread cannot be set up");
+	follow_init(&srv->follower);
+	srv->spinner.allowed = srv->follower.active;
 	while (!server_stopping(srv)) {
 		wait_for_request(srv);
 		while (!server_stopping(srv) && ring_pending(srv) && serve_next(srv, &me))
@@ -79,13 +81,6 @@ static void server_free(struct pv_server *srv)
 	free(srv);
 }
 
-static bool many_cpus(void)
-{
-	cpu_set_t set;
-
-	return sched_getaffinity(0, sizeof(set), &set) < 0 || CPU_COUNT(&set) > 1;
-}
-
 static struct pv_server *server_make(const struct pv_server_config *cfg)
 {
 	struct pv_server *srv = calloc(1, sizeof(*srv));
@@ -95,7 +90,6 @@ static struct pv_server *server_make(const struct pv_server_config *cfg)
 	srv->cfg = *cfg;
 	srv->ring = cfg->ring;
 	srv->data = (u8 *)cfg->ring + RING_DATA_OFF;
-	srv->spinner.allowed = many_cpus();
 	srv->magic = magic_links_visible(cfg->procfd);
 	pthread_mutex_init(&srv->donor.lock, NULL);
 	workers_init(&srv->workers);

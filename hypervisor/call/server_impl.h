@@ -4,6 +4,7 @@
 #define CALLGATE_CALL_SERVER_IMPL_H
 
 #include <pthread.h>
+#include <sched.h>
 
 #include "call/call.h"
 #include "call/cred.h"
@@ -13,9 +14,18 @@
 
 /* How long to poll the ring before sleeping: see wait.c. */
 struct spinner {
-	u64 idle_since; /* ns */
-	int score;      /* > 0: requests have been following each other closely */
-	bool allowed;   /* more than one CPU */
+	int score;    /* > 0: requests have been following each other closely */
+	bool allowed; /* more than one CPU */
+};
+
+/* On which CPU the main thread runs: see follow.c. */
+struct follower {
+	cpu_set_t allowed;
+	bool active;   /* there is a choice */
+	int pinned;    /* a CPU, or -1 */
+	int last;      /* CPU of the latest request */
+	u32 same;      /* how many came from it in a row */
+	u32 elsewhere; /* grows as requests come from other CPUs than the one that we are pinned to */
 };
 
 struct donor {
@@ -45,6 +55,7 @@ struct pv_server {
 	bool magic;     /* a procfs is visible in the container: names may hold magic links */
 	pthread_t thread;
 	struct spinner spinner;
+	struct follower follower;
 	struct workers workers;
 	struct donor donor;
 	struct handle_table handles;
@@ -65,6 +76,10 @@ void serve_violation(struct pv_server *srv, const char *why);
 void wait_for_request(struct pv_server *srv);
 bool ring_pending(struct pv_server *srv);
 void ring_wake_server(struct pv_server *srv);
+
+/* follow.c */
+void follow_init(struct follower *f);
+void follow_request(struct follower *f, u32 cpu);
 
 static inline bool server_stopping(struct pv_server *srv)
 {

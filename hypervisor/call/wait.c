@@ -89,7 +89,8 @@ void wait_for_request(struct pv_server *srv)
 	if (ready(srv))
 		return;
 	start = now_ns();
-	if (s->allowed && s->score > 0 && spin(srv, start + SPIN_NS)) {
+	/* On the requester's own CPU polling would only keep it from running. */
+	if (s->allowed && srv->follower.pinned < 0 && s->score > 0 && spin(srv, start + SPIN_NS)) {
 		rate(s, true);
 		return;
 	}

@@ -49,17 +49,29 @@ void mc_pv_put(struct pv_slot *s)
 	}
 }
 
-static void doorbell(void)
+/* The host's CPU number is in the limit of a segment that Linux keeps for getcpu(). 0: not there. */
+static u32 this_cpu(void)
+{
+	u32 limit = 0;
+
+	asm("lsl %1, %0" : "+r"(limit) : "r"(0x7bu) : "cc");
+	return limit & 0xfff;
+}
+
+/* True: the hypervisor slept and was woken. */
+static bool doorbell(void)
 {
 	u32 one = 1;
 
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	if (__atomic_load_n(&RING->sleeping, __ATOMIC_RELAXED) &&
-	    __atomic_compare_exchange_n(&RING->sleeping, &one, 0, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
-		hostcall(futex, &RING->sleeping, FUTEX_WAKE, 1, 0, 0, 0);
+	if (!__atomic_load_n(&RING->sleeping, __ATOMIC_RELAXED) ||
+	    !__atomic_compare_exchange_n(&RING->sleeping, &one, 0, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
+		return false;
+	hostcall(futex, &RING->sleeping, FUTEX_WAKE, 1, 0, 0, 0);
+	return true;
 }
 
-static void submit(struct pv_slot *s)
+static bool submit(struct pv_slot *s)
 {
 	u32 prod;
 
@@ -68,9 +80,10 @@ static void submit(struct pv_slot *s)
 	mutex_lock(&ring_lock);
 	prod = RING->req_prod;
 	RING->requests[prod % RING_SLOTS] = s->req;
+	WRITE_ONCE(RING->cpu, this_cpu());
 	__atomic_store_n(&RING->req_prod, prod + 1, __ATOMIC_RELEASE);
 	mutex_unlock(&ring_lock);
-	doorbell();
+	return doorbell();
 }
 
 /*
@@ -98,11 +111,12 @@ static bool poll_answer(u32 *state)
 	return false;
 }
 
-static void await(u32 *state)
+/* A hypervisor that had to be woken waits for this CPU (follow.c), or is not here soon: no use in polling. */
+static void await(u32 *state, bool woken)
 {
 	u32 pending = SLOT_PENDING;
 
-	if (poll_answer(state))
+	if (!woken && poll_answer(state))
 		return;
 	__atomic_compare_exchange_n(state, &pending, SLOT_SLEEPING, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
 	while (__atomic_load_n(state, __ATOMIC_ACQUIRE) != SLOT_DONE)
@@ -129,8 +143,7 @@ s64 mc_pv_call(struct pv_slot *s)
 	u32 *state = &RING->state[s->index];
 
 	pv_self()->npvcalls++;
-	submit(s);
-	await(state);
+	await(state, submit(s));
 	s->rsp = RING->responses[s->index];
 	__atomic_store_n(state, SLOT_FREE, __ATOMIC_RELAXED);
 	if (s->rsp.donation)
