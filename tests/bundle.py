@@ -85,9 +85,12 @@ def wait_for(condition, seconds=20, what="condition"):
 class Container:
     """A running `RUNTIME run`: a process of its own session on the host."""
 
+    started = []  # the ids of all there ever were
+
     def __init__(self, runtime, bundle):
         self.runtime, self.bundle = runtime, bundle
         self.id = f"t-{uuid.uuid4().hex[:10]}"
+        Container.started.append(self.id)
         self.process = subprocess.Popen(
             runtime_command(runtime) + ["run", "--bundle", str(bundle), self.id],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,

@@ -41,7 +41,7 @@ CASES = {
     "date": "date -u -d @1000000000; TZ=Europe/Berlin date -d @0 +%H 2>/dev/null",
     "env": "env -i /usr/bin/printenv; echo $?; nice -n 5 nice; nohup echo x 2>/dev/null",
     "null-zero-full": "head -c 5 /dev/zero | od -An -c; echo x >/dev/full; echo $?; wc -c </dev/null; head -c 9 /dev/urandom | wc -c",
-    "ps": "ps -eo pid,ppid,comm --no-headers | head -2 | tr -s ' '; pgrep -c bash; ps -o comm= -p $$",
+    "ps": "ps -eo ppid,comm --no-headers | head -2 | tr -s ' '; pgrep -c bash; ps -o comm= -p $$",
     "free": "free | head -2 | tail -1 | cut -d: -f1; uptime >/dev/null; echo $?; vmstat | wc -l",
     "mount": "grep -c . /proc/self/mountinfo >/dev/null; awk '$5 == \"/\" || $5 == \"/proc\" { print $5 }' /proc/self/mountinfo | sort",
 }

@@ -7,7 +7,7 @@ import signal
 import subprocess
 
 import pytest
-from bundle import BUILD, RUNTIME, wait_for
+from bundle import BUILD, RUNTIME, Container, wait_for
 
 machine_only = pytest.mark.skipif(RUNTIME == "runc", reason="known: runc's containers outlive it")
 
@@ -36,28 +36,29 @@ def tree(root):
     return found
 
 
-def cgroups():
-    return {str(path) for path in pathlib.Path("/sys/fs/cgroup").glob("**/") if "t-" in path.name}
+def left_of(ids):
+    """Cgroups and state that bear one of these containers' names."""
+    cgroups = [str(path) for path in pathlib.Path("/sys/fs/cgroup").glob("**/")
+               if any(ident in path.name for ident in ids)]
+    states = os.listdir(STATE) if STATE.is_dir() else []
+    return cgroups + [name for name in states if name in ids]
 
 
 def mounts():
+    """The host's mounts, less those that tests (other ones, too) made themselves."""
     return sorted(line.split()[4] for line in open("/proc/self/mountinfo", encoding="utf-8")
                   if "callgate-test-" not in line)
 
 
-def state():
-    return set(os.listdir(STATE)) if STATE.is_dir() else set()
-
-
 @pytest.fixture
 def nothing_left():
-    """Runs the test, then compares the host with what it was."""
-    before = mounts(), cgroups(), state()
+    """Runs the test, then looks for what its containers may have left on the host."""
+    before, first = mounts(), len(Container.started)
     watched = set()
     yield watched
     wait_for(lambda: not watched & set(processes()), 10, "end of every process of the container")
-    wait_for(lambda: (mounts(), cgroups(), state()) == before, 10,
-             "mounts, cgroups and state as before")
+    wait_for(lambda: not left_of(Container.started[first:]), 10, "no cgroups and state")
+    wait_for(lambda: mounts() == before, 10, "mounts as before")
 
 
 SLEEPER = ("/bin/bash", "-c", "sleep 1000 & (sleep 1000 | cat) & echo up; wait")

@@ -145,7 +145,7 @@ def test_unknown_property_fails_by_name(run):
 PSEUDO_FILES = {
     "proc-self": "cat /proc/self/comm; readlink /proc/self/exe; tr '\\0' ' ' </proc/self/cmdline; readlink /proc/self/cwd; ls /proc/self/fd | wc -l",
     "proc-status": "grep -E '^(Name|Uid|Gid|Pid|PPid|Threads|State)' /proc/self/status",
-    "proc-maps": "grep -c -E 'r-xp .*/usr/bin/' /proc/self/maps; grep -o -E '\\[(heap|stack|vdso)\\]' /proc/self/maps",
+    "proc-maps": "grep -c -E 'r-xp .*/usr/bin/' /proc/self/maps; grep -o -E '\\[(heap|stack)\\]' /proc/self/maps",
     "proc-global": "grep -c ^MemTotal /proc/meminfo; grep -c ^cpu\\  /proc/stat; wc -w </proc/loadavg; wc -w </proc/uptime; grep -c ^processor /proc/cpuinfo; cat /proc/sys/kernel/ostype; cat /proc/filesystems | grep -c proc",
     "proc-pid-1": "cat /proc/1/comm; cut -d' ' -f1-4 /proc/1/stat; tr '\\0' '\\n' </proc/1/environ | head -1",
     "dev": "for f in null zero full random urandom tty ptmx; do stat -L -c '%F %t %T' /dev/$f; done; readlink /dev/fd /dev/stdin /dev/stdout /dev/stderr; ls -d /dev/pts /dev/shm /dev/mqueue",

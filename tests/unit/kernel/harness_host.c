@@ -12,6 +12,7 @@
 #include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -25,6 +26,7 @@
 
 #define ROOT "/tmp"
 #define TIMEOUT_SEC 50
+#define FILE_SIZE_MAX (256 << 20)
 #define ALL_CAPS 0x1ffffffffffULL
 
 void vm_run(void (*fn)(void), int expect);
@@ -94,7 +96,7 @@ static void make_root(void)
 	must(!unshare(CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWNET | CLONE_NEWIPC), "unshare");
 	loopback_up();
 	must(!mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL), "private mounts");
-	must(!mount("none", ROOT, "tmpfs", 0, "mode=0755"), "mount tmpfs");
+	must(!mount("none", ROOT, "tmpfs", 0, "mode=0755,size=256m"), "mount tmpfs");
 	umask(0);
 	if (make_files)
 		make_files();
@@ -151,12 +153,24 @@ static void make_boot(struct boot *b)
 	}
 }
 
+/* Should a test ask for all of the machine's memory, it is the first to go. */
+static void limit_resources(void)
+{
+	struct rlimit file_size = { FILE_SIZE_MAX, FILE_SIZE_MAX };
+	int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+
+	must(fd >= 0 && write(fd, "1000", 4) == 4 && !close(fd), "oom_score_adj");
+	signal(SIGXFSZ, SIG_IGN);
+	must(!setrlimit(RLIMIT_FSIZE, &file_size), "setrlimit");
+}
+
 static void vm_child(void (*fn)(void)) __attribute__((noreturn));
 static void vm_child(void (*fn)(void))
 {
 	static struct boot boot;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	limit_resources();
 	make_root();
 	make_boot(&boot);
 	stub_init(ROOT, &boot.info, mounts, NMOUNTS);
