@@ -318,6 +318,10 @@ long sys_setgroups(u64 size_arg, u64 list)
 		return -ENOMEM;
 	if (n && mc_copy_from_user(groups, list, n * sizeof(u32)))
 		return -EFAULT;
+	for (u32 i = 0; i < n; i++) {
+		if (groups[i] == (u32)-1) /* no group: the host would refuse it */
+			return -EINVAL;
+	}
 	c = cred_copy(current->cred);
 	if (!c)
 		return -ENOMEM;
