@@ -136,6 +136,7 @@ struct process {
 	char *cmdline; /* copy of the argument area at exec, NUL separated */
 	size_t cmdline_len;
 	struct mutex exec_lock;
+	struct list_head sem_undos; /* ipc/sem_undo.c, under its lock; next NULL: none yet */
 	char zombie_comm[16]; /* of the last thread: what /proc still shows of a zombie */
 	u32 zombie_uid, zombie_gid;
 };
@@ -215,6 +216,7 @@ int signal_exec(struct task *t);
 void futex_task_exit(struct task *t);                           /* robust list, clear_child_tid */
 void timers_process_exit(struct process *p);
 void timers_exec(struct process *p);
+void sem_process_exit(struct process *p); /* System V semaphores: SEM_UNDO */
 /* RLIMIT_CPU was set (setrlimit), or inherited (fork) and is not infinite: watch it from now on. */
 void timers_cpu_limit(struct process *p);
 /* CPU time of a process, its dead threads included, in ns. */

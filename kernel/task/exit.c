@@ -150,6 +150,7 @@ static void last_thread(struct task *t)
 	if (p == init_process)
 		mc_poweroff(p->exit_code);
 	timers_process_exit(p);
+	sem_process_exit(p);
 	signal_process_exit(p);
 }
 

@@ -2,6 +2,8 @@
 /* The root of procfs: fixed files, and a directory for each process. */
 #include "proc.h"
 
+#include "ipc_show.h"
+
 #define PROC_MAGIC 0x9fa0
 
 /* ---- self, thread-self ---- */
@@ -96,14 +98,27 @@ static const struct pseudo_entry tty_entries[] = {
 	{ 0 },
 };
 
+static int show_ipc(struct seq *m, const struct pseudo_ctx *c)
+{
+	seq_puts(m, c->e->arg);
+	if (c->e->name[0] == 'm')
+		ipc_show_msg(m);
+	else if (c->e->name[1] == 'e')
+		ipc_show_sem(m);
+	else
+		ipc_show_shm(m);
+	return 0;
+}
+
+#define IPC(n, head) PSEUDO_FILE(n, 0444, .show = show_ipc, .arg = (head))
 static const struct pseudo_entry sysvipc_entries[] = {
-	PSEUDO_TEXT("msg", "       key      msqid perms      cbytes       qnum lspid lrpid   uid   "
-			   "gid  cuid  cgid      stime      rtime      ctime\n"),
-	PSEUDO_TEXT("sem", "       key      semid perms      nsems   uid   gid  cuid  cgid      "
-			   "otime      ctime\n"),
-	PSEUDO_TEXT("shm", "       key      shmid perms                  size  cpid  lpid nattch   "
-			   "uid   gid  cuid  cgid      atime      dtime      ctime                   "
-			   "rss                  swap\n"),
+	IPC("msg", "       key      msqid perms      cbytes       qnum lspid lrpid   uid   gid  cuid  "
+		   "cgid      stime      rtime      ctime\n"),
+	IPC("sem", "       key      semid perms      nsems   uid   gid  cuid  cgid      otime      "
+		   "ctime\n"),
+	IPC("shm", "       key      shmid perms                  size  cpid  lpid nattch   uid   gid  "
+		   "cuid  cgid      atime      dtime      ctime                   rss                  "
+		   "swap\n"),
 	{ 0 },
 };
 

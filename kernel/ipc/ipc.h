@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * System V IPC: what shared memory, semaphores and message queues have in common (sysvipc(7)).
+ * An identifier is sequence * IPC_SLOTS + slot, so that an old one is known to be gone.
+ */
+#ifndef IPC_H
+#define IPC_H
+
+#include <linux/ipc.h>
+
+#include "sync.h"
+
+#define IPC_SLOTS 1024
+
+struct ipc_object {
+	refcount_t ref;
+	struct ipc64_perm perm;
+	int id;
+	bool removed; /* IPC_RMID, under the table's lock */
+	s64 ctime;    /* seconds */
+	struct waitq wait; /* woken when the object changes or goes */
+};
+
+/* One kind. `lock` protects the table, its objects and all they hold. */
+struct ipc_table {
+	struct mutex lock;
+	struct ipc_object *slot[IPC_SLOTS];
+	u16 seq[IPC_SLOTS];
+	u32 used;
+	void (*free)(struct ipc_object *o); /* last reference; without the lock */
+	/* Is a removed object still to be found by its id? NULL: no. Lock held. */
+	bool (*lingers)(struct ipc_object *o);
+};
+
+struct ipc_request {
+	u32 key;
+	int flags;  /* IPC_CREAT, IPC_EXCL, mode */
+	u64 size;
+	struct ipc_object *(*create)(const struct ipc_request *r); /* or ERR_PTR; lock held */
+	long (*check)(struct ipc_object *o, const struct ipc_request *r); /* of one that exists; may be NULL */
+};
+
+s64 ipc_now(void); /* seconds of CLOCK_REALTIME */
+long ipc_get(struct ipc_table *t, const struct ipc_request *r); /* the *get calls: an id */
+/* The rest with the table's lock held. Modes: bits of 0444, 0222. */
+struct ipc_object *ipc_find(struct ipc_table *t, int id); /* or ERR_PTR(-EINVAL, -EIDRM) */
+struct ipc_object *ipc_at(struct ipc_table *t, int index); /* SHM_STAT and its kin: by slot */
+bool ipc_allowed(const struct ipc_object *o, u32 mode);
+bool ipc_owned(const struct ipc_object *o); /* may it be changed and removed? */
+void ipc_set_perm(struct ipc_object *o, const struct ipc64_perm *p);
+/* Out of the table; wakes the waiters. The caller puts the table's reference after unlocking. */
+void ipc_remove(struct ipc_table *t, struct ipc_object *o);
+void ipc_put(struct ipc_table *t, struct ipc_object *o); /* without the lock */
+int ipc_highest(struct ipc_table *t); /* index of the highest slot in use, 0 if none */
+
+extern struct ipc_table sem_table, msg_table, shm_table;
+
+#endif
