@@ -68,7 +68,7 @@ enum pv_cmd {
 	PV_RESOLVE = 0x115, /* flags; Out: canonical absolute path; ret = its length (for guest mounts, exec) */
 
 	/* Open handles: struct pv_req_handle. */
-	PV_GETDENTS = 0x180, /* len = room. Out: struct linux_dirent64 records, ret = bytes */
+	PV_GETDENTS = 0x180, /* len = room. Out: struct linux_dirent64 records, ret = bytes, val 1 = there are no more */
 	PV_SEEKDIR = 0x181,  /* off = cookie (0 rewinds) */
 	PV_FSYNC = 0x182,    /* flags 1: data only; 2: syncfs */
 	PV_FALLOCATE = 0x183, /* flags = mode, off, len */
@@ -144,9 +144,13 @@ struct pv_req_xen_connect {
 	u32 evtchn;
 	u32 cred;
 };
+#define PV_RELEASE_MORE 11
 struct pv_req_xen_release {
 	u64 id;
 	u8 reuse;
+	u8 count; /* ours: further handles, in more[] */
+	u16 pad;
+	u32 more[PV_RELEASE_MORE];
 };
 struct pv_req_xen_bind {
 	u64 id;

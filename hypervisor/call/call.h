@@ -49,6 +49,7 @@ struct call {
 
 	/* What decode found; references are dropped by call_end(). */
 	struct pv_handle *h, *h2;       /* handle calls */
+	struct pv_handle *more[PV_RELEASE_MORE];
 	struct pv_handle *dir[2];       /* path calls; NULL: the container's root */
 	struct pv_handle *root;         /* the caller's root directory; NULL: the container's */
 	struct cred *cred;

@@ -108,6 +108,10 @@ void call_end(struct call *c)
 		if (held[i])
 			handle_put(held[i]);
 	}
+	for (size_t i = 0; i < PV_RELEASE_MORE; i++) {
+		if (c->more[i])
+			handle_put(c->more[i]);
+	}
 	if (c->cred)
 		cred_put(c->cred);
 }

@@ -99,6 +99,21 @@ static int connect_(struct call *c)
 	return ret;
 }
 
+/* Many at once are files: whoever releases sockets wants to see the end of each. */
+static int take_more(struct call *c)
+{
+	const struct pv_req_xen_release *r = &c->req.u.release;
+
+	if (r->count > PV_RELEASE_MORE)
+		return violation(c, "too many handles in one release");
+	for (u32 i = 0; i < r->count; i++) {
+		c->more[i] = handle_remove(&c->srv->handles, r->more[i]);
+		if (!c->more[i])
+			return violation(c, "a handle that does not exist");
+	}
+	return 0;
+}
+
 static int release_decode(struct call *c)
 {
 	if (c->req.u.release.id == 0 || c->req.u.release.id >= MAX_HANDLES)
@@ -108,16 +123,23 @@ static int release_decode(struct call *c)
 		return violation(c, "a handle that does not exist");
 	/* The number is free at once, but the close of a lingering socket may take its time. */
 	c->blocks = c->h->lingers;
-	return 0;
+	return take_more(c);
+}
+
+static void release_one(struct pv_handle **h)
+{
+	if ((*h)->kind == HANDLE_SOCKET)
+		sock_release(*h);
+	file_drop_locks(*h);
+	handle_put(*h);
+	*h = NULL;
 }
 
 static int release(struct call *c)
 {
-	if (c->h->kind == HANDLE_SOCKET)
-		sock_release(c->h);
-	file_drop_locks(c->h);
-	handle_put(c->h);
-	c->h = NULL;
+	release_one(&c->h);
+	for (u32 i = 0; i < c->req.u.release.count; i++)
+		release_one(&c->more[i]);
 	return 0;
 }
 

@@ -4,6 +4,7 @@
  * process that has it. A process that lacks it (PRIV->present) fetches it by PV_DONATE.
  * A number is used again after its release; its generation tells old copies from new.
  */
+#include <linux/fcntl.h>
 #include <linux/socket.h>
 
 #include "hostcall.h"
@@ -11,6 +12,7 @@
 static struct mutex handle_lock __attribute__((section(".data.hot")));
 static u32 *generation;      /* by handle; odd: in use */
 static u64 *used_map;        /* bit per handle */
+static u64 *lazy_map;        /* ... whose release may wait */
 static u32 first_free __attribute__((section(".data.hot")));
 static u32 next_sequence __attribute__((section(".data.hot"))) = 1; /* of the donation channel; futex */
 static u32 sequence_waiters __attribute__((section(".data.hot")));
@@ -22,7 +24,8 @@ static void tables_init(void)
 	/* The heap is sparse: only what is used is touched. */
 	generation = pv_arena_alloc(MAX_HANDLES * sizeof(u32));
 	used_map = pv_arena_alloc(MAX_HANDLES / 8);
-	BUG_ON(!generation || !used_map);
+	lazy_map = pv_arena_alloc(MAX_HANDLES / 8);
+	BUG_ON(!generation || !used_map || !lazy_map);
 }
 
 static u32 find_free(void)
@@ -48,6 +51,7 @@ u32 mc_handle_alloc(void)
 	if (!h)
 		return 0;
 	used_map[h / 64] |= 1ULL << (h % 64);
+	lazy_map[h / 64] &= ~(1ULL << (h % 64));
 	first_free = h;
 	generation[h]++;
 	return h;
@@ -74,23 +78,123 @@ static void set_present(u32 h, u32 gen)
 		PRIV->present_end = h + 1;
 }
 
-void mc_handle_release(u32 h)
+/*
+ * Releases that may wait: nobody can tell when a file is closed that was opened for reading only, and
+ * never locked, while nobody watches files. They go to the hypervisor by the dozen, or before
+ * a call that removes a name.
+ */
+#define LAZY_MAX (1 + PV_RELEASE_MORE)
+static u32 lazy[LAZY_MAX] __attribute__((section(".data.hot")));
+static u32 nlazy __attribute__((section(".data.hot")));
+static bool lazy_off;
+
+static void release_now(const u32 *h, u32 n)
 {
 	struct pv_slot s;
+	u32 i;
 
-	if (present(h)) {
-		hostcall(close, KFD_DONATED + h);
-		PRIV->present[h] = 0;
-	}
 	mc_pv_get(&s);
 	s.req.cmd = PV_RELEASE;
-	s.req.u.release = (struct pv_req_xen_release){ .id = h };
+	s.req.u.release = (struct pv_req_xen_release){ .id = h[0], .count = (u8)(n - 1) };
+	memcpy(s.req.u.release.more, h + 1, (n - 1) * sizeof(*h));
 	mc_pv_call(&s);
 	mc_pv_put(&s);
 	mutex_lock(&handle_lock);
 	tables_init();
 	mutex_unlock(&handle_lock);
-	number_free(h);
+	for (i = 0; i < n; i++)
+		number_free(h[i]);
+}
+
+/* The numbers stay in use until then. Their count; `to` holds LAZY_MAX. */
+static u32 take_lazy(u32 *to)
+{
+	u32 n = nlazy;
+
+	memcpy(to, lazy, n * sizeof(*to));
+	nlazy = 0;
+	return n;
+}
+
+static bool postpone(u32 h)
+{
+	u32 list[LAZY_MAX], n = 0;
+
+	mutex_lock(&handle_lock);
+	if (lazy_off || !lazy_map || !(lazy_map[h / 64] >> (h % 64) & 1)) {
+		mutex_unlock(&handle_lock);
+		return false;
+	}
+	lazy[nlazy++] = h;
+	if (nlazy == LAZY_MAX)
+		n = take_lazy(list);
+	mutex_unlock(&handle_lock);
+	if (n)
+		release_now(list, n);
+	return true;
+}
+
+static void flush_lazy(void)
+{
+	u32 list[LAZY_MAX], n;
+
+	if (!READ_ONCE(nlazy))
+		return;
+	mutex_lock(&handle_lock);
+	n = take_lazy(list);
+	mutex_unlock(&handle_lock);
+	if (n)
+		release_now(list, n);
+}
+
+static void set_lazy(u32 h, bool on)
+{
+	u64 bit = 1ULL << (h % 64);
+
+	guard(&handle_lock);
+	if (h >= MAX_HANDLES || !lazy_map)
+		return;
+	if (on)
+		lazy_map[h / 64] |= bit;
+	else
+		lazy_map[h / 64] &= ~bit;
+}
+
+void pv_handle_before(const struct pv_request *r)
+{
+	switch (r->cmd) {
+	case PV_FLOCK:
+	case PV_LOCK:
+		set_lazy(r->u.handle.id, false);
+		break;
+	case PV_INOTIFY:
+		lazy_off = true;
+		flush_lazy();
+		break;
+	case PV_UNLINK:
+	case PV_RENAME:
+	case PV_STATFS:
+		flush_lazy();
+		break;
+	default:
+		break;
+	}
+}
+
+void pv_handle_opened(const struct pv_request *r)
+{
+	if ((r->u.path.flags & O_ACCMODE) == O_RDONLY)
+		set_lazy((u32)r->u.path.arg, true);
+}
+
+void mc_handle_release(u32 h)
+{
+	if (present(h)) {
+		hostcall(close, KFD_DONATED + h);
+		PRIV->present[h] = 0;
+	}
+	if (!postpone(h))
+		release_now(&h, 1);
 }
 
 struct donation {

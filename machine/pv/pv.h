@@ -128,6 +128,8 @@ void pv_thread_init(struct pv_thread *t);
 void pv_vm0_main(void) __attribute__((noreturn));
 /* handle.c */
 int pv_fd(u32 handle); /* the host descriptor, fetching it if needed; -EBADF ... */
+void pv_handle_before(const struct pv_request *r); /* a PV call that may bear on postponed releases */
+void pv_handle_opened(const struct pv_request *r); /* PV_OPEN has made its handle */
 void pv_handle_take(u32 handle, u32 sequence); /* receive a donated descriptor */
 void pv_handle_exec_save(struct pv_thread *t);
 void pv_handle_exec_restore(struct pv_thread *t);

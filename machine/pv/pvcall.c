@@ -143,11 +143,14 @@ s64 mc_pv_call(struct pv_slot *s)
 	u32 *state = &RING->state[s->index];
 
 	pv_self()->npvcalls++;
+	pv_handle_before(&s->req);
 	await(state, submit(s));
 	s->rsp = RING->responses[s->index];
 	__atomic_store_n(state, SLOT_FREE, __ATOMIC_RELAXED);
 	if (s->rsp.donation)
 		pv_handle_take(new_handle(&s->req), s->rsp.donation);
+	if (s->req.cmd == PV_OPEN && s->rsp.ret == 0)
+		pv_handle_opened(&s->req);
 	return s->rsp.ret;
 }
 

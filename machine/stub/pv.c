@@ -117,6 +117,7 @@ static s64 handle_call(u32 cmd, u32 handle)
 	s64 ret;
 
 	mc_pv_get(&s);
+	memset(&s.req.u, 0, sizeof(s.req.u));
 	s.req.cmd = cmd;
 	if (cmd == PV_RELEASE)
 		s.req.u.release.id = handle;

@@ -253,6 +253,33 @@ static void handles_are_reused(void **state)
 	}
 }
 
+static void releases_by_the_dozen(void **state)
+{
+	struct guest *g = *state;
+	struct pv_request r = request(PV_RELEASE);
+
+	for (u32 id = 1; id <= 12; id++)
+		close(open_file(g, id, "/etc/passwd", O_RDONLY, 0, NULL));
+	r.u.release.id = 12;
+	r.u.release.count = PV_RELEASE_MORE;
+	for (u32 i = 0; i < PV_RELEASE_MORE; i++)
+		r.u.release.more[i] = i + 1;
+	assert_int_equal(guest_call(g, 0, &r).ret, 0);
+	for (u32 id = 1; id <= 12; id++)
+		close(open_file(g, id, "/etc/passwd", O_RDONLY, 0, NULL));
+}
+
+static void too_many_to_release(void **state)
+{
+	struct guest *g = *state;
+	struct pv_request r = request(PV_RELEASE);
+
+	close(open_file(g, 1, "/etc/passwd", O_RDONLY, 0, NULL));
+	r.u.release.id = 1;
+	r.u.release.count = PV_RELEASE_MORE + 1;
+	assert_violates(g, 0, r, "too many handles in one release");
+}
+
 struct caller_thread {
 	struct guest *g;
 	u32 slot;
@@ -472,6 +499,8 @@ int main(void)
 		T(donations_nobody_takes),
 		T(donations_are_in_order),
 		T(handles_are_reused),
+		T(releases_by_the_dozen),
+		T(too_many_to_release),
 		T(all_slots_at_once),
 		T(release_while_in_use),
 		T(powers_off),
