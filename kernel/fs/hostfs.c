@@ -133,8 +133,29 @@ char *host_path_of(u32 handle)
 	return text ? text : ERR_PTR(-ENOMEM);
 }
 
+static u32 owner_gen;
+
+u32 hostfs_owner_gen(void)
+{
+	return __atomic_load_n(&owner_gen, __ATOMIC_ACQUIRE);
+}
+
+void hostfs_owner_changed(void)
+{
+	__atomic_add_fetch(&owner_gen, 1, __ATOMIC_ACQ_REL);
+}
+
+/* An open file's owner is known from now on. */
+static void learn_owner(struct inode *i, const struct statx *st, u32 gen)
+{
+	i->uid = st->stx_uid;
+	i->gid = st->stx_gid;
+	i->owner_gen = gen;
+}
+
 s64 hostfs_stat(struct name *n, void *statx)
 {
+	u32 gen = hostfs_owner_gen();
 	struct pv_slot s;
 	s64 r;
 
@@ -142,6 +163,8 @@ s64 hostfs_stat(struct name *n, void *statx)
 	r = host_call(&s, n);
 	if (r >= 0 && r != PV_CROSS) {
 		memcpy(statx, s.buf, sizeof(struct statx));
+		if (!*n->text && n->base.inode && n->dir == n->base.inode->handle && n->dir)
+			learn_owner(n->base.inode, statx, gen);
 		r = 0;
 	}
 	host_end(&s);

@@ -9,9 +9,18 @@
 #include "mm.h"
 #include "vfs_impl.h"
 
+/* The host process sees owners through a user namespace of its own, so those come from elsewhere. */
 int hostfs_fstat(struct file *f, struct stat *st)
 {
-	return mc_fstat(f->handle, st);
+	struct inode *i = f->inode;
+	int r;
+
+	if (i->owner_gen != hostfs_owner_gen())
+		return -EAGAIN;
+	r = mc_fstat(f->handle, st);
+	st->st_uid = i->uid;
+	st->st_gid = i->gid;
+	return r;
 }
 
 static s64 file_seek(struct file *f, s64 off, int whence)
@@ -98,8 +107,12 @@ static s64 dir_seek(struct file *f, s64 off, int whence)
 	if (r < 0)
 		return r;
 	f->pos = off;
+	f->priv = NULL;
 	return off;
 }
+
+/* In a directory's priv: the next read finds the end, as the last one was told. */
+static char at_end;
 
 /* With f->lock held. Raw records into the slot's buffer. */
 static s64 fetch(struct file *f, struct pv_slot *s, size_t room)
@@ -117,8 +130,14 @@ s64 hostfs_getdents64(struct file *f, uaddr_t to, size_t room)
 	s64 r, at, next = 0;
 
 	guard(&f->lock);
+	if (f->priv == &at_end) {
+		f->priv = NULL;
+		return 0;
+	}
 	mc_pv_get(&s);
 	r = fetch(f, &s, room);
+	if (r > 0 && s.rsp.val == 1)
+		f->priv = &at_end;
 	if (r > (s64)min(room, (size_t)RING_BUF_SIZE))
 		r = -EIO;
 	if (r > 0) {
@@ -162,6 +181,7 @@ static int dir_getdents(struct file *f, struct dir_context *ctx)
 	int r = 0;
 
 	guard(&f->lock);
+	f->priv = NULL;
 	mc_pv_get(&s);
 	len = fetch(f, &s, 4096);
 	if (len > 0)

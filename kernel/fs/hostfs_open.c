@@ -26,7 +26,8 @@ bool inode_is_host(const struct inode *i)
 	return i->ops == &host_inode_ops;
 }
 
-static struct inode *host_inode(const struct pv_file *a, u32 handle)
+/* gen: the last chown before the file's owner was asked for. */
+static struct inode *host_inode(const struct pv_file *a, u32 handle, u32 gen)
 {
 	struct inode *i = kzalloc(sizeof(*i));
 
@@ -47,6 +48,7 @@ static struct inode *host_inode(const struct pv_file *a, u32 handle)
 	i->mtime.sec = a->mtime_sec;
 	i->mtime.nsec = a->mtime_nsec;
 	i->mnt_flags = a->mnt_flags;
+	i->owner_gen = gen;
 	return i;
 }
 
@@ -128,7 +130,7 @@ static bool may_execute(const struct pv_file *a)
 }
 
 /* The answer to PV_OPEN becomes a file. The slot is still held, but not over anything that blocks. */
-static struct file *opened(struct pv_slot *s, const struct open_args *a, u32 handle)
+static struct file *opened(struct pv_slot *s, const struct open_args *a, u32 handle, u32 gen)
 {
 	struct pv_file pf;
 	struct inode *i;
@@ -141,7 +143,7 @@ static struct file *opened(struct pv_slot *s, const struct open_args *a, u32 han
 	host_end(s);
 	if (!pf.opened)
 		host_handle_unused(handle);
-	i = host_inode(&pf, pf.opened ? handle : 0);
+	i = host_inode(&pf, pf.opened ? handle : 0, gen);
 	if (!i)
 		f = ERR_PTR(-ENOMEM);
 	else if (!pf.opened)
@@ -172,8 +174,8 @@ static struct file *share_stream(struct inode *i, u32 flags)
 s64 hostfs_open(struct name *n, void *arg)
 {
 	struct open_args *a = arg;
+	u32 handle, gen = hostfs_owner_gen();
 	struct pv_slot s;
-	u32 handle;
 	s64 r;
 
 	if (!*n->text && n->inode && (n->inode->mnt_flags & HOST_STREAM)) {
@@ -197,7 +199,7 @@ s64 hostfs_open(struct name *n, void *arg)
 		host_handle_unused(handle);
 		return r;
 	}
-	a->file = opened(&s, a, handle);
+	a->file = opened(&s, a, handle, gen);
 	return IS_ERR(a->file) ? PTR_ERR(a->file) : 0;
 }
 
@@ -222,7 +224,7 @@ int hostfs_open_dir(const char *path, struct path *out)
 		host_handle_unused(handle);
 		return r < 0 ? r : -ENOTDIR;
 	}
-	out->inode = host_inode(&pf, handle);
+	out->inode = host_inode(&pf, handle, hostfs_owner_gen());
 	out->mnt = host_mount;
 	out->name = kstrdup(path);
 	return out->inode ? 0 : -ENOMEM;
@@ -246,7 +248,7 @@ struct file *hostfs_stdio(u32 handle, int fd)
 		pf.rdev_major = dev_major(st.st_rdev);
 		pf.rdev_minor = dev_minor(st.st_rdev);
 	}
-	i = host_inode(&pf, handle);
+	i = host_inode(&pf, handle, hostfs_owner_gen() - 1 /* ask when it matters */);
 	if (!i)
 		return ERR_PTR(-ENOMEM);
 	f = file_on_handle(i, S_ISCHR(pf.mode) || S_ISSOCK(pf.mode) ? O_RDWR : fd ? O_WRONLY : O_RDONLY);
@@ -276,6 +278,6 @@ struct inode *hostfs_handle_inode(u32 handle)
 	pf.dev_minor = st.stx_dev_minor;
 	pf.uid = st.stx_uid;
 	pf.gid = st.stx_gid;
-	i = host_inode(&pf, handle);
+	i = host_inode(&pf, handle, hostfs_owner_gen());
 	return i ? i : ERR_PTR(-ENOMEM);
 }

@@ -199,6 +199,7 @@ struct inode {
 	u32 handle;  /* of a directory or O_PATH object; 0 = container root or none */
 	u64 dev;     /* host device number: major << 32 | minor */
 	u32 mnt_flags; /* MS_* of the host's mount */
+	u32 owner_gen; /* uid and gid are right while this is the number of the last chown (fs/hostfs.c) */
 };
 struct inode *inode_new(const struct inode_ops *ops, struct mount *mnt, u32 mode); /* times now, uid/gid 0, fresh ino */
 void inode_init(struct inode *i, const struct inode_ops *ops, struct mount *mnt, u32 mode); /* zeroed, larger objects */

@@ -37,7 +37,9 @@ bool inode_is_host(const struct inode *i);
 struct file *hostfs_stdio(u32 handle, int fd); /* a file on a handle that the hypervisor opened; or ERR_PTR */
 s64 hostfs_getdents64(struct file *f, uaddr_t to, size_t room); /* of directories, straight to the user */
 s64 hostfs_ioctl(struct file *f, u32 cmd, u64 arg);
-int hostfs_fstat(struct file *f, struct stat *st); /* of FMODE_HOST files */
+int hostfs_fstat(struct file *f, struct stat *st); /* of FMODE_HOST files; -EAGAIN: ask the hypervisor */
+u32 hostfs_owner_gen(void);      /* counts this guest's chowns of host files */
+void hostfs_owner_changed(void);
 int hostfs_open_dir(const char *path, struct path *out); /* with all powers: boot */
 void writers_add(const struct inode *i); /* fs/writers.c: host files open for writing */
 void writers_drop(const struct inode *i);

@@ -93,8 +93,10 @@ struct owner {
 static s64 host_chown(struct name *n, void *arg)
 {
 	struct owner *o = arg;
+	s64 r = host_simple(n, PV_CHOWN, 0, 0, o->uid | (u64)o->gid << 32);
 
-	return host_simple(n, PV_CHOWN, 0, 0, o->uid | (u64)o->gid << 32);
+	hostfs_owner_changed();
+	return r;
 }
 
 static bool may_chown(const struct inode *i, const struct owner *o)

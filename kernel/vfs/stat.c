@@ -53,19 +53,9 @@ static void stat_of_statx(struct stat *st, const struct statx *x)
 
 /* ---- open files ---- */
 
-#define OVERFLOW_ID 65534u
-
-/* The host process may not know the owner's number; then the hypervisor is asked. */
 static int fast_fstat(struct file *f, struct stat *st)
 {
-	int r;
-
-	if (!(f->mode & FMODE_HOST))
-		return -EAGAIN;
-	r = hostfs_fstat(f, st);
-	if (!r && (st->st_uid == OVERFLOW_ID || st->st_gid == OVERFLOW_ID))
-		return -EAGAIN;
-	return r;
+	return (f->mode & FMODE_HOST) && inode_is_host(f->inode) ? hostfs_fstat(f, st) : -EAGAIN;
 }
 
 static s64 guest_stat(struct name *n, void *st)
