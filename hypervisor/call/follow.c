@@ -27,6 +27,8 @@ static void pin(struct follower *f, int cpu)
 		CPU_SET(cpu, &one);
 	if (sched_setaffinity(0, sizeof(one), cpu >= 0 ? &one : &f->allowed) == 0)
 		f->pinned = cpu;
+	else
+		f->active = false; /* the container's CPUs were changed: the host decides from now on */
 	f->elsewhere = 0;
 }
 
