@@ -29,7 +29,7 @@ struct pt_regs {
 };
 
 /*
- * The first member of struct task. The kernel may read and write `work`; the
+ * The first member of struct task. The kernel may read and write `work`, and read the counts; the
  * rest belongs to the machine. `work` is a set of bits of the kernel's choosing (but bit 31, the machine's): whoever
  * sets a bit for another task (atomically) then calls mc_kick(). While it is
  * not 0, the task enters kernel_user_work() before it returns to user mode.
@@ -37,7 +37,8 @@ struct pt_regs {
 struct mc_thread {
 	u32 work;
 	u32 park_token;
-	u64 opaque[62];
+	u64 host_calls, pv_calls; /* made by this thread so far: for exact accounting per system call */
+	u64 opaque[60];
 };
 
 #define MC_FOREVER (~0ULL)
@@ -81,9 +82,6 @@ void mc_lock_wait(u32 *word, u32 val);
 void mc_lock_wake(u32 *word, int n);
 /* CPU time used, ns: of one thread; of the whole process that t belongs to. user and system where known (else all is user). */
 void mc_cpu_time(struct task *t, bool process, u64 *user, u64 *sys);
-/* Host calls and PV calls that the thread has made so far: for exact accounting per system call. */
-u64 mc_host_calls(struct task *t);
-u64 mc_pv_calls(struct task *t);
 /* The host's number for the thread (ps, cgroups, PV_MEM_READ); 0 if none. */
 u32 mc_host_tid(struct task *t);
 

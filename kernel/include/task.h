@@ -101,6 +101,7 @@ struct process {
 	int nthreads;
 	struct list_head pid_node;
 	struct process *parent; /* real parent; NULL for pid 1 */
+	int ppid;               /* its pid, for getppid() without a lock */
 	struct list_head children, sibling;
 	struct list_head pgrp_node; /* in struct pgrp */
 	struct pgrp *pgrp;

@@ -51,6 +51,7 @@ static void reparent_children(struct process *p)
 
 		list_del(&c->sibling);
 		c->parent = to;
+		WRITE_ONCE(c->ppid, to->pid);
 		c->exit_signal = SIGCHLD;
 		list_add_tail(&c->sibling, &to->children);
 		if (t && t->pdeathsig)

@@ -139,6 +139,7 @@ static int link_task(struct task *c, struct task *me, u64 flags)
 	p->parent = flags & CLONE_PARENT ? parent->parent : parent;
 	if (flags & CLONE_PARENT)
 		p->exit_signal = parent->exit_signal;
+	p->ppid = p->parent->pid;
 	list_add_tail(&p->sibling, &p->parent->children);
 	pgrp_join(p, parent->pgrp);
 	process_hash(p);

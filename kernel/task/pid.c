@@ -148,13 +148,4 @@ void process_put(struct process *p)
 long sys_getpid(void) { return current->proc->pid; }
 long sys_gettid(void) { return current->tid; }
 
-long sys_getppid(void)
-{
-	struct process *parent;
-	long pid;
-
-	guard(&tasklist_lock);
-	parent = current->proc->parent;
-	pid = parent ? parent->pid : 0;
-	return pid;
-}
+long sys_getppid(void) { return READ_ONCE(current->proc->ppid); }

@@ -15,6 +15,7 @@
 struct pv_thread {
 	u32 work;
 	u32 token; /* TOKEN_*: park and unpark */
+	u64 nhostcalls, npvcalls; /* counted for `callgate debug syscalls` */
 	struct pv_thread *self;
 	struct pt_regs *regs;
 	u64 scratch;
@@ -33,8 +34,6 @@ struct pv_thread {
 	u64 fault_addr, fault_err;
 	u32 fault_trapno;
 	u32 pad2;
-	/* Counted for `callgate debug syscalls`: by this thread, ever. */
-	u64 nhostcalls, npvcalls;
 	/* mc_space_renew() by a new host image */
 	void (*resume)(void *);
 	void *resume_arg;
@@ -46,6 +45,7 @@ _Static_assert(sizeof(struct pv_thread) <= sizeof(struct mc_thread), "mc_thread 
 _Static_assert(offsetof(struct pv_thread, work) == T_WORK, "");
 _Static_assert(offsetof(struct pv_thread, token) == T_TOKEN, "");
 _Static_assert(offsetof(struct pv_thread, self) == T_SELF, "");
+_Static_assert(offsetof(struct pv_thread, nhostcalls) == offsetof(struct mc_thread, host_calls), "");
 _Static_assert(offsetof(struct pv_thread, regs) == T_REGS, "");
 _Static_assert(offsetof(struct pv_thread, scratch) == T_SCRATCH, "");
 _Static_assert(offsetof(struct pv_thread, dead) == T_DEAD, "");

@@ -18,11 +18,11 @@
 /* struct mc_thread, by gs */
 #define T_WORK 0
 #define T_TOKEN 4
-#define T_SELF 8
-#define T_REGS 16   /* address of the saved user registers = kernel stack pointer at entry */
-#define T_SCRATCH 24
-#define T_DEAD 32
-#define T_HP 40       /* the host process's count of threads that may still hold kernel locks */
+#define T_SELF 24
+#define T_REGS 32   /* address of the saved user registers = kernel stack pointer at entry */
+#define T_SCRATCH 40
+#define T_DEAD 48
+#define T_HP 56       /* the host process's count of threads that may still hold kernel locks */
 
 /* T_TOKEN */
 #define TOKEN_NONE 0

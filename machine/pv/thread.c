@@ -105,8 +105,6 @@ void mc_thread_exit(bool last)
 
 struct task *mc_current(void) { return (struct task *)pv_self(); }
 struct pt_regs *mc_regs(struct task *t) { return pv_of(t)->regs; }
-u64 mc_host_calls(struct task *t) { return pv_of(t)->nhostcalls; }
-u64 mc_pv_calls(struct task *t) { return pv_of(t)->npvcalls; }
 u32 mc_host_tid(struct task *t) { return pv_of(t)->host_tid; }
 void mc_regs_changed(void) { __atomic_or_fetch(&pv_self()->work, WORK_FULL, __ATOMIC_RELAXED); }
 

@@ -85,7 +85,7 @@ static s64 host_io(int fd, void *buf, size_t len, s64 off, int flags)
 
 	if (ret)
 		return ret;
-	stub_self()->host_calls++;
+	mc_of(stub_self()->task)->host_calls++;
 	n = flags & MC_WRITE ? pwritev2(fd, &iov, 1, off, rwf) : preadv2(fd, &iov, 1, off, 0);
 	return n < 0 ? -errno : n;
 }

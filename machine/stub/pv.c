@@ -79,7 +79,7 @@ s64 mc_pv_call(struct pv_slot *s)
 {
 	u32 *state = &stub_ring->state[s->index];
 
-	stub_self()->pv_calls++;
+	mc_of(stub_self()->task)->pv_calls++;
 	s->req.req_id = s->index;
 	submit(s);
 	while (__atomic_load_n(state, __ATOMIC_ACQUIRE) != SLOT_DONE)

@@ -392,7 +392,7 @@ static struct space *enter(uaddr_t addr, u64 len)
 
 	STUB_CHECK(s && addr % PAGE == 0 && len % PAGE == 0 && len);
 	STUB_CHECK(addr >= USER_START && len <= USER_MAX_LEN && addr <= USER_END - len);
-	stub_self()->host_calls++;
+	mc_of(stub_self()->task)->host_calls++;
 	pthread_mutex_lock(&s->lock);
 	return s;
 }

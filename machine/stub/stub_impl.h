@@ -28,7 +28,6 @@ struct stub_thread {
 	stub_user_fn fn, child_fn, image_fn;
 	void *arg, *child_arg, *image_arg;
 	pthread_t thread;
-	u64 host_calls, pv_calls;
 	u32 host_tid;
 };
 

@@ -301,16 +301,6 @@ void mc_cpu_time(struct task *t, bool process, u64 *user, u64 *sys)
 	*sys = 0;
 }
 
-u64 mc_host_calls(struct task *t)
-{
-	return stub_of(t)->host_calls;
-}
-
-u64 mc_pv_calls(struct task *t)
-{
-	return stub_of(t)->pv_calls;
-}
-
 u32 mc_host_tid(struct task *t)
 {
 	return __atomic_load_n(&stub_of(t)->host_tid, __ATOMIC_RELAXED);
