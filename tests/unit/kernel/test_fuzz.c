@@ -213,21 +213,30 @@ static void setup(struct fuzz *f, u64 seed)
 		fill(f);
 }
 
+static int make_calls(void *arg)
+{
+	for (long i = 0; i < calls; i++)
+		one_call(arg);
+	return 0;
+}
+
 static int fuzz_process(void *arg)
 {
 	struct fuzz f;
 
 	setup(&f, (u64)arg);
-	for (long i = 0; i < calls; i++)
-		one_call(&f);
-	return 0;
+	return make_calls(&f);
 }
 
+/* Two threads share everything: what one frees the other may use. */
 static int fuzz_threads(void *arg)
 {
-	/* Two threads share everything: what one frees the other may use. */
-	thread_run(fuzz_process, (void *)((u64)arg + 1000000));
-	return fuzz_process(arg);
+	static struct fuzz f[2];
+
+	setup(&f[0], (u64)arg);
+	setup(&f[1], (u64)arg + 1000000);
+	thread_run(make_calls, &f[1]);
+	return make_calls(&f[0]);
 }
 
 static void on_signal(int sig, uaddr_t info, uaddr_t context)
