@@ -35,6 +35,28 @@ static s64 host_two(struct two_names *t, struct name **crossed)
 	return r;
 }
 
+/*
+ * One name is the host's and one ours. But the host's may lead into a guest-side mount by a link: asked
+ * to rename it to itself, which changes nothing, the hypervisor tells.
+ */
+static s64 host_probe(struct two_names *t, struct name **crossed)
+{
+	struct name *n = t->from.host ? &t->from : &t->to;
+	struct pv_slot s;
+	s64 r = -EXDEV;
+
+	host_begin(&s, PV_RENAME, n);
+	s.req.u.path.flags = 0;
+	s.req.u.path.dir2 = n->dir;
+	if (host_path2(&s, n->text, strlen(n->text)) && mc_pv_call(&s) == PV_CROSS) {
+		*crossed = n;
+		r = name_restart(n, (const char *)s.buf, s.rsp.val);
+		r = r ? r : PV_CROSS;
+	}
+	host_end(&s);
+	return r;
+}
+
 static s64 run_two(struct two_names *t, s64 (*guest)(struct two_names *t))
 {
 	struct name *crossed = NULL;
@@ -44,7 +66,7 @@ static s64 run_two(struct two_names *t, s64 (*guest)(struct two_names *t))
 		r = name_walk(&t->to);
 	while (!r) {
 		if (t->from.host != t->to.host)
-			r = -EXDEV;
+			r = host_probe(t, &crossed);
 		else
 			r = t->from.host ? host_two(t, &crossed) : guest(t);
 		if (r != PV_CROSS)
