@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * /sys/class/net: the container's interfaces. Names and statistics are those of /proc/net/dev; the
- * index of an object is its line there.
+ * /sys/class/net: the container's interfaces. Names and statistics are those of /proc/net/dev, the
+ * index of an object is its line there; the rest is asked of rtnetlink.
  */
 #include "sysfs.h"
 
 #include "../proc/proc.h"
+#include "link.h"
 
 #define HEADER_LINES 2
 #define N_COUNTERS 16
@@ -79,21 +80,53 @@ static int show_counter(struct seq *m, const struct pseudo_ctx *c)
 	return 0;
 }
 
-/* arg: the text for the loopback interface, a NUL, and that for others. */
-static int show_kind(struct seq *m, const struct pseudo_ctx *c)
+static bool find_link(const struct pseudo_ctx *c, struct iface *i, struct link *l)
 {
-	const char *text = c->e->arg;
-	struct iface i;
-
-	if (find(c->n, NULL, 0, &i) < 0)
-		return -ENOENT;
-	seq_puts(m, strcmp(i.name, "lo") ? text + strlen(text) + 1 : text);
-	return 0;
+	return find(c->n, NULL, 0, i) >= 0 && link_read(i->name, l);
 }
 
-static int show_index(struct seq *m, const struct pseudo_ctx *c)
+static const char *operstate_name(u8 state)
 {
-	seq_printf(m, "%d\n", c->n + 1);
+	static const char *const names[] = { "unknown", "notpresent", "down", "lowerlayerdown",
+					     "testing", "dormant", "up" };
+
+	return state < ARRAY_SIZE(names) ? names[state] : "unknown";
+}
+
+static void show_address(struct seq *m, const u8 *address, u32 len)
+{
+	for (u32 i = 0; i < len; i++)
+		seq_printf(m, i ? ":%02x" : "%02x", address[i]);
+	seq_putc(m, '\n');
+}
+
+enum attribute { ADDRESS, ADDRESS_LEN, BROADCAST, CARRIER, FLAGS, INDEX, MTU, OPERSTATE, QUEUE, TYPE, UEVENT };
+
+static void show_value(struct seq *m, enum attribute which, const struct iface *i, const struct link *l)
+{
+	const u32 values[] = { [ADDRESS_LEN] = l->address_len, [CARRIER] = l->carrier, [INDEX] = l->index,
+			       [MTU] = l->mtu, [QUEUE] = l->queue, [TYPE] = l->type };
+
+	if (which == ADDRESS || which == BROADCAST)
+		show_address(m, which == ADDRESS ? l->address : l->broadcast, l->address_len);
+	else if (which == OPERSTATE)
+		seq_printf(m, "%s\n", operstate_name(l->operstate));
+	else if (which == FLAGS)
+		seq_printf(m, "0x%x\n", l->flags & 0xffff);
+	else if (which == UEVENT)
+		seq_printf(m, "INTERFACE=%s\nIFINDEX=%u\n", i->name, l->index);
+	else
+		seq_printf(m, "%u\n", values[which]);
+}
+
+static int show_attribute(struct seq *m, const struct pseudo_ctx *c)
+{
+	struct iface i;
+	struct link l;
+
+	if (!find_link(c, &i, &l))
+		return -ENOENT;
+	show_value(m, (enum attribute)(u64)c->e->arg, &i, &l);
 	return 0;
 }
 
@@ -118,16 +151,21 @@ static const struct pseudo_entry statistics_entries[] = {
 	{ 0 },
 };
 
-#define KIND(n, lo, other) PSEUDO_FILE(n, 0444, .show = show_kind, .arg = lo "\0" other)
+#define ATTR(n, which) PSEUDO_FILE(n, 0444, .show = show_attribute, .arg = (void *)(u64)(which))
 static const struct pseudo_entry iface_entries[] = {
-	KIND("addr_len", "6\n", "6\n"),
-	KIND("carrier", "1\n", "1\n"),
-	KIND("dormant", "0\n", "0\n"),
-	PSEUDO_FILE("ifindex", 0444, .show = show_index),
-	PSEUDO_FILE("iflink", 0444, .show = show_index),
-	KIND("operstate", "unknown\n", "up\n"),
+	ATTR("addr_len", ADDRESS_LEN),
+	ATTR("address", ADDRESS),
+	ATTR("broadcast", BROADCAST),
+	ATTR("carrier", CARRIER),
+	ATTR("flags", FLAGS),
+	ATTR("ifindex", INDEX),
+	ATTR("iflink", INDEX),
+	ATTR("mtu", MTU),
+	ATTR("operstate", OPERSTATE),
 	PSEUDO_DIR("statistics", .children = statistics_entries),
-	KIND("type", "772\n", "1\n"),
+	ATTR("tx_queue_len", QUEUE),
+	ATTR("type", TYPE),
+	ATTR("uevent", UEVENT),
 	{ 0 },
 };
 static const struct pseudo_entry iface_entry = PSEUDO_DIR("iface", .children = iface_entries);
