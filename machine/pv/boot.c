@@ -49,7 +49,7 @@ static struct pv_thread early_thread __attribute__((section(".data.hot")));
 static void die(int status) __attribute__((noreturn));
 static void die(int status)
 {
-	hostcall(exit_group, status);
+	hostcall(exit, status); /* the only thread */
 	__builtin_trap();
 }
 
@@ -154,7 +154,7 @@ void pv_start(u64 *stack)
 
 	read_stack(stack, &h);
 	if (!(h.hwcap2 & HWCAP2_FSGSBASE))
-		__asm__ volatile("mov $231, %%eax; mov $123, %%edi; call hostcall_site_plain" ::: "memory");
+		__asm__ volatile("mov $60, %%eax; mov $123, %%edi; call hostcall_site_plain" ::: "memory");
 	wrgsbase(&early_thread);
 	early_thread.self = &early_thread;
 	if (h.argc == 1)

@@ -81,9 +81,9 @@ hostcall_site_clone:
 	ret
 
 /*
- * The last instructions of a thread. rax = exit or exit_group, rdi = status. The
+ * The last instructions of a thread. rax = exit, rdi = status. The
  * store gives the task block, with this stack, back to the allocator (thread.c). The decrement
- * tells the last thread of the process that this one holds no lock any more: exit_group may kill it.
+ * tells the last thread of the process that this one holds no lock and needs `live` no more.
  */
 	.globl hostcall_site_exit
 	.type hostcall_site_exit, @function

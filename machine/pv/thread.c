@@ -71,8 +71,8 @@ void mc_task_free(struct task *task)
 }
 
 /*
- * exit_group kills the other host threads wherever they are: they must be past their last lock. They
- * are about to end, so this is short.
+ * `live` can be freed when no sibling will count itself off in it any more. They are about to end, so
+ * this is short. (The host process ends with whoever ends last: exit_group is not needed.)
  */
 static void await_siblings(struct pv_thread *t)
 {
@@ -99,7 +99,7 @@ void mc_thread_exit(bool last)
 	t->dead = 0;
 	block_push(t);
 	__asm__ volatile("jmp hostcall_site_exit"
-			 ::"a"((long)(last ? __NR_exit_group : __NR_exit)), "D"(0L) : "memory");
+			 ::"a"((long)__NR_exit), "D"(0L) : "memory");
 	__builtin_unreachable();
 }
 
