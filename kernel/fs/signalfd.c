@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * signalfd(2). What is read are the signals of whoever reads, so readiness belongs to a task, not to the
- * file: pollers wait on a queue chosen by the task's sighand. The queues are shared by hash, and
- * never freed: an epoll set may outlive the process that filled it. A needless wake-up does no harm.
+ * signalfd(2). What is read are the signals of whoever reads, so readiness belongs to a task, not
+ * to the file: pollers wait on a queue chosen by the task's sighand. The queues are shared by hash,
+ * and never freed: an epoll set may outlive the process that filled it. A needless wake-up does no
+ * harm.
  */
 #include <asm/poll.h>
 #include <linux/signalfd.h>

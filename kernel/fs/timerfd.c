@@ -121,7 +121,9 @@ static int check_create(int clock, u32 flags)
 {
 	bool alarm = clock == CLOCK_REALTIME_ALARM || clock == CLOCK_BOOTTIME_ALARM;
 
-	if (flags & ~(u32)(TFD_CLOEXEC | TFD_NONBLOCK) || !clock_is_wall(clock) || clock == CLOCK_TAI)
+	if (flags & ~(u32)(TFD_CLOEXEC | TFD_NONBLOCK))
+		return -EINVAL;
+	if (!clock_is_wall(clock) || clock == CLOCK_TAI)
 		return -EINVAL;
 	return alarm && !capable(CAP_WAKE_ALARM) ? -EPERM : 0;
 }

@@ -14,10 +14,10 @@ static inline u64 monotonic_now(void) { return mc_clock(CLOCK_MONOTONIC); }
  * start its timer again and take any lock but must not block for long.
  *
  * ktimer_init makes the timer thread if there is none yet: no lock may be held. 0 or -errno.
- * ktimer_start moves a timer that runs. ktimer_stop does not wait for fn: where that matters, fn looks
- * under the owner's lock whether it is still wanted. ktimer_cancel waits until a
- * running fn has returned (it may not be called by fn): afterwards the timer may be freed. No lock that
- * fn takes may be held then.
+ * ktimer_start moves a timer that runs. ktimer_stop does not wait for fn: where that matters, fn
+ * looks under the owner's lock whether it is still wanted. ktimer_cancel waits until a running fn
+ * has returned (it may not be called by fn): afterwards the timer may be freed. No lock that fn
+ * takes may be held then.
  */
 struct ktimer {
 	u64 deadline; /* CLOCK_MONOTONIC */

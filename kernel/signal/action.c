@@ -145,7 +145,10 @@ static bool unshare_sighand(struct task *t)
 	return true;
 }
 
-/* The calling thread is the last of its process. Ignored signals stay so, handlers become the default. */
+/*
+ * The calling thread is the last of its process. Ignored signals stay so, handlers become the
+ * default.
+ */
 int signal_exec(struct task *t)
 {
 	if (!unshare_sighand(t))

@@ -15,7 +15,9 @@ static bool restartable(const struct pt_regs *regs)
 					    err == ERESTARTNOHAND || err == ERESTART_RESTARTBLOCK);
 }
 
-/* The instruction before rip makes the call again (machine.h: also where the call site is patched). */
+/*
+ * The instruction before rip makes the call again (machine.h: also where the call site is patched).
+ */
 static void call_again(struct pt_regs *regs, u64 nr)
 {
 	regs->rax = nr;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Signal frames, as Linux lays them out on x86-64 (arch/x86/include/asm/sigframe.h), from the low end:
- * struct rt_sigframe, then the FPU image at a multiple of 64. The handler starts with the
+ * Signal frames, as Linux lays them out on x86-64 (arch/x86/include/asm/sigframe.h), from the low
+ * end: struct rt_sigframe, then the FPU image at a multiple of 64. The handler starts with the
  * stack pointer at the frame, which is 8 below a multiple of 16, as after a call.
  */
 #include <asm/sigcontext.h>
@@ -143,7 +143,8 @@ static void save_registers(struct sigcontext *sc, const struct pt_regs *r)
 	sc->ss = (u16)r->ss;
 }
 
-static void fill_context(struct task *t, struct ucontext *uc, const struct pt_regs *regs, uaddr_t fpu)
+static void fill_context(struct task *t, struct ucontext *uc, const struct pt_regs *regs,
+			 uaddr_t fpu)
 {
 	struct sigcontext *sc = &uc->uc_mcontext;
 
@@ -244,7 +245,7 @@ long sys_rt_sigreturn(void)
 	struct task *t = current;
 	struct pt_regs *regs = mc_regs(t);
 
-	t->restart.fn = NULL; /* the interrupted call ended in EINTR: it has nothing to go on with */
+	t->restart.fn = NULL; /* the interrupted call ended in EINTR: nothing is to go on */
 	if (restore_frame(t, regs)) {
 		force_signal(SIGSEGV, NULL);
 		return 0;

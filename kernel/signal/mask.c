@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * The mask of blocked signals. Only the task itself changes it, without a lock: against a sender,
- * who adds to a queue and then reads the mask, stands the order here, which is to write the mask and
- * then read the queues. One of them sees the other.
+ * who adds to a queue and then reads the mask, stands the order here, which is to write the mask
+ * and then read the queues. One of them sees the other.
  */
 #include "syscall.h"
 
@@ -142,8 +142,8 @@ int set_user_sigmask(uaddr_t from, u64 size)
 }
 
 /*
- * Interrupted: the signal that did it may be deliverable under the temporary mask only, so that stays
- * until kernel_user_work() has set up its handler.
+ * Interrupted: the signal that did it may be deliverable under the temporary mask only, so that
+ * stays until kernel_user_work() has set up its handler.
  */
 void restore_user_sigmask(bool interrupted)
 {

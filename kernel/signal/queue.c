@@ -7,8 +7,8 @@
 #include "sig.h"
 
 /*
- * Entries in use per real user, against RLIMIT_SIGPENDING. Users share counters by hash: a collision
- * makes a limit somewhat tighter, no more.
+ * Entries in use per real user, against RLIMIT_SIGPENDING. Users share counters by hash: a
+ * collision makes a limit somewhat tighter, no more.
  */
 #define USER_COUNTERS 64
 static u32 queued[USER_COUNTERS];

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Sending signals. All of it runs under tasklist_lock (thread lists, and that the target exists) and
- * the sighand lock of the target. What must happen to third parties, such as telling the
- * parent about a SIGCONT, waits until the sighand lock is released: two are never held at once.
+ * Sending signals. All of it runs under tasklist_lock (thread lists, and that the target exists)
+ * and the sighand lock of the target. What must happen to third parties, such as telling the parent
+ * about a SIGCONT, waits until the sighand lock is released: two are never held at once.
  */
 #include "sig.h"
 
@@ -47,7 +47,10 @@ static void flush_everywhere(struct process *p, sigmask_t mask)
 		sigqueue_flush(&t->pending, mask);
 }
 
-/* A stop signal and SIGCONT cancel each other, whether blocked, ignored or not. True: tell the parent. */
+/*
+ * A stop signal and SIGCONT cancel each other, whether blocked, ignored or not. True: tell the
+ * parent.
+ */
 static bool stop_continue_effects(struct process *p, int sig)
 {
 	if (sig_in(sig, STOP_MASK))
@@ -92,7 +95,10 @@ void retarget_shared(struct task *t, sigmask_t mask)
 		wake_one(t->proc, __builtin_ctzll(mask) + 1, t);
 }
 
-/* The current thread comes first for what it sends to its own process: kill(2) promises delivery at its return. */
+/*
+ * The current thread comes first for what it sends to its own process: kill(2) promises delivery at
+ * its return.
+ */
 static void wake_process(struct process *p, int sig)
 {
 	struct task *t = current;
@@ -128,7 +134,10 @@ static void fill_kernel_info(siginfo_t *info, int sig)
 	info->si_code = SI_KERNEL;
 }
 
-/* Put it on the queue. -EAGAIN: sigqueue(3) of a real-time signal over the limit; others lose their information. */
+/*
+ * Put it on the queue. -EAGAIN: sigqueue(3) of a real-time signal over the limit; others lose their
+ * information.
+ */
 static int enqueue(struct task *t, struct sigpending *q, int sig, const siginfo_t *info)
 {
 	u64 limit = READ_ONCE(t->proc->rlim[RLIMIT_SIGPENDING].rlim_cur);
@@ -141,7 +150,10 @@ static int enqueue(struct task *t, struct sigpending *q, int sig, const siginfo_
 		fill_kernel_info(&kernel_info, sig);
 		info = &kernel_info;
 	}
-	/* As in Linux, the kernel's own and kill(2)'s information on standard signals is over no limit. */
+	/*
+	 * As in Linux, the kernel's own and kill(2)'s information on standard signals is over no
+	 * limit.
+	 */
 	if (legacy && info->si_code >= 0)
 		limit = ~0ULL;
 	if (!sigqueue_add(q, sig, info, t->cred ? t->cred->uid : 0, limit) && !legacy &&

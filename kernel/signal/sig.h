@@ -54,17 +54,20 @@ void recalc_signal_work(struct task *t);
 /* ---- send.c ---- */
 /* A thread that is alive, to reach the sighand of p. tasklist_lock held; NULL: all have exited. */
 struct task *live_thread(struct process *p);
-/* Wake a thread that can take a shared pending signal of `mask` which t no longer takes. Both locks held. */
+/*
+ * Wake a thread that can take a shared pending signal of `mask` which t no longer takes. Both locks
+ * held.
+ */
 void retarget_shared(struct task *t, sigmask_t mask);
 void kill_process_locked(struct process *p, int sig);
 bool default_ignored(int sig);
 
 /* ---- stop.c ---- */
-void group_stop(struct task *t, int sig); /* default action of a stop signal taken by t == current */
+void group_stop(struct task *t, int sig); /* default action of a stop signal that current took */
 void stop_wait(struct task *t);           /* WORK_STOP: park until continued or killed */
 /* SIGCONT arrives: end a stop. Both locks held. True: the parent must be told (CLD_CONTINUED) */
 bool continue_locked(struct process *p);
-void stop_thread_exits(struct task *t);   /* tasklist_lock held: the others may now all be stopped */
+void stop_thread_exits(struct task *t);   /* the others may now all be stopped; tasklist_lock held */
 
 /* ---- frame.c ---- */
 /* Make the user run the handler at its return. 0, or -errno: the frame cannot be written. */

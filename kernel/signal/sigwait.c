@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * rt_sigtimedwait: takes a signal that is blocked without running a handler. While it sleeps the signals of
- * the set are unblocked, so that senders wake this thread; real_blocked tells
- * them that the signal is nevertheless waited for, and not to be dropped.
+ * rt_sigtimedwait: takes a signal that is blocked without running a handler. While it sleeps the
+ * signals of the set are unblocked, so that senders wake this thread; real_blocked tells them that
+ * the signal is nevertheless waited for, and not to be dropped.
  */
 #include "ktime.h"
 #include "syscall.h"

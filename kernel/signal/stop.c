@@ -2,8 +2,8 @@
 /*
  * Job control: stopping and continuing processes, and what their parents learn of it.
  *
- * The thread that takes a stop signal sets PROC_STOPPING and WORK_STOP of all threads; each then parks
- * in stop_wait() in state TASK_STOPPED, and the last one makes it PROC_STOPPED and tells the
+ * The thread that takes a stop signal sets PROC_STOPPING and WORK_STOP of all threads; each then
+ * parks in stop_wait() in state TASK_STOPPED, and the last one makes it PROC_STOPPED and tells the
  * parent. SIGCONT takes the flags away and sets the states back to TASK_RUNNING, which is what the
  * parked threads wait for. States and flags change under tasklist_lock and sighand->lock.
  */
@@ -50,7 +50,10 @@ static int status_of(struct process *p, int why)
 
 static void child_info(struct process *p, int why, siginfo_t *info)
 {
-	/* The last thread of a process that exits is no longer in its list, but still has its credentials. */
+	/*
+	 * The last thread of a process that exits is no longer in its list, but still has its
+	 * credentials.
+	 */
 	struct task *t = p == current->proc ? current : p->leader;
 
 	memset(info, 0, sizeof(*info));
@@ -174,7 +177,9 @@ static void leave_stop(struct task *t)
 	guard(&tasklist_lock);
 	guard(&t->sighand->lock);
 	t->state = TASK_RUNNING;
-	/* Continued and stopped again meanwhile: the new WORK_STOP may be among the bits cleared. */
+	/*
+	 * Continued and stopped again meanwhile: the new WORK_STOP may be among the bits cleared.
+	 */
 	if (t->proc->flags & (PROC_STOPPING | PROC_STOPPED))
 		work_set(t, WORK_STOP);
 }
@@ -187,7 +192,10 @@ void stop_wait(struct task *t)
 	if (!enter_stop(t))
 		return;
 	while (READ_ONCE(t->state) == TASK_STOPPED && !(READ_ONCE(t->mc.work) & WORK_EXIT)) {
-		/* With work pending the park would return at once; what matters is looked at again below. */
+		/*
+		 * With work pending the park would return at once; what matters is looked at again
+		 * below.
+		 */
 		work_clear(t, ~WORK_EXIT);
 		mc_park(MC_FOREVER);
 	}

@@ -118,7 +118,10 @@ void wake_flush(struct wake_batch *batch)
 	batch->n = 0;
 }
 
-/* Wake up to n. Bucket locked. Count, or -EINVAL if a PI waiter is among them; *full: flush and call again. */
+/*
+ * Wake up to n. Bucket locked. Count, or -EINVAL if a PI waiter is among them; *full: flush and
+ * call again.
+ */
 static long wake_some(struct futex_bucket *b, const struct futex_key *key, u32 n, u32 bitset,
 		      struct wake_batch *batch, bool *full)
 {
@@ -254,14 +257,16 @@ static void unlock_two(struct futex_bucket *a, struct futex_bucket *b)
 		mutex_unlock(&b->lock);
 }
 
-static int two_keys(uaddr_t addr, uaddr_t addr2, bool shared, struct futex_key *k, struct futex_key *k2)
+static int two_keys(uaddr_t addr, uaddr_t addr2, bool shared, struct futex_key *k,
+		    struct futex_key *k2)
 {
 	int err = futex_key_of(addr, shared, k);
 
 	return err ? err : futex_key_of(addr2, shared, k2);
 }
 
-static void requeue_one(struct futex_waiter *w, struct futex_bucket *to, const struct futex_key *key)
+static void requeue_one(struct futex_waiter *w, struct futex_bucket *to,
+			const struct futex_key *key)
 {
 	struct futex_bucket *from = w->bucket;
 
@@ -275,8 +280,8 @@ static void requeue_one(struct futex_waiter *w, struct futex_bucket *to, const s
 
 /* Both buckets locked. Adds to *done what it could; *full as in wake_some. */
 static int requeue_some(struct futex_bucket *b, struct futex_bucket *b2, const struct futex_key *k,
-			const struct futex_key *k2, u32 *nwake, u32 *nmove, struct wake_batch *batch,
-			bool *full)
+			const struct futex_key *k2, u32 *nwake, u32 *nmove,
+			struct wake_batch *batch, bool *full)
 {
 	struct futex_waiter *w, *tmp;
 	int done = 0;
@@ -392,10 +397,14 @@ static int op_compare(u32 cmp, int old, int arg)
 	}
 }
 
-/* Do the encoded operation on the word at addr. 1: the comparison with the old value holds, 0: not; or -errno. */
+/*
+ * Do the encoded operation on the word at addr. 1: the comparison with the old value holds, 0: not;
+ * or -errno.
+ */
 static int do_op(uaddr_t addr, u32 code)
 {
-	u32 op = code >> 28 & 7, cmp = code >> 24 & 15, arg = (u32)sign_extend12(code >> 12), old, seen;
+	u32 op = code >> 28 & 7, cmp = code >> 24 & 15, arg = (u32)sign_extend12(code >> 12);
+	u32 old, seen;
 	int err = mc_user_load(addr, &old);
 
 	if (code >> 28 & FUTEX_OP_OPARG_SHIFT)
@@ -454,6 +463,7 @@ static bool takes_timeout(int cmd)
 static int get_deadline(int cmd, int op, uaddr_t timeout, u64 *deadline)
 {
 	bool real = (op & FUTEX_CLOCK_REALTIME) || cmd == FUTEX_LOCK_PI;
+	int clock = real ? CLOCK_REALTIME : CLOCK_MONOTONIC;
 	u64 ns;
 	int err;
 
@@ -462,7 +472,7 @@ static int get_deadline(int cmd, int op, uaddr_t timeout, u64 *deadline)
 		return 0;
 	err = get_timespec(timeout, &ns);
 	if (!err)
-		*deadline = deadline_of(real ? CLOCK_REALTIME : CLOCK_MONOTONIC, ns, cmd != FUTEX_WAIT);
+		*deadline = deadline_of(clock, ns, cmd != FUTEX_WAIT);
 	return err;
 }
 

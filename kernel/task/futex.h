@@ -4,8 +4,8 @@
  *
  * A waiter lives on its sleeper's stack and is on the list of its key's bucket until a waker
  * takes it off, which sets waiter.bucket to NULL as its last access to it; from then on the
- * sleeper may return. The waker still has to unpark the task: wake_refs, which the task waits for at its
- * exit, keeps it in existence so long. Nobody is unparked under a bucket's lock.
+ * sleeper may return. The waker still has to unpark the task: wake_refs, which the task waits for
+ * at its exit, keeps it in existence so long. Nobody is unparked under a bucket's lock.
  */
 #ifndef TASK_FUTEX_H
 #define TASK_FUTEX_H
@@ -44,7 +44,10 @@ struct futex_bucket *futex_bucket_at(int i);
 int futex_key_of(uaddr_t addr, bool shared, struct futex_key *key);
 struct futex_bucket *futex_bucket(const struct futex_key *key);
 bool futex_key_equal(const struct futex_key *a, const struct futex_key *b);
-/* Announce a waiter (before the user's word is read) and lock; or take the announcement back and unlock. */
+/*
+ * Announce a waiter (before the user's word is read) and lock; or take the announcement back and
+ * unlock.
+ */
 struct futex_bucket *futex_wait_lock(const struct futex_key *key);
 void futex_wait_unlock(struct futex_bucket *b);
 void futex_lock(struct futex_bucket *b);

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * PI futexes: the word holds the owner's tid, and waiters get the lock handed over in order of arrival.
- * Nobody inherits a priority: the machine's scheduler is not this kernel's.
+ * PI futexes: the word holds the owner's tid, and waiters get the lock handed over in order of
+ * arrival. Nobody inherits a priority: the machine's scheduler is not this kernel's.
  */
 #include "futex.h"
 
 /* First PI waiter of the key; *more: there is another. Bucket locked. */
-static struct futex_waiter *first_waiter(struct futex_bucket *b, const struct futex_key *key, bool *more)
+static struct futex_waiter *first_waiter(struct futex_bucket *b, const struct futex_key *key,
+					 bool *more)
 {
 	struct futex_waiter *w, *first = NULL;
 
@@ -24,8 +25,8 @@ static struct futex_waiter *first_waiter(struct futex_bucket *b, const struct fu
 }
 
 /*
- * Take the word if it is free, or else mark that somebody waits. Bucket locked. 0: taken; 1: wait for
- * *owner; -EDEADLK, -EFAULT, and -EAGAIN to a try.
+ * Take the word if it is free, or else mark that somebody waits. Bucket locked. 0: taken; 1: wait
+ * for *owner; -EDEADLK, -EFAULT, and -EAGAIN to a try.
  */
 static int take_or_mark(uaddr_t addr, u32 me, bool others, bool try, int *owner)
 {
@@ -210,7 +211,10 @@ static bool wake_waiters_of(struct task *t, struct futex_bucket *b)
 	return all;
 }
 
-/* Locks that are on no robust list: all who wait for t try again, and one of them takes over the dead owner's word. */
+/*
+ * Locks that are on no robust list: all who wait for t try again, and one of them takes over the
+ * dead owner's word.
+ */
 void futex_pi_task_exit(struct task *t)
 {
 	if (!t->owns_pi)

@@ -41,7 +41,8 @@ static long enqueue_all(struct waitv *v, u32 n, int *err)
 	for (u32 i = 0; i < n; i++) {
 		v[i].w.bitset = FUTEX_BITSET_MATCH_ANY;
 		*err = futex_wait_prepare(&v[i].w, v[i].user.uaddr,
-					  !(v[i].user.flags & FUTEX_PRIVATE_FLAG), (u32)v[i].user.val);
+					  !(v[i].user.flags & FUTEX_PRIVATE_FLAG),
+					  (u32)v[i].user.val);
 		if (*err)
 			return unqueue_all(v, i);
 	}

@@ -49,12 +49,16 @@ long sys_get_robust_list(u64 tid, u64 head_to, u64 len_to)
 
 	if (err)
 		return err;
-	if (mc_copy_to_user(len_to, &len, sizeof(len)) || mc_copy_to_user(head_to, &head, sizeof(head)))
+	if (mc_copy_to_user(len_to, &len, sizeof(len)) ||
+	    mc_copy_to_user(head_to, &head, sizeof(head)))
 		return -EFAULT;
 	return 0;
 }
 
-/* The word of a futex that may be t's. Pending: t was about to lock or unlock it. -errno ends the walk. */
+/*
+ * The word of a futex that may be t's. Pending: t was about to lock or unlock it. -errno ends the
+ * walk.
+ */
 static int owner_died(struct task *t, uaddr_t addr, bool pi, bool pending)
 {
 	u32 word, seen;
@@ -121,7 +125,9 @@ static void clear_tid(struct task *t)
 {
 	u32 zero = 0;
 
-	/* Only where somebody is left to see it: the memory of a single thread goes away as it is. */
+	/*
+	 * Only where somebody is left to see it: the memory of a single thread goes away as it is.
+	 */
 	if (ref_read(&t->mm->ref) > 1 && !mc_copy_to_user(t->clear_child_tid, &zero, sizeof(zero)))
 		futex_wake(t->clear_child_tid, true, 1, FUTEX_BITSET_MATCH_ANY);
 }

@@ -65,7 +65,10 @@ int put_itimerspec(uaddr_t to, u64 value, u64 interval)
 
 /* ---- clocks ---- */
 
-/* The alarm clocks are the plain ones: a container wakes no machine. TAI without a leap second table is UTC. */
+/*
+ * The alarm clocks are the plain ones: a container wakes no machine. TAI without a leap second
+ * table is UTC.
+ */
 static int plain_clock(int clock)
 {
 	switch (clock) {

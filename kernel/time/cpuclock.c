@@ -7,7 +7,10 @@
 #include "mm.h"
 #include "timers.h"
 
-/* Clock ids of processes and threads (linux/kernel/time/posix-timers.c): ~pid << 3 | per thread << 2 | what. */
+/*
+ * Clock ids of processes and threads (linux/kernel/time/posix-timers.c): ~pid << 3 | per thread <<
+ * 2 | what.
+ */
 #define CPUCLOCK_PROF 0
 #define CPUCLOCK_VIRT 1
 #define CPUCLOCK_SCHED 2
@@ -20,7 +23,10 @@ u64 thread_time(struct task *t, bool user_only)
 	return user_only ? user : user + sys;
 }
 
-/* While a thread lives, the machine's count of the process includes those that have died. tasklist_lock held. */
+/*
+ * While a thread lives, the machine's count of the process includes those that have died.
+ * tasklist_lock held.
+ */
 static void times_locked(struct process *p, u64 *user, u64 *sys)
 {
 	struct task *t = p->leader;
@@ -111,7 +117,9 @@ int cpu_clock_read(int id, u64 *ns)
 
 	if (err)
 		return err;
-	return c.thread ? read_thread(c.pid, c.user_only, ns) : read_process(c.pid, c.user_only, ns);
+	if (c.thread)
+		return read_thread(c.pid, c.user_only, ns);
+	return read_process(c.pid, c.user_only, ns);
 }
 
 /* ---- times, getrusage ---- */

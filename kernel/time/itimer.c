@@ -183,7 +183,8 @@ static struct timeval ns_timeval(u64 ns)
 
 static int put_itimerval(uaddr_t to, u64 value, u64 interval)
 {
-	struct itimerval itv = { .it_interval = ns_timeval(interval), .it_value = ns_timeval(value) };
+	struct itimerval itv = { .it_interval = ns_timeval(interval),
+				 .it_value = ns_timeval(value) };
 
 	return mc_copy_to_user(to, &itv, sizeof(itv)) ? -EFAULT : 0;
 }

@@ -184,7 +184,8 @@ static void watch_cpu_clock(struct posix_timer *t)
 		t->cpu.tid = c.pid ? c.pid : current->tid;
 }
 
-static struct posix_timer *timer_new(struct process_timers *pt, int clock, const struct sigevent *ev)
+static struct posix_timer *timer_new(struct process_timers *pt, int clock,
+				     const struct sigevent *ev)
 {
 	struct posix_timer *t = kzalloc(sizeof(*t));
 

@@ -14,7 +14,10 @@ static u64 cpu_deadline(int clock, u64 time)
 	return time_add(monotonic_now(), max((time - now) / threads, (u64)NSEC_PER_MSEC));
 }
 
-/* `time` absolute. 0 or -EINTR. The deadline is computed anew after each sleep: clocks are set, processes get threads. */
+/*
+ * `time` absolute. 0 or -EINTR. The deadline is computed anew after each sleep: clocks are set,
+ * processes get threads.
+ */
 static int sleep_until(int clock, u64 time)
 {
 	u64 deadline;

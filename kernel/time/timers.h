@@ -6,7 +6,10 @@
 #include "ktime.h"
 #include "task.h"
 
-/* A timer that is started again no sooner than this: a period of 1 ns must not keep the timer thread busy. */
+/*
+ * A timer that is started again no sooner than this: a period of 1 ns must not keep the timer
+ * thread busy.
+ */
 #define MIN_PERIOD 50000 /* ns */
 
 /*

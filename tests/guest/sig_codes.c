@@ -38,7 +38,8 @@ static void set_mxcsr(unsigned value)
 static void test_instructions(void)
 {
 	FAULT(SIGFPE, FPE_INTDIV,
-	      __asm__ volatile("xor %%ecx, %%ecx; mov $1, %%eax; cltd; idivl %%ecx" ::: "eax", "ecx", "edx"));
+	      __asm__ volatile("xor %%ecx, %%ecx; mov $1, %%eax; cltd; idivl %%ecx" ::
+				       : "eax", "ecx", "edx"));
 	FAULT(SIGILL, ILL_ILLOPN, __asm__ volatile("ud2"));
 	FAULT(SIGTRAP, SI_KERNEL, __asm__ volatile("int3"));
 	FAULT(SIGSEGV, SI_KERNEL, __asm__ volatile("hlt"));

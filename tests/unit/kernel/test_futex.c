@@ -71,8 +71,10 @@ VM_TEST(wait_refuses)
 	CHECK_EQ(sc(__NR_futex, w, FUTEX_WAIT_BITSET | P, 5, 0, 0, 0), -EINVAL);
 	CHECK_EQ(sc(__NR_futex, w, FUTEX_WAIT | P, 5, relative(5 * MSEC)), -ETIMEDOUT);
 	CHECK_EQ(sc(__NR_futex, w, FUTEX_WAIT, 5, relative(5 * MSEC)), -ETIMEDOUT);
-	CHECK_EQ(sc(__NR_futex, w, FUTEX_WAIT_BITSET | P, 5, monotonic_in(5 * MSEC), 0, ~0u), -ETIMEDOUT);
-	CHECK_EQ(sc(__NR_futex, w, FUTEX_WAIT_BITSET | P | FUTEX_CLOCK_REALTIME, 5, relative(1), 0, ~0u),
+	CHECK_EQ(sc(__NR_futex, w, FUTEX_WAIT_BITSET | P, 5, monotonic_in(5 * MSEC), 0, ~0u),
+		 -ETIMEDOUT);
+	CHECK_EQ(sc(__NR_futex, w, FUTEX_WAIT_BITSET | P | FUTEX_CLOCK_REALTIME, 5, relative(1), 0,
+		    ~0u),
 		 -ETIMEDOUT);
 	CHECK_EQ(sc(__NR_futex, w, FUTEX_WAKE | P | FUTEX_CLOCK_REALTIME, 1), -ENOSYS);
 	CHECK_EQ(sc(__NR_futex, w, 99, 1), -ENOSYS);
@@ -236,7 +238,8 @@ VM_TEST(pi_rules)
 	CHECK(thread_run(lock_and_exit, NULL) > 0);
 	EVENTUALLY(__atomic_load_n(&finished, __ATOMIC_SEQ_CST));
 	CHECK_EQ(sc(__NR_futex, lock_word, FUTEX_TRYLOCK_PI | P, 0), -EAGAIN);
-	CHECK_EQ(sc(__NR_futex, lock_word, FUTEX_LOCK_PI2 | P, 0, monotonic_in(5 * MSEC)), -ETIMEDOUT);
+	CHECK_EQ(sc(__NR_futex, lock_word, FUTEX_LOCK_PI2 | P, 0, monotonic_in(5 * MSEC)),
+		 -ETIMEDOUT);
 	CHECK_EQ(sc(__NR_futex, lock_word, FUTEX_LOCK_PI | P, 0, 0), 0);
 	CHECK_EQ(peek32(lock_word) & ~FUTEX_WAITERS, (u32)tid | FUTEX_OWNER_DIED);
 }
@@ -319,7 +322,8 @@ static long interrupted_ret;
 static int be_interrupted(void *arg)
 {
 	__atomic_store_n(&finished, (u32)sc(__NR_gettid), __ATOMIC_SEQ_CST);
-	interrupted_ret = sc(__NR_futex, lock_word, FUTEX_WAIT | P, 0, arg ? relative(60 * NSEC_PER_SEC) : 0);
+	interrupted_ret = sc(__NR_futex, lock_word, FUTEX_WAIT | P, 0,
+			     arg ? relative(60 * NSEC_PER_SEC) : 0);
 	__atomic_store_n(&finished, 0, __ATOMIC_SEQ_CST);
 	return 0;
 }
@@ -345,7 +349,8 @@ VM_TEST(signals_interrupt)
 {
 	CHECK_EQ(wait_and_signal(0, NULL), -EINTR);
 	CHECK_EQ(wait_and_signal(SA_RESTART, NULL), 0);
-	CHECK_EQ(wait_and_signal(SA_RESTART, &handled), -EINTR); /* with a timeout, never restarted after a handler */
+	/* With a timeout, never restarted after a handler. */
+	CHECK_EQ(wait_and_signal(SA_RESTART, &handled), -EINTR);
 }
 
 static int wake_second(void *arg)

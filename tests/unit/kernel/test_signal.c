@@ -149,7 +149,10 @@ VM_TEST(realtime_queue)
 	CHECK_EQ(pending(), SIGBIT(40) | SIGBIT(34));
 	CHECK_EQ(mask_op(SIG_SETMASK, 0), 0);
 	CHECK_EQ(HITS, 5);
-	/* Taken lowest first, each a frame on top of the one before: they run in the opposite order. */
+	/*
+	 * Taken lowest first, each a frame on top of the one before: they run in the opposite
+	 * order.
+	 */
 	CHECK_EQ(order[0] + order[1] + order[2], 1 + 2 + 3);
 	CHECK_EQ(mask_op(SIG_SETMASK, ~0ULL), 0);
 	CHECK_EQ(sc(__NR_prlimit64, 0, RLIMIT_SIGPENDING, uput(&limit, sizeof(limit)), 0), 0);

@@ -137,7 +137,8 @@ VM_TEST(forward)
 
 VM_TEST(clocks)
 {
-	static const int good[] = { 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 11, -6, -2 /* self: process, thread */ };
+	/* The last two: the caller's process and thread. */
+	static const int good[] = { 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 11, -6, -2 };
 	uaddr_t at = ualloc(256);
 
 	for (u32 i = 0; i < ARRAY_SIZE(good); i++) {
@@ -300,7 +301,8 @@ VM_TEST(posix_timers)
 	CHECK_EQ(sc(__NR_timer_gettime, id, at), 0);
 	CHECK_EQ(ns_at(at), 5 * MSEC);
 	CHECK(ns_at(at + 16) > 0 && ns_at(at + 16) <= 5 * MSEC);
-	CHECK_EQ(sc(__NR_timer_settime, id, 1, itimerspec(1, 0), 0), 0); /* absolute, long past: at once, once */
+	/* Absolute, long past: at once, once. */
+	CHECK_EQ(sc(__NR_timer_settime, id, 1, itimerspec(1, 0), 0), 0);
 	sleep_ms(20);
 	hits = 0;
 	sleep_ms(20);
@@ -338,7 +340,8 @@ static int exec_with_timer(void *arg)
 	CHECK_EQ(sc(__NR_rt_sigprocmask, SIG_SETMASK, uput(&all, 8), 0, 8), 0);
 	CHECK_EQ(sc(__NR_timer_settime, id, 0, itimerspec(1, MSEC), 0), 0);
 	sleep_ms(10);
-	CHECK_EQ(sc(__NR_timer_delete, id), 0); /* its signal is pending: the timer outlives its deletion */
+	/* Its signal is pending: the timer outlives its deletion. */
+	CHECK_EQ(sc(__NR_timer_delete, id), 0);
 	id = make_timer(CLOCK_MONOTONIC, SIGEV_SIGNAL, 40);
 	CHECK_EQ(sc(__NR_timer_settime, id, 0, itimerspec(1, MSEC), 0), 0);
 	sleep_ms(10);
