@@ -32,7 +32,21 @@ u32 cred_pv_id(void);                         /* of current, registering it if n
 void cred_pv_drop(struct cred *c);            /* for cred_put only: gives the number back */
 struct cred *cred_boot(void);                 /* of the first process, from boot_info; NULL: no memory */
 int cred_set_groups(struct cred *c, const u32 *groups, u32 n); /* of a private copy. 0 or -ENOMEM */
-/* exec of a file with this owner and mode: set-id bits, capability recalculation. New cred or NULL. */
-struct cred *cred_for_exec(const struct cred *old, u32 mode, u32 uid, u32 gid, bool nosuid, bool *secure);
+/* Capabilities that a file has of its own: the attribute security.capability. */
+struct file_caps {
+	bool effective;
+	u64 permitted, inheritable;
+};
+struct file;
+/*
+ * exec of a file with this owner and mode: set-id bits, capability recalculation. fc NULL: no file capabilities.
+ * *secure: AT_SECURE. New cred or ERR_PTR(-ENOMEM, -EPERM).
+ */
+struct cred *cred_for_exec(const struct cred *old, u32 mode, u32 uid, u32 gid, bool nosuid,
+			   const struct file_caps *fc, bool *secure);
+/* Those of f, if they can matter to current. False: it has none. */
+bool file_caps_read(struct file *f, struct file_caps *fc);
+/* value: the attribute's, len bytes. False: not one of a known version, or of another user namespace. */
+bool file_caps_parse(const void *value, size_t len, struct file_caps *fc);
 
 #endif

@@ -1,9 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Capabilities: capget, capset, and what exec makes of them (capabilities(7)). No file capabilities. */
+/* capget, capset: capabilities(7). What exec makes of capabilities is in caps_exec.c. */
 #include "syscall.h"
-
-#include <linux/securebits.h>
-#include <linux/stat.h>
 
 #include "cred.h"
 #include "task.h"
@@ -109,49 +106,4 @@ long sys_capset(u64 header, u64 data)
 	c->cap_ambient &= permitted & inheritable;
 	cred_install(c);
 	return 0;
-}
-
-static void apply_set_id(struct cred *c, u32 mode, u32 uid, u32 gid)
-{
-	if (c->no_new_privs)
-		return;
-	if (mode & S_ISUID)
-		c->euid = uid;
-	/* S_ISGID without group execute is the mark of mandatory locking, not set-group-ID. */
-	if ((mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP))
-		c->egid = gid;
-}
-
-/* P'(permitted) and P'(effective) for a file without capabilities of its own. */
-static bool exec_caps(struct cred *c, bool set_id)
-{
-	bool root = !(c->securebits & SECBIT_NOROOT) && (!c->euid || !c->uid);
-	bool effective = root && !c->euid;
-
-	c->cap_permitted = root ? c->cap_bounding | c->cap_inheritable : 0;
-	if (set_id)
-		c->cap_ambient = 0;
-	c->cap_permitted |= c->cap_ambient;
-	c->cap_effective = effective ? c->cap_permitted : c->cap_ambient;
-	return effective;
-}
-
-struct cred *cred_for_exec(const struct cred *old, u32 mode, u32 uid, u32 gid, bool nosuid,
-			   bool *secure)
-{
-	struct cred *c = cred_copy(old);
-	bool set_id, effective;
-
-	if (!c)
-		return NULL;
-	if (!nosuid)
-		apply_set_id(c, mode, uid, gid);
-	set_id = c->euid != old->uid || c->egid != old->gid;
-	effective = exec_caps(c, set_id);
-	c->suid = c->fsuid = c->euid;
-	c->sgid = c->fsgid = c->egid;
-	c->securebits &= ~SECBIT_KEEP_CAPS;
-	/* AT_SECURE: the C library then trusts no LD_* of the caller's. */
-	*secure = set_id || (c->uid && (effective || !SUBSET(c->cap_permitted, c->cap_ambient)));
-	return c;
 }

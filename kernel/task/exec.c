@@ -34,10 +34,16 @@ static int exec_creds(struct exec *x)
 {
 	struct file *f = x->prog.file;
 	bool nosuid = file_mount_flags(f) & MS_NOSUID;
+	struct file_caps fc;
+	bool has_caps = !nosuid && file_caps_read(f, &fc);
+	struct cred *c;
 
-	x->cred = cred_for_exec(current->cred, f->inode->mode, f->inode->uid, f->inode->gid, nosuid,
-				&x->secure);
-	return x->cred ? 0 : -ENOMEM;
+	c = cred_for_exec(current->cred, f->inode->mode, f->inode->uid, f->inode->gid, nosuid,
+			  has_caps ? &fc : NULL, &x->secure);
+	if (IS_ERR(c))
+		return (int)PTR_ERR(c);
+	x->cred = c;
+	return 0;
 }
 
 static int exec_prepare(struct exec *x)

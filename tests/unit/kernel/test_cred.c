@@ -151,7 +151,46 @@ VM_TEST(ambient_needs_permitted_and_inheritable)
 
 static struct cred *exec_with(u32 mode, u32 uid, u32 gid, bool nosuid, bool *secure)
 {
-	return cred_for_exec(current->cred, mode, uid, gid, nosuid, secure);
+	return cred_for_exec(current->cred, mode, uid, gid, nosuid, NULL, secure);
+}
+
+VM_TEST(exec_of_files_with_capabilities)
+{
+	struct file_caps fc = { .effective = true, .permitted = BIT(CAP_NET_RAW) };
+	struct cred *c;
+	bool secure;
+
+	become_root();
+	CHECK_EQ(sc(__NR_setresuid, 50, 50, 50), 0);
+	c = cred_for_exec(current->cred, PLAIN | 0755, 0, 0, false, &fc, &secure);
+	CHECK(c->euid == 50 && c->cap_permitted == BIT(CAP_NET_RAW) && secure);
+	CHECK(c->cap_effective == BIT(CAP_NET_RAW));
+	cred_put(c);
+	c = cred_for_exec(current->cred, PLAIN | 0755, 0, 0, true, &fc, &secure);
+	CHECK(!c->cap_permitted && !secure);
+	cred_put(c);
+	CHECK_EQ(sc(__NR_prctl, PR_SET_NO_NEW_PRIVS, 1), 0);
+	c = cred_for_exec(current->cred, PLAIN | 0755, 0, 0, false, &fc, &secure);
+	CHECK(!c->cap_permitted);
+	cred_put(c);
+	become_root();
+	CHECK_EQ(sc(__NR_prctl, PR_CAPBSET_DROP, CAP_NET_RAW), 0);
+	CHECK_EQ(sc(__NR_setresuid, 50, 50, 50), 0);
+	CHECK_EQ(PTR_ERR(cred_for_exec(current->cred, PLAIN | 0755, 0, 0, false, &fc, &secure)), -EPERM);
+}
+
+VM_TEST(attributes_of_files_with_capabilities)
+{
+	u32 v2[6] = { VFS_CAP_REVISION_2 | VFS_CAP_FLAGS_EFFECTIVE, 1 << CAP_NET_RAW, 0, 1 << 7, 0, 0 };
+	struct file_caps fc;
+
+	CHECK(file_caps_parse(v2, XATTR_CAPS_SZ_2, &fc) && fc.effective);
+	CHECK(fc.permitted == (BIT(CAP_NET_RAW) | BIT(CAP_BPF)));
+	CHECK(!file_caps_parse(v2, 16, &fc) && !file_caps_parse(v2, XATTR_CAPS_SZ_3, &fc));
+	v2[0] = VFS_CAP_REVISION_3;
+	CHECK(file_caps_parse(v2, XATTR_CAPS_SZ_3, &fc) && !fc.effective);
+	v2[5] = 1000; /* of another user namespace's root */
+	CHECK(!file_caps_parse(v2, XATTR_CAPS_SZ_3, &fc));
 }
 
 VM_TEST(exec_of_set_id_programs)
@@ -279,6 +318,8 @@ int main(void)
 		cmocka_unit_test(ambient_needs_permitted_and_inheritable),
 		cmocka_unit_test(exec_of_set_id_programs),
 		cmocka_unit_test(exec_by_root),
+		cmocka_unit_test(exec_of_files_with_capabilities),
+		cmocka_unit_test(attributes_of_files_with_capabilities),
 		cmocka_unit_test(equal_rights_have_one_number),
 		cmocka_unit_test(many_rights_do_not_exhaust_the_numbers),
 		cmocka_unit_test(limits),
