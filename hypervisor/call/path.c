@@ -83,13 +83,29 @@ static bool is_handle_itself(const struct call *c)
 	return (c->req.u.path.flags & PV_AT_EMPTY) && !c->path[0][0];
 }
 
+/* The inode behind epoll and inotify handles is one for the whole host: its attributes are not the guest's. */
+static bool changes_shared_inode(const struct call *c)
+{
+	switch (c->req.cmd) {
+	case PV_CHMOD:
+	case PV_CHOWN:
+	case PV_UTIMES:
+	case PV_SETXATTR:
+	case PV_REMOVEXATTR:
+		return c->dir[0] &&
+		       (c->dir[0]->kind == HANDLE_WATCH || c->dir[0]->kind == HANDLE_INOTIFY);
+	default:
+		return false;
+	}
+}
+
 int object_open(struct call *c, struct object *o)
 {
 	u64 nofollow = object_last(c) == LAST_NOFOLLOW ? O_NOFOLLOW : 0;
 
 	*o = (struct object){ .fd = c->dirfd[0], .path = "", .at = AT_EMPTY_PATH };
 	if (is_handle_itself(c))
-		return 0;
+		return changes_shared_inode(c) ? -EPERM : 0;
 	o->fd = open_in(c->dirfd[0], c->path[0], O_PATH | nofollow, 0, 0);
 	if (o->fd < 0)
 		return o->fd;

@@ -14,6 +14,20 @@
 #include "call/sock.h"
 #include "call/server_impl.h"
 
+static bool dgram_protocol(u32 protocol)
+{
+	switch (protocol) {
+	case 0:
+	case IPPROTO_UDP:
+	case IPPROTO_UDPLITE:
+	case IPPROTO_ICMP:
+	case IPPROTO_ICMPV6:
+		return true;
+	default:
+		return false;
+	}
+}
+
 static int check_family(u32 domain, u32 type, u32 protocol)
 {
 	if (domain == AF_NETLINK)
@@ -26,10 +40,7 @@ static int check_family(u32 domain, u32 type, u32 protocol)
 	case SOCK_STREAM:
 		return protocol == 0 || protocol == IPPROTO_TCP ? 0 : -EPROTONOSUPPORT;
 	case SOCK_DGRAM:
-		return protocol == 0 || protocol == IPPROTO_UDP || protocol == IPPROTO_ICMP ||
-				       protocol == IPPROTO_ICMPV6 ?
-			       0 :
-			       -EPROTONOSUPPORT;
+		return dgram_protocol(protocol) ? 0 : -EPROTONOSUPPORT;
 	case SOCK_RAW:
 		return 0; /* the host asks for CAP_NET_RAW, which the thread has only if the caller has */
 	default:

@@ -207,6 +207,17 @@ static void operations_on_the_handle_itself(void **state)
 	assert_int_equal(st.st_mode & 07777, 0611);
 }
 
+static void shared_inodes_stay_as_they_are(void **state)
+{
+	struct guest *g = *state;
+	struct pv_req_path itself = PATHREQ(.dir = 1, .flags = PV_AT_EMPTY, .mode = 0777);
+
+	assert_int_equal(handle_call(g, PV_WATCH, (struct pv_req_handle){ .id = 1 }), 0);
+	assert_int_equal(path_call(g, PV_STAT, "", itself), 0);
+	assert_int_equal(path_call(g, PV_CHMOD, "", itself), -EPERM);
+	assert_int_equal(path_call(g, PV_CHOWN, "", itself), -EPERM);
+}
+
 static void nameless_files_get_names(void **state)
 {
 	struct guest *g = *state;
@@ -490,6 +501,7 @@ int main(int argc, char **argv)
 		T(names_are_made_and_removed),
 		T(attributes),
 		T(operations_on_the_handle_itself),
+		T(shared_inodes_stay_as_they_are),
 		T(nameless_files_get_names),
 		T(extended_attributes),
 		T(inotify_works),
