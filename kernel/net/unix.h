@@ -71,6 +71,7 @@ struct unix_packet {
 };
 
 struct scm_files {
+	struct scm_files *next; /* on the way out */
 	int n;
 	u32 uid; /* whose count of descriptors in flight has them */
 	struct file *file[];

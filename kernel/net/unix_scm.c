@@ -41,12 +41,42 @@ static void inflight_del(struct scm_files *files)
 	__atomic_fetch_sub(inflight_of(files->uid), files->n, __ATOMIC_RELAXED);
 }
 
+/*
+ * The last reference to a socket may be in a packet, whose queue may hold the last reference to another, and so on:
+ * one caller at a time drops them in a loop, so that the stack does not grow with the chain.
+ */
+static struct mutex doomed_lock;
+static struct scm_files *doomed;
+static bool dropping;
+
+static struct scm_files *next_doomed(void)
+{
+	struct scm_files *files;
+
+	guard(&doomed_lock);
+	files = doomed;
+	if (files)
+		doomed = files->next;
+	else
+		dropping = false;
+	return files;
+}
+
 void scm_files_free(struct scm_files *files)
 {
 	if (!files)
 		return;
 	inflight_del(files);
-	free_uncounted(files);
+	{
+		guard(&doomed_lock);
+		files->next = doomed;
+		doomed = files;
+		if (dropping)
+			return;
+		dropping = true;
+	}
+	while ((files = next_doomed()))
+		free_uncounted(files);
 }
 
 /* ---- sending ---- */
