@@ -31,7 +31,7 @@ struct call;
 
 struct pv_command {
 	const char *name;
-	int (*decode)(struct call *c);  /* 0, -errno, or violation() */
+	int (*decode)(struct call *c); /* 0, -errno, or violation() */
 	int (*perform)(struct call *c); /* >= 0, -errno, CALL_NO_ANSWER, or violation() */
 	u32 flags;
 };
@@ -41,17 +41,17 @@ struct call {
 	struct caller *me; /* the serving thread */
 	const struct pv_command *command;
 	struct call *next; /* in the workers' queue */
-	u8 *buf;           /* RING_BUF_SIZE bytes, shared with the guest */
+	u8 *buf; /* RING_BUF_SIZE bytes, shared with the guest */
 	const char *violation;
 	struct pv_request req;
 	struct pv_response rsp;
 	bool blocks; /* decode found that this one may sleep */
 
 	/* What decode found; references are dropped by call_end(). */
-	struct pv_handle *h, *h2;       /* handle calls */
+	struct pv_handle *h, *h2; /* handle calls */
 	struct pv_handle *more[PV_RELEASE_MORE];
-	struct pv_handle *dir[2];       /* path calls; NULL: the container's root */
-	struct pv_handle *root;         /* the caller's root directory; NULL: the container's */
+	struct pv_handle *dir[2]; /* path calls; NULL: the container's root */
+	struct pv_handle *root; /* the caller's root directory; NULL: the container's */
 	struct cred *cred;
 	int dirfd[2];
 	char path[2][PV_PATH_MAX + 1];
@@ -82,7 +82,10 @@ int decode_handle(struct call *c, u32 id, u32 kinds, struct pv_handle **out);
 int decode_new_handle(struct call *c, u64 id);
 int decode_len(struct call *c, u64 len);
 
-/* Enters fd (taken over, also on failure) as the handle the guest chose, donates it if asked. Returns 0 or a failure. */
+/*
+ * Enters fd (taken over, also on failure) as the handle the guest chose, donates it if asked.
+ * Returns 0 or a failure.
+ */
 int call_install(struct call *c, u32 id, enum handle_kind kind, int fd, bool donate);
 int call_donate(struct call *c, u32 id, int fd);
 

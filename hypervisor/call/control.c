@@ -14,7 +14,9 @@ static int cred_new_decode(struct call *c)
 {
 	u64 number = c->req.u.ctl.arg;
 
-	return number >= 1 && number < PV_MAX_CREDS ? 0 : violation(c, "credential number out of range");
+	return number >= 1 && number < PV_MAX_CREDS
+		       ? 0
+		       : violation(c, "credential number out of range");
 }
 
 static int cred_new_perform(struct call *c)

@@ -19,11 +19,11 @@
 #define CAP_BIT(cap) (1ULL << (cap))
 
 /* What a guest's credentials decide. All else the thread needs for its own work, whoever asks. */
-#define GUEST_CAPS                                                                             \
-	(CAP_BIT(CAP_CHOWN) | CAP_BIT(CAP_DAC_OVERRIDE) | CAP_BIT(CAP_DAC_READ_SEARCH) |       \
-	 CAP_BIT(CAP_FOWNER) | CAP_BIT(CAP_FSETID) | CAP_BIT(CAP_MKNOD) | CAP_BIT(CAP_SETFCAP) | \
-	 CAP_BIT(CAP_LINUX_IMMUTABLE) | CAP_BIT(CAP_MAC_OVERRIDE) | CAP_BIT(CAP_LEASE) |       \
-	 CAP_BIT(CAP_SYS_RESOURCE) | CAP_BIT(CAP_NET_BIND_SERVICE) | CAP_BIT(CAP_NET_RAW) |    \
+#define GUEST_CAPS                                                                                 \
+	(CAP_BIT(CAP_CHOWN) | CAP_BIT(CAP_DAC_OVERRIDE) | CAP_BIT(CAP_DAC_READ_SEARCH) |           \
+	 CAP_BIT(CAP_FOWNER) | CAP_BIT(CAP_FSETID) | CAP_BIT(CAP_MKNOD) | CAP_BIT(CAP_SETFCAP) |   \
+	 CAP_BIT(CAP_LINUX_IMMUTABLE) | CAP_BIT(CAP_MAC_OVERRIDE) | CAP_BIT(CAP_LEASE) |           \
+	 CAP_BIT(CAP_SYS_RESOURCE) | CAP_BIT(CAP_NET_BIND_SERVICE) | CAP_BIT(CAP_NET_RAW) |        \
 	 CAP_BIT(CAP_NET_ADMIN) | CAP_BIT(CAP_NET_BROADCAST))
 
 static struct cred *cred_make(u32 fsuid, u32 fsgid, u64 caps, u32 ngroups, const u32 *groups)
@@ -153,7 +153,10 @@ int caller_init(struct caller *me, struct pv_server *srv)
 	if (unshare(CLONE_FS) < 0)
 		return -errno;
 	umask(0);
-	/* Descriptors are reached by name as "self/fd/N" from here: there is no /proc to go through. */
+	/*
+	 * Descriptors are reached by name as "self/fd/N" from here: there is no /proc to go
+	 * through.
+	 */
 	if (fchdir(srv->cfg.procfd) < 0)
 		return -errno;
 	ret = caps_get(&me->permitted, &me->effective);
@@ -188,11 +191,9 @@ static bool same_groups(const struct cred *a, const struct cred *b)
 /* setfsuid and setfsgid only tell the former id: ask again whether the change was made. */
 static int set_fsids(u32 fsuid, u32 fsgid)
 {
-	if (syscall(SYS_setfsgid, fsgid) != (long)fsgid &&
-	    (u32)syscall(SYS_setfsgid, -1) != fsgid)
+	if (syscall(SYS_setfsgid, fsgid) != (long)fsgid && (u32)syscall(SYS_setfsgid, -1) != fsgid)
 		return -EPERM;
-	if (syscall(SYS_setfsuid, fsuid) != (long)fsuid &&
-	    (u32)syscall(SYS_setfsuid, -1) != fsuid)
+	if (syscall(SYS_setfsuid, fsuid) != (long)fsuid && (u32)syscall(SYS_setfsuid, -1) != fsuid)
 		return -EPERM;
 	return 0;
 }

@@ -38,9 +38,9 @@ struct pv_handle;
 /* A serving thread: what it has taken on at present. */
 struct caller {
 	struct pv_server *srv;
-	struct cred *cred;      /* counted */
+	struct cred *cred; /* counted */
 	struct pv_handle *root; /* counted; NULL: the container's root */
-	u64 permitted;          /* what the thread could have at most */
+	u64 permitted; /* what the thread could have at most */
 	u64 effective;
 	bool fixed; /* without CAP_SETUID or CAP_SETGID (rootless): one identity for all */
 };

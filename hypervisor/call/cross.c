@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Where a path walk enters a directory on which the guest has mounted a file system of its own. The host
- * has an empty, read-only tmpfs there, the marker. So a walk either ends on the marker, which its
- * device number shows, or leaves it again by "..", which is the same in the guest, or fails: with ENOENT
- * for any name in it, with EROFS for making or removing one. Only in these cases is the walk repeated here, component by
- * component, to find the path at which the guest must go on.
+ * Where a path walk enters a directory on which the guest has mounted a file system of its own. The
+ * host has an empty, read-only tmpfs there, the marker. So a walk either ends on the marker, which
+ * its device number shows, or leaves it again by "..", which is the same in the guest, or fails:
+ * with ENOENT for any name in it, with EROFS for making or removing one. Only in these cases is the
+ * walk repeated here, component by component, to find the path at which the guest must go on.
  */
 #include <fcntl.h>
 #include <limits.h>
@@ -22,8 +22,8 @@
 struct walk {
 	struct call *c;
 	enum last last;
-	int fd;     /* O_PATH: where the walk is; -1: at the root */
-	int links;  /* symbolic links followed */
+	int fd; /* O_PATH: where the walk is; -1: at the root */
+	int links; /* symbolic links followed */
 	const struct pv_marker *in; /* fd is the root directory of this marker */
 	char *rest; /* components to go, in text */
 	char text[2 * PV_PATH_MAX + 2];
@@ -180,7 +180,10 @@ static bool stays_inside(struct walk *w)
 	return !(p[0] == '.' && p[1] == '.' && (p[2] == '/' || !p[2]));
 }
 
-/* 1: the walk has entered a marker and stays there. 0: it ends elsewhere. -errno: it fails on the host. */
+/*
+ * 1: the walk has entered a marker and stays there. 0: it ends elsewhere. -errno: it fails on the
+ * host.
+ */
 static int walk_path(struct walk *w)
 {
 	char name[NAME_MAX + 1];
@@ -231,7 +234,10 @@ static int slow_walk(struct call *c, int which, enum last last, int ret)
 	return ret;
 }
 
-/* A walk that meets neither links nor mounts ends in ENOENT, too: one host call tells for most paths. */
+/*
+ * A walk that meets neither links nor mounts ends in ENOENT, too: one host call tells for most
+ * paths.
+ */
 static bool absent_without_links(struct call *c, int which)
 {
 	int fd = open_in(c->dirfd[which], c->path[which], O_PATH | O_NOFOLLOW, 0,
@@ -243,8 +249,8 @@ static bool absent_without_links(struct call *c, int which)
 }
 
 /*
- * The common failure is a name that is just not there. If its parent can be opened, is no marker, and
- * has no such name (not even a dangling link), the walk did not end in the guest.
+ * The common failure is a name that is just not there. If its parent can be opened, is no marker,
+ * and has no such name (not even a dangling link), the walk did not end in the guest.
  */
 static bool plainly_absent(struct call *c, int which, enum last last)
 {

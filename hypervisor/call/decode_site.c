@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * PV_DECODE: may a system call site be patched? The guest knows that a syscall instruction is at
- * `at`, because it trapped there. What comes before it can only be inferred, as x86 code cannot be decoded
- * backwards: decoding forwards from many earlier offsets falls into step with the real
+ * `at`, because it trapped there. What comes before it can only be inferred, as x86 code cannot be
+ * decoded backwards: decoding forwards from many earlier offsets falls into step with the real
  * instructions after a few of them, so if nearly all of those walks meet the start of the `mov`,
  * it is an instruction. Wrong answers crash applications; "no" only costs time.
  */
@@ -18,7 +18,7 @@
 #define JUMP_SHORT_LEN 2u
 #define INSN_MAX 15u
 #define NR_MAX 512u
-#define FAR 12u    /* a walk from here on back has had room to fall into step */
+#define FAR 12u /* a walk from here on back has had room to fall into step */
 #define WINDOW 96u /* how far back walks start */
 #define MIN_WALKS 4u
 
@@ -35,19 +35,19 @@ static const ZydisDecoder *decoder(void)
 
 static bool decode_at(const u8 *code, size_t len, size_t at, ZydisDecodedInstruction *insn)
 {
-	return ZYAN_SUCCESS(ZydisDecoderDecodeInstruction(decoder(), ZYAN_NULL, code + at, len - at,
-							  insn));
+	return ZYAN_SUCCESS(
+		ZydisDecoderDecodeInstruction(decoder(), ZYAN_NULL, code + at, len - at, insn));
 }
 
 /*
- * Where a walk goes from `at`. What is no instruction is skipped: data between functions, or a walk out of
- * step. One that is cut off by the end of the buffer reaches there.
+ * Where a walk goes from `at`. What is no instruction is skipped: data between functions, or a walk
+ * out of step. One that is cut off by the end of the buffer reaches there.
  */
 static size_t next_at(const u8 *code, size_t len, size_t at)
 {
 	ZydisDecodedInstruction insn;
-	ZyanStatus status = ZydisDecoderDecodeInstruction(decoder(), ZYAN_NULL, code + at, len - at,
-							  &insn);
+	ZyanStatus status =
+		ZydisDecoderDecodeInstruction(decoder(), ZYAN_NULL, code + at, len - at, &insn);
 
 	if (ZYAN_SUCCESS(status))
 		return at + insn.length;
@@ -88,7 +88,10 @@ static bool find_mov(const u8 *code, size_t len, size_t at, struct pv_site *out)
 
 	if (at < MOV_LEN || mov[0] != 0xb8 || le32(mov + 1) >= NR_MAX)
 		return false;
-	/* A REX prefix before it would make it another register's: do not trust the walks with that. */
+	/*
+	 * A REX prefix before it would make it another register's: do not trust the walks with
+	 * that.
+	 */
 	if (at > MOV_LEN && (mov[-1] & 0xf0) == 0x40)
 		return false;
 	if (!boundary(code, len, at - MOV_LEN))
@@ -123,8 +126,8 @@ static bool inside(s64 target, size_t from, size_t to)
 }
 
 /*
- * Does any branch in sight lead into the middle of [from, to)? Looked for at every byte offset: bytes
- * that only look like a branch cost a site, no more.
+ * Does any branch in sight lead into the middle of [from, to)? Looked for at every byte offset:
+ * bytes that only look like a branch cost a site, no more.
  */
 static bool jumped_into(const u8 *code, size_t len, size_t from, size_t to)
 {
@@ -138,8 +141,7 @@ static bool jumped_into(const u8 *code, size_t len, size_t from, size_t to)
 		if ((op == 0xe9 || op == 0xe8) && i + 5 <= len &&
 		    inside((s64)i + 5 + (s32)le32(code + i + 1), from, to))
 			return true;
-		if (cond && i + 6 <= len &&
-		    inside((s64)i + 6 + (s32)le32(code + i + 2), from, to))
+		if (cond && i + 6 <= len && inside((s64)i + 6 + (s32)le32(code + i + 2), from, to))
 			return true;
 	}
 	return false;

@@ -44,7 +44,10 @@ static int decode_data(struct call *c)
 	return decode_one(c, KINDS_NO_NETLINK);
 }
 
-/* Most directories fit: one more look, while we are here, saves the guest a call that finds the end. */
+/*
+ * Most directories fit: one more look, while we are here, saves the guest a call that finds the
+ * end.
+ */
 static int getdents(struct call *c)
 {
 	size_t room = c->req.u.handle.len, have = 0;

@@ -11,8 +11,8 @@ int inotify_rm_decode(struct call *c);
 int inotify_rm(struct call *c);
 
 /*
- * Guest processes may keep stale copies of a released handle's descriptor, and locks live as long as any
- * copy: so they are dropped by hand.
+ * Guest processes may keep stale copies of a released handle's descriptor, and locks live as long
+ * as any copy: so they are dropped by hand.
  */
 void file_drop_locks(struct pv_handle *h);
 

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Where the main server thread runs. A request is a hand-over: the guest thread waits for the answer, so the
- * best CPU for the server is the one that the guest thread leaves. Waking it there costs 2 us, and on an idle CPU 50 us in a
- * VM; but the host's scheduler always prefers the idle CPU. So while requests come from one
- * CPU, the server is pinned to it. When they come from several, it is free to run beside the guest.
+ * Where the main server thread runs. A request is a hand-over: the guest thread waits for the
+ * answer, so the best CPU for the server is the one that the guest thread leaves. Waking it there
+ * costs 2 us, and on an idle CPU 50 us in a VM; but the host's scheduler always prefers the idle
+ * CPU. So while requests come from one CPU, the server is pinned to it. When they come from
+ * several, it is free to run beside the guest.
  */
 #include "call/server_impl.h"
 
@@ -28,7 +29,8 @@ static void pin(struct follower *f, int cpu)
 	if (sched_setaffinity(0, sizeof(one), cpu >= 0 ? &one : &f->allowed) == 0)
 		f->pinned = cpu;
 	else
-		f->active = false; /* the container's CPUs were changed: the host decides from now on */
+		f->active =
+			false; /* the container's CPUs were changed: the host decides from now on */
 	f->elsewhere = 0;
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * handle.h: the hypervisor's table of the guest's handles. It holds the master descriptor of each. An
- * entry is counted: a release does not close a descriptor that another thread is using.
+ * handle.h: the hypervisor's table of the guest's handles. It holds the master descriptor of each.
+ * An entry is counted: a release does not close a descriptor that another thread is using.
  */
 #ifndef CALLGATE_CALL_HANDLE_H
 #define CALLGATE_CALL_HANDLE_H
@@ -13,20 +13,23 @@
 #include "types.h"
 
 enum handle_kind {
-	HANDLE_PATH,    /* O_PATH: a name, nothing else */
-	HANDLE_DIR,     /* an open directory */
-	HANDLE_FILE,    /* a regular file */
-	HANDLE_SOCKET,  /* inet, donated */
+	HANDLE_PATH, /* O_PATH: a name, nothing else */
+	HANDLE_DIR, /* an open directory */
+	HANDLE_FILE, /* a regular file */
+	HANDLE_SOCKET, /* inet, donated */
 	HANDLE_NETLINK, /* never donated */
 	HANDLE_MEMFD,
-	HANDLE_WATCH,   /* epoll */
+	HANDLE_WATCH, /* epoll */
 	HANDLE_INOTIFY,
-	HANDLE_STREAM,  /* stdio that is a pipe, terminal, device or foreign socket */
+	HANDLE_STREAM, /* stdio that is a pipe, terminal, device or foreign socket */
 };
 
 #define KIND(k) (1u << HANDLE_##k)
 #define KINDS_ANY (~0u)
-/* Bytes may be written to these without being looked at; a netlink socket would take them for requests. */
+/*
+ * Bytes may be written to these without being looked at; a netlink socket would take them for
+ * requests.
+ */
 #define KINDS_NO_NETLINK (~KIND(NETLINK))
 
 struct pv_handle {
@@ -34,8 +37,8 @@ struct pv_handle {
 	int fd;
 	enum handle_kind kind;
 	bool connected; /* a stream socket which may need a FIN at release */
-	bool lingers;   /* SO_LINGER was set: close may wait */
-	bool reset;     /* ... to zero: close sends a reset */
+	bool lingers; /* SO_LINGER was set: close may wait */
+	bool reset; /* ... to zero: close sends a reset */
 	bool flocked, locked; /* flock or OFD locks were taken through it */
 };
 

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the guest may read of the host's /proc: network files, net.* values, and the machine's memory and load. */
+/*
+ * What the guest may read of the host's /proc: network files, net.* values, and the machine's
+ * memory and load.
+ */
 #include <fcntl.h>
 #include <linux/openat2.h>
 #include <stdio.h>
@@ -54,11 +57,12 @@ static int read_file(struct call *c, int procfd, const char *dir, const char *na
 static bool is_net_file(const char *name)
 {
 	static const char *const names[] = {
-		"tcp",	      "tcp6",	  "udp",      "udp6",	  "udplite",   "udplite6", "raw",
-		"raw6",	      "icmp",	  "icmp6",    "dev",	  "dev_mcast", "route",	   "ipv6_route",
-		"if_inet6",   "snmp",	  "snmp6",    "netstat",  "sockstat",  "sockstat6", "arp",
-		"igmp",	      "igmp6",	  "wireless", "fib_trie", "softnet_stat", "protocols",
-		"fib_triestat", "rt6_stats", "ptype", "packet", "mcfilter", "mcfilter6", "anycast6",
+		"tcp", "tcp6", "udp", "udp6", "udplite", "udplite6",
+		"raw", "raw6", "icmp", "icmp6", "dev", "dev_mcast",
+		"route", "ipv6_route", "if_inet6", "snmp", "snmp6", "netstat",
+		"sockstat", "sockstat6", "arp", "igmp", "igmp6", "wireless",
+		"fib_trie", "softnet_stat", "protocols", "fib_triestat", "rt6_stats", "ptype",
+		"packet", "mcfilter", "mcfilter6", "anycast6",
 	};
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
@@ -73,7 +77,8 @@ int netfile_read(struct call *c)
 	if (!is_net_file(c->path[0]))
 		return -ENOENT;
 	/* The thread's network namespace is the container's. */
-	return read_file(c, c->srv->cfg.procfd, "thread-self/net", c->path[0], (off_t)c->req.u.ctl.arg);
+	return read_file(c, c->srv->cfg.procfd, "thread-self/net", c->path[0],
+			 (off_t)c->req.u.ctl.arg);
 }
 
 int sysctl_decode(struct call *c)

@@ -25,8 +25,9 @@ static int open_mem(int procfd, long pid)
 }
 
 /*
- * A procfs of the VM's pid namespace knows no other process. Without one the pid is translated, and once
- * more after the file is open: it names the memory of a process, which a reused pid can not change any more.
+ * A procfs of the VM's pid namespace knows no other process. Without one the pid is translated, and
+ * once more after the file is open: it names the memory of a process, which a reused pid can not
+ * change any more.
  */
 static int open_process(struct call *c, u32 pid)
 {

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Rtnetlink requests: the guest may ask for interfaces, addresses and routes; it changes none of them. */
+/*
+ * Rtnetlink requests: the guest may ask for interfaces, addresses and routes; it changes none of
+ * them.
+ */
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
 #include <string.h>
@@ -7,7 +10,7 @@
 #include "call/sock.h"
 
 /* rtnetlink types come in fours: NEW, DEL, GET, SET. */
-#define RTM_KIND(type) (((type) - RTM_BASE) & 3)
+#define RTM_KIND(type) (((type)-RTM_BASE) & 3)
 #define RTM_KIND_GET 2
 
 static int check_one(const struct nlmsghdr *m)
@@ -31,7 +34,8 @@ int netlink_check(const void *data, size_t len)
 
 		memcpy(&m, p, sizeof(m));
 		if (m.nlmsg_len < sizeof(m) || m.nlmsg_len > len)
-			return 0; /* the host stops here, too: iproute2 sends zeros behind its request */
+			return 0; /* the host stops here, too: iproute2 sends zeros behind its
+				     request */
 		ret = check_one(&m);
 		if (ret < 0)
 			return ret;

@@ -83,7 +83,10 @@ static bool is_handle_itself(const struct call *c)
 	return (c->req.u.path.flags & PV_AT_EMPTY) && !c->path[0][0];
 }
 
-/* The inode behind epoll and inotify handles is one for the whole host: its attributes are not the guest's. */
+/*
+ * The inode behind epoll and inotify handles is one for the whole host: its attributes are not the
+ * guest's.
+ */
 static bool changes_shared_inode(const struct call *c)
 {
 	switch (c->req.cmd) {
@@ -173,8 +176,8 @@ int path_of_fd(struct call *c, int fd, char *to)
 	ssize_t len;
 
 	/* The link's text is relative to the reader's root: it must be the container's. */
-	if (root && (caller_become(c->me, c->srv->creds.creds[0]) < 0 ||
-		     caller_chroot(c->me, NULL) < 0))
+	if (root &&
+	    (caller_become(c->me, c->srv->creds.creds[0]) < 0 || caller_chroot(c->me, NULL) < 0))
 		return -EACCES;
 	len = readlinkat(AT_FDCWD, fd_name(fd).name, to, PV_PATH_MAX);
 	return len < 0 ? -errno : (int)len;

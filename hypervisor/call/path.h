@@ -38,7 +38,10 @@ void object_put(struct object *o);
  * remove names. Without a host call where that is safe.
  */
 int parent_get(struct call *c, int which, struct object *o);
-/* The parent directory of a name (O_PATH; the call's own dirfd if the name has no slash), and the last component. */
+/*
+ * The parent directory of a name (O_PATH; the call's own dirfd if the name has no slash), and the
+ * last component.
+ */
 int parent_open(struct call *c, int which, const char **name);
 
 /* A native open in the container that follows no magic link. */
@@ -58,7 +61,10 @@ const struct pv_marker *marker_of(struct call *c, dev_t dev);
 int cross_at(struct call *c, const struct pv_marker *m);
 /* If fd's object is a marker: PV_CROSS, else 0. */
 int cross_fd(struct call *c, int fd);
-/* The native call for name `which` failed with ret: PV_CROSS if that is because the walk entered a marker, else ret. */
+/*
+ * The native call for name `which` failed with ret: PV_CROSS if that is because the walk entered a
+ * marker, else ret.
+ */
 int cross_failed(struct call *c, int which, enum last last, int ret);
 
 /* The usual end of a call on one object that returned ret (>= 0, or -1 and errno). */
@@ -71,11 +77,14 @@ static inline enum last object_last(const struct call *c)
 	return c->req.u.path.flags & PV_AT_NOFOLLOW ? LAST_NOFOLLOW : LAST_FOLLOW;
 }
 
-/* The absolute path, in the container, of what fd refers to. Length or -errno. `to` holds PV_PATH_MAX. */
+/*
+ * The absolute path, in the container, of what fd refers to. Length or -errno. `to` holds
+ * PV_PATH_MAX.
+ */
 int path_of_fd(struct call *c, int fd, char *to);
 
 /* Decoders. */
-int decode_path(struct call *c);          /* one name */
+int decode_path(struct call *c); /* one name */
 int decode_two_paths(struct call *c);
 /* Commands that live in files of their own. */
 int path_open_decode(struct call *c);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * PV_OPEN. Regular files are opened and donated; directories are opened and stay here. Devices, FIFOs and
- * sockets are only described: the guest serves them.
+ * PV_OPEN. Regular files are opened and donated; directories are opened and stay here. Devices,
+ * FIFOs and sockets are only described: the guest serves them.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -15,9 +15,9 @@
 #include "call/path.h"
 #include "call/server_impl.h"
 
-#define OPEN_FLAGS                                                                              \
-	(O_ACCMODE | O_CREAT | O_EXCL | O_TRUNC | O_APPEND | O_NONBLOCK | O_SYNC | O_DIRECT |     \
-	 O_LARGEFILE | O_DIRECTORY | O_NOFOLLOW | O_NOATIME | O_PATH | O_TMPFILE | O_CLOEXEC | \
+#define OPEN_FLAGS                                                                                 \
+	(O_ACCMODE | O_CREAT | O_EXCL | O_TRUNC | O_APPEND | O_NONBLOCK | O_SYNC | O_DIRECT |      \
+	 O_LARGEFILE | O_DIRECTORY | O_NOFOLLOW | O_NOATIME | O_PATH | O_TMPFILE | O_CLOEXEC |     \
 	 O_NOCTTY | O_ASYNC | 0100000)
 #define PATH_FLAGS (O_PATH | O_DIRECTORY | O_NOFOLLOW)
 #define STATX_WANTED (STATX_BASIC_STATS | STATX_MNT_ID)

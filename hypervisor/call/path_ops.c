@@ -23,7 +23,8 @@ static int path_stat(struct call *c)
 
 	if (ret < 0)
 		return cross_failed(c, 0, object_last(c), ret);
-	err = statx(o.fd, o.path, o.at | AT_NO_AUTOMOUNT | (c->req.u.path.flags & AT_STATX_SYNC_TYPE),
+	err = statx(o.fd, o.path,
+		    o.at | AT_NO_AUTOMOUNT | (c->req.u.path.flags & AT_STATX_SYNC_TYPE),
 		    STATX_BASIC_STATS | STATX_BTIME | STATX_MNT_ID, &st);
 	ret = object_result(c, err);
 	object_put(&o);

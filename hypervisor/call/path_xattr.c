@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Extended attributes. An attribute can carry authority on the host (trusted.*, security.*), so
- * only known names pass. The *xattr calls know no directory descriptor: the object goes by its /proc name.
+ * only known names pass. The *xattr calls know no directory descriptor: the object goes by its
+ * /proc name.
  */
 #include <linux/limits.h>
 #include <string.h>

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* From the ring to a command and back: one request at a time on the main thread, blocking ones on a worker. */
+/*
+ * From the ring to a command and back: one request at a time on the main thread, blocking ones on a
+ * worker.
+ */
 #include <limits.h>
 #include <linux/futex.h>
 #include <string.h>

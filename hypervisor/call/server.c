@@ -32,8 +32,8 @@ static void *server_main(void *arg)
 }
 
 /*
- * Is a procfs visible to the container (a bind mount of the host's)? Its magic links would lead path
- * walks out of the container with the hypervisor's authority. If in doubt: yes.
+ * Is a procfs visible to the container (a bind mount of the host's)? Its magic links would lead
+ * path walks out of the container with the hypervisor's authority. If in doubt: yes.
  */
 static bool magic_links_visible(int procfd)
 {

@@ -20,28 +20,32 @@
 
 /* The empty read-only tmpfs that lies on the host side where the guest has mounted something. */
 struct pv_marker {
-	dev_t dev;          /* its st_dev; each marker is a file system of its own */
+	dev_t dev; /* its st_dev; each marker is a file system of its own */
 	const char *target; /* absolute path in the container */
 };
 
 struct pv_server_config {
-	void *ring;   /* RING_SIZE bytes, shared with the guest */
-	int chan_fd;  /* SOCK_SEQPACKET, sending end: SCM_RIGHTS messages with a struct pv_donation */
-	int rootfd;   /* O_PATH of the container's root directory */
-	int procfd;   /* a detached procfs in which this process is visible */
-	int infofd;   /* a detached procfs with the host's files (meminfo, sys/net), read-only; 0: procfd has them */
+	void *ring; /* RING_SIZE bytes, shared with the guest */
+	int chan_fd; /* SOCK_SEQPACKET, sending end: SCM_RIGHTS messages with a struct pv_donation */
+	int rootfd; /* O_PATH of the container's root directory */
+	int procfd; /* a detached procfs in which this process is visible */
+	int infofd; /* a detached procfs with the host's files (meminfo, sys/net), read-only; 0:
+		       procfd has them */
 	int vm_procfd; /* a procfs of the VM's pid namespace, for PV_MEM_*; -1: use vm0 */
-	pid_t vm0;    /* host pid of the VM's pid 1; 0: PV_MEM_* finds no process */
+	pid_t vm0; /* host pid of the VM's pid 1; 0: PV_MEM_* finds no process */
 	int cgroupfd; /* the container's cgroup directory of the memory controller; -1: none */
 	const struct pv_marker *markers; /* copied, with their targets */
 	unsigned int nmarkers;
-	u64 caps;     /* capabilities that the container may ever have: the ceiling of every credential */
-	void *ctx;    /* for the callbacks, each of which may be NULL */
+	u64 caps; /* capabilities that the container may ever have: the ceiling of every credential */
+	void *ctx; /* for the callbacks, each of which may be NULL */
 	void (*poweroff)(void *ctx, int wait_status);
 	void (*panic)(void *ctx, const char *text);
 	void (*protocol_error)(void *ctx, const char *why);
 	void (*log)(void *ctx, int level, const char *text);
-	/* Instead of vm0: host number of a thread given by its number in the VM; 0 or less: there is none. */
+	/*
+	 * Instead of vm0: host number of a thread given by its number in the VM; 0 or less: there
+	 * is none.
+	 */
 	pid_t (*host_pid)(void *ctx, u32 pid);
 };
 
@@ -53,7 +57,10 @@ struct pv_donation {
 
 struct pv_server;
 
-/* Starts the main server thread. The descriptors stay the caller's and must outlive the server. 0 or -errno. */
+/*
+ * Starts the main server thread. The descriptors stay the caller's and must outlive the server. 0
+ * or -errno.
+ */
 int pv_server_start(struct pv_server **out, const struct pv_server_config *config);
 
 /*

@@ -14,17 +14,17 @@
 
 /* How long to poll the ring before sleeping: see wait.c. */
 struct spinner {
-	int score;    /* > 0: requests have been following each other closely */
+	int score; /* > 0: requests have been following each other closely */
 	bool allowed; /* more than one CPU */
 };
 
 /* On which CPU the main thread runs: see follow.c. */
 struct follower {
 	cpu_set_t allowed;
-	bool active;   /* there is a choice */
-	int pinned;    /* a CPU, or -1 */
-	int last;      /* CPU of the latest request */
-	u32 same;      /* how many came from it in a row */
+	bool active; /* there is a choice */
+	int pinned; /* a CPU, or -1 */
+	int last; /* CPU of the latest request */
+	u32 same; /* how many came from it in a row */
 	u32 elsewhere; /* grows as requests come from other CPUs than the one that we are pinned to */
 };
 
@@ -50,9 +50,9 @@ struct pv_server {
 	struct pv_marker *markers;
 	struct ring_header *ring;
 	u8 *data;
-	u32 consumed;   /* requests taken: ours alone, never read from the ring */
-	bool stopping;  /* atomic */
-	bool magic;     /* a procfs is visible in the container: names may hold magic links */
+	u32 consumed; /* requests taken: ours alone, never read from the ring */
+	bool stopping; /* atomic */
+	bool magic; /* a procfs is visible in the container: names may hold magic links */
 	pthread_t thread;
 	struct spinner spinner;
 	struct follower follower;

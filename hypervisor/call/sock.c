@@ -39,8 +39,9 @@ int sock_decode(struct call *c, u32 kinds)
 }
 
 /*
- * Stale copies of the descriptor may linger in guest processes, so the close of the master sends no FIN
- * and stops no listener: shutdown does. Datagram sockets and unconnected ones say ENOTCONN, which is well.
+ * Stale copies of the descriptor may linger in guest processes, so the close of the master sends no
+ * FIN and stops no listener: shutdown does. Datagram sockets and unconnected ones say ENOTCONN,
+ * which is well.
  */
 void sock_release(struct pv_handle *h)
 {

@@ -8,15 +8,16 @@
 #include "call/call.h"
 
 /*
- * The mode of donated sockets. A copy shares it with the master, and a guest that waits for data does so
- * in one host call. The hypervisor itself never waits for a socket: it connects, and holds
+ * The mode of donated sockets. A copy shares it with the master, and a guest that waits for data
+ * does so in one host call. The hypervisor itself never waits for a socket: it connects, and holds
  * listening and netlink sockets, in non-blocking mode, and passes MSG_DONTWAIT.
  */
 #define SOCKET_MODE SOCK_CLOEXEC
 #define SOCKADDR_MAX 28u
 
 #define KINDS_SOCKET (KIND(SOCKET) | KIND(NETLINK))
-/* Stdio may be a socket of the outside world: what only looks at it, or shuts it down, is harmless. */
+/* Stdio may be a socket of the outside world: what only looks at it, or shuts it down, is harmless.
+ */
 #define KINDS_SOCKET_LIKE (KINDS_SOCKET | KIND(STREAM))
 
 /* Does an address from the guest belong to the families that the guest may use? 0 or -errno. */

@@ -46,8 +46,8 @@ static int control_check(struct msghdr *msg)
 {
 	for (struct cmsghdr *m = CMSG_FIRSTHDR(msg); m; m = CMSG_NXTHDR(msg, m)) {
 		if (m->cmsg_len < sizeof(*m) ||
-		    m->cmsg_len > msg->msg_controllen -
-					  (size_t)((u8 *)m - (u8 *)msg->msg_control) ||
+		    m->cmsg_len >
+			    msg->msg_controllen - (size_t)((u8 *)m - (u8 *)msg->msg_control) ||
 		    !control_allowed(m))
 			return -EINVAL;
 	}
@@ -96,7 +96,8 @@ int sendto_perform(struct call *c)
 		return ret;
 	if (c->h->kind == HANDLE_NETLINK)
 		return send_netlink(c, &msg);
-	ret = (int)sendmsg(c->h->fd, &msg, (int)(r->flags & SEND_FLAGS) | MSG_NOSIGNAL | MSG_DONTWAIT);
+	ret = (int)sendmsg(c->h->fd, &msg,
+			   (int)(r->flags & SEND_FLAGS) | MSG_NOSIGNAL | MSG_DONTWAIT);
 	return ret < 0 ? -errno : ret;
 }
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * From a thread number in the VM's pid namespace to the host's. Newer host kernels (6.11) answer that. On others, the
- * VM's processes are searched: all are descendants of vm0, the namespace's pid 1.
+ * From a thread number in the VM's pid namespace to the host's. Newer host kernels (6.11) answer
+ * that. On others, the VM's processes are searched: all are descendants of vm0, the namespace's
+ * pid 1.
  */
 #include <dirent.h>
 #include <fcntl.h>

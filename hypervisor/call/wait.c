@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Waiting for requests. Waking a sleeping server costs the guest 5 us, and 50 us where the server's CPU is
- * idle in a VM; polling costs CPU time that the guest may need. So the server polls for a short
- * while after work, and only as long as requests have lately been arriving that soon.
+ * Waiting for requests. Waking a sleeping server costs the guest 5 us, and 50 us where the server's
+ * CPU is idle in a VM; polling costs CPU time that the guest may need. So the server polls for a
+ * short while after work, and only as long as requests have lately been arriving that soon.
  */
 #include <limits.h>
 #include <linux/futex.h>
@@ -72,7 +72,10 @@ static void sleep_until_ready(struct pv_server *srv)
 	u32 *sleeping = &srv->ring->sleeping;
 
 	while (!ready(srv)) {
-		/* The guest advances req_prod and then looks at sleeping; we do both in the other order. */
+		/*
+		 * The guest advances req_prod and then looks at sleeping; we do both in the other
+		 * order.
+		 */
 		__atomic_store_n(sleeping, 1, __ATOMIC_SEQ_CST);
 		if (ready(srv))
 			break;

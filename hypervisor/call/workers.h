@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* workers.h: threads for calls that may sleep in the host. Made on first need, at most one per slot. */
+/*
+ * workers.h: threads for calls that may sleep in the host. Made on first need, at most one per
+ * slot.
+ */
 #ifndef CALLGATE_CALL_WORKERS_H
 #define CALLGATE_CALL_WORKERS_H
 

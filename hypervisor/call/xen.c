@@ -31,9 +31,9 @@ static bool dgram_protocol(u32 protocol)
 static int check_family(u32 domain, u32 type, u32 protocol)
 {
 	if (domain == AF_NETLINK)
-		return protocol == NETLINK_ROUTE && (type == SOCK_RAW || type == SOCK_DGRAM) ?
-			       0 :
-			       -EPROTONOSUPPORT;
+		return protocol == NETLINK_ROUTE && (type == SOCK_RAW || type == SOCK_DGRAM)
+			       ? 0
+			       : -EPROTONOSUPPORT;
 	if (domain != AF_INET && domain != AF_INET6)
 		return -EAFNOSUPPORT;
 	switch (type) {
@@ -42,7 +42,8 @@ static int check_family(u32 domain, u32 type, u32 protocol)
 	case SOCK_DGRAM:
 		return dgram_protocol(protocol) ? 0 : -EPROTONOSUPPORT;
 	case SOCK_RAW:
-		return 0; /* the host asks for CAP_NET_RAW, which the thread has only if the caller has */
+		return 0; /* the host asks for CAP_NET_RAW, which the thread has only if the caller
+			     has */
 	default:
 		return -ESOCKTNOSUPPORT;
 	}
@@ -87,7 +88,10 @@ static int connect_decode(struct call *c)
 	return ret < 0 ? ret : sock_check_address(c, r->addr, r->len);
 }
 
-/* Nobody can have data to wait for on a socket that is not connected: the mode may change for a moment. */
+/*
+ * Nobody can have data to wait for on a socket that is not connected: the mode may change for a
+ * moment.
+ */
 static int connect_now(int fd, const void *addr, u32 len)
 {
 	int flags = fcntl(fd, F_GETFL), ret;

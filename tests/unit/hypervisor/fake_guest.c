@@ -59,8 +59,8 @@ static int detached_procfs(void)
 
 static void make_tree(void)
 {
-	static const char *const dirs[] = { "proc",    "dev",	  "run",     "run/guest", "etc",
-					    "dir",     "dir/sub", "old",     "tmp" };
+	static const char *const dirs[] = { "proc", "dev",     "run", "run/guest", "etc",
+					    "dir",  "dir/sub", "old", "tmp" };
 
 	for (size_t i = 0; i < sizeof(dirs) / sizeof(dirs[0]); i++)
 		must(mkdir(dirs[i], 0755) == 0, dirs[i]);
@@ -81,7 +81,8 @@ static void make_marker(struct pv_marker *m)
 {
 	struct stat st;
 
-	must(mount("marker", m->target, "tmpfs", MS_RDONLY | MS_NODEV | MS_NOSUID, "mode=0755,size=4k") == 0,
+	must(mount("marker", m->target, "tmpfs", MS_RDONLY | MS_NODEV | MS_NOSUID,
+		   "mode=0755,size=4k") == 0,
 	     m->target);
 	must(stat(m->target, &st) == 0, "stat");
 	m->dev = st.st_dev;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * fake_guest.h: the guest's end of the ring, for tests of the PV call server. The test process becomes
- * a small container: a root file system of its own on tmpfs, with guest-side mounts
- * (markers) on /proc, /dev and /run/guest, and a network namespace with a loopback interface.
+ * fake_guest.h: the guest's end of the ring, for tests of the PV call server. The test process
+ * becomes a small container: a root file system of its own on tmpfs, with guest-side mounts (markers)
+ * on /proc, /dev and /run/guest, and a network namespace with a loopback interface.
  */
 #ifndef CALLGATE_TEST_FAKE_GUEST_H
 #define CALLGATE_TEST_FAKE_GUEST_H
@@ -24,9 +24,9 @@ struct guest {
 	struct ring_header *hdr;
 	struct pv_server *srv;
 	pthread_mutex_t produce;
-	int chan;     /* receiving end */
+	int chan; /* receiving end */
 	int chan_out; /* the server's end */
-	int ended;    /* futex: set by poweroff, panic and protocol errors */
+	int ended; /* futex: set by poweroff, panic and protocol errors */
 	int wait_status;
 	char reason[256]; /* of a protocol error */
 	char panic[256];

@@ -15,7 +15,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define H(...) (struct pv_req_handle){ __VA_ARGS__ }
+#define H(...)                                                                                     \
+	(struct pv_req_handle)                                                                     \
+	{                                                                                          \
+		__VA_ARGS__                                                                        \
+	}
 #define HERE (~0ULL)
 
 static int new_file(struct guest *g, u32 id, const char *path)
@@ -73,9 +77,12 @@ static void locks_conflict_between_handles(void **state)
 	assert_int_equal(handle_call(g, PV_FLOCK, H(.id = 2, .flags = LOCK_SH)), -EAGAIN);
 	assert_int_equal(handle_call(g, PV_FLOCK, H(.id = 1, .flags = LOCK_UN)), 0);
 	assert_int_equal(handle_call(g, PV_FLOCK, H(.id = 2, .flags = LOCK_SH)), 0);
-	assert_int_equal(handle_call(g, PV_LOCK, H(.id = 1, .flags = F_WRLCK, .off = 10, .len = 5)), 0);
-	assert_int_equal(handle_call(g, PV_LOCK, H(.id = 2, .flags = F_RDLCK, .off = 12, .len = 1)), -EAGAIN);
-	assert_int_equal(handle_call(g, PV_LOCK, H(.id = 2, .flags = F_RDLCK | PV_LOCK_GET, .len = 100)), 0);
+	assert_int_equal(handle_call(g, PV_LOCK, H(.id = 1, .flags = F_WRLCK, .off = 10, .len = 5)),
+			 0);
+	assert_int_equal(handle_call(g, PV_LOCK, H(.id = 2, .flags = F_RDLCK, .off = 12, .len = 1)),
+			 -EAGAIN);
+	assert_int_equal(
+		handle_call(g, PV_LOCK, H(.id = 2, .flags = F_RDLCK | PV_LOCK_GET, .len = 100)), 0);
 	memcpy(&l, guest_buf(g, 0), sizeof(l));
 	assert_int_equal(l.type, F_WRLCK);
 	assert_int_equal(l.off, 10);
@@ -107,8 +114,13 @@ static void copies_ranges(void **state)
 	put_file("/tmp/from", "0123456789");
 	close(open_file(g, 1, "/tmp/from", O_RDONLY, 0, NULL));
 	fd = new_file(g, 2, "/tmp/to");
-	assert_int_equal(handle_call(g, PV_COPY_RANGE, H(.id = 1, .id2 = 2, .off = 5, .off2 = 1, .len = 3)), 3);
-	assert_int_equal(handle_call(g, PV_COPY_RANGE, H(.id = 1, .id2 = 2, .off = 0, .off2 = HERE, .len = 1, .flags = 1)), 1);
+	assert_int_equal(
+		handle_call(g, PV_COPY_RANGE, H(.id = 1, .id2 = 2, .off = 5, .off2 = 1, .len = 3)),
+		3);
+	assert_int_equal(
+		handle_call(g, PV_COPY_RANGE,
+			    H(.id = 1, .id2 = 2, .off = 0, .off2 = HERE, .len = 1, .flags = 1)),
+		1);
 	assert_int_equal(pread(fd, text, sizeof(text), 0), 4);
 	assert_string_equal(text, "0567");
 	close(fd);
@@ -134,8 +146,10 @@ static void terminals_by_ioctl(void **state)
 
 	assert_int_equal(pv_server_add_handle(g->srv, 1, fcntl(test_tty, F_DUPFD_CLOEXEC, 3)), 0);
 	memcpy(guest_buf(g, 0), &size, sizeof(size));
-	assert_int_equal(handle_call(g, PV_IOCTL, H(.id = 1, .flags = TIOCSWINSZ, .len = sizeof(size))), 0);
-	assert_int_equal(handle_call(g, PV_IOCTL, H(.id = 1, .flags = TCGETS, .len = sizeof(t))), 0);
+	assert_int_equal(
+		handle_call(g, PV_IOCTL, H(.id = 1, .flags = TIOCSWINSZ, .len = sizeof(size))), 0);
+	assert_int_equal(handle_call(g, PV_IOCTL, H(.id = 1, .flags = TCGETS, .len = sizeof(t))),
+			 0);
 }
 
 static void ioctls_are_listed(void **state)
@@ -154,7 +168,8 @@ static void ioctls_are_listed(void **state)
 	assert_int_equal(n, 3);
 	assert_int_equal(handle_call(g, PV_IOCTL, H(.id = 3, .flags = TIOCSTI, .len = 8)), -ENOTTY);
 	assert_int_equal(handle_call(g, PV_IOCTL, H(.id = 3, .flags = TCGETS, .len = 64)), -ENOTTY);
-	assert_int_equal(handle_call(g, PV_IOCTL, H(.id = 1, .flags = TIOCSPGRP, .len = 8)), -ENOTTY);
+	assert_int_equal(handle_call(g, PV_IOCTL, H(.id = 1, .flags = TIOCSPGRP, .len = 8)),
+			 -ENOTTY);
 	close(pipe_fds[1]);
 }
 
@@ -211,17 +226,10 @@ static void watches_are_epolls(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(reads_and_writes),
-		T(syncs_and_allocates),
-		T(locks_conflict_between_handles),
-		T(release_drops_locks),
-		T(copies_ranges),
-		T(flags_are_set),
-		T(terminals_by_ioctl),
-		T(ioctls_are_listed),
-		T(streams_do_not_block),
-		T(memory_objects),
-		T(watches_are_epolls),
+		T(reads_and_writes),	T(syncs_and_allocates), T(locks_conflict_between_handles),
+		T(release_drops_locks), T(copies_ranges),	T(flags_are_set),
+		T(terminals_by_ioctl),	T(ioctls_are_listed),	T(streams_do_not_block),
+		T(memory_objects),	T(watches_are_epolls),
 	};
 
 	return cmocka_run_group_tests(tests, container_setup, NULL);

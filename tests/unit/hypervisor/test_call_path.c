@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Path calls: their ordinary use, walks into guest-side mounts, and attempts to leave the container. */
+/*
+ * Path calls: their ordinary use, walks into guest-side mounts, and attempts to leave the
+ * container.
+ */
 #include "fake_guest.h"
 
 #include <errno.h>
@@ -15,8 +18,16 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
-#define NONE (struct pv_req_path){ 0 }
-#define PATHREQ(...) (struct pv_req_path){ __VA_ARGS__ }
+#define NONE                                                                                       \
+	(struct pv_req_path)                                                                       \
+	{                                                                                          \
+		0                                                                                  \
+	}
+#define PATHREQ(...)                                                                               \
+	(struct pv_req_path)                                                                       \
+	{                                                                                          \
+		__VA_ARGS__                                                                        \
+	}
 
 static struct pv_file file_of(struct guest *g)
 {
@@ -82,17 +93,19 @@ static void directories_stay(void **state)
 	assert_int_equal(path_call(g, PV_STAT, "file", PATHREQ(.dir = 5)), 0);
 	n = handle_call(g, PV_GETDENTS, (struct pv_req_handle){ .id = 5, .len = 4096 });
 	assert_true(n > 0);
-	assert_int_equal(handle_call(g, PV_GETDENTS, (struct pv_req_handle){ .id = 5, .len = 4096 }), 0);
+	assert_int_equal(
+		handle_call(g, PV_GETDENTS, (struct pv_req_handle){ .id = 5, .len = 4096 }), 0);
 	assert_int_equal(handle_call(g, PV_SEEKDIR, (struct pv_req_handle){ .id = 5 }), 0);
-	assert_int_equal(handle_call(g, PV_GETDENTS, (struct pv_req_handle){ .id = 5, .len = 4096 }), n);
+	assert_int_equal(
+		handle_call(g, PV_GETDENTS, (struct pv_req_handle){ .id = 5, .len = 4096 }), n);
 	release(g, 5);
 }
 
 static void canonical_path_on_request(void **state)
 {
 	struct guest *g = *state;
-	s32 ret = path_call(g, PV_OPEN, "/dir/topasswd",
-			    PATHREQ(.arg = 3, .resolve = PV_WANT_PATH));
+	s32 ret =
+		path_call(g, PV_OPEN, "/dir/topasswd", PATHREQ(.arg = 3, .resolve = PV_WANT_PATH));
 	struct pv_file f = file_of(g);
 	struct pv_donation what;
 
@@ -111,7 +124,8 @@ static void special_files_are_described(void **state)
 	static const u32 modes[] = { O_RDONLY, O_WRONLY, O_RDWR };
 
 	for (int i = 0; i < 3; i++) {
-		assert_int_equal(path_call(g, PV_OPEN, "/fifo", PATHREQ(.arg = 7, .flags = modes[i])), 0);
+		assert_int_equal(
+			path_call(g, PV_OPEN, "/fifo", PATHREQ(.arg = 7, .flags = modes[i])), 0);
 		assert_int_equal(file_of(g).opened, 0);
 		assert_true(S_ISFIFO(file_of(g).mode));
 	}
@@ -119,8 +133,9 @@ static void special_files_are_described(void **state)
 	assert_int_equal(path_call(g, PV_OPEN, "/sock", PATHREQ(.arg = 7, .flags = O_RDWR)), 0);
 	assert_int_equal(file_of(g).opened, 0);
 	assert_int_equal(path_call(g, PV_UNLINK, "/sock", NONE), 0);
-	assert_int_equal(path_call(g, PV_MKNOD, "/null", PATHREQ(.mode = S_IFCHR | 0600, .arg = 0x103)),
-			 -EPERM);
+	assert_int_equal(
+		path_call(g, PV_MKNOD, "/null", PATHREQ(.mode = S_IFCHR | 0600, .arg = 0x103)),
+		-EPERM);
 }
 
 static void stat_and_times(void **state)
@@ -130,7 +145,8 @@ static void stat_and_times(void **state)
 
 	assert_int_equal(path_call(g, PV_STAT, "/dir/topasswd", NONE), 0);
 	assert_true(S_ISREG(statx_of(g).stx_mode));
-	assert_int_equal(path_call(g, PV_STAT, "/dir/topasswd", PATHREQ(.flags = PV_AT_NOFOLLOW)), 0);
+	assert_int_equal(path_call(g, PV_STAT, "/dir/topasswd", PATHREQ(.flags = PV_AT_NOFOLLOW)),
+			 0);
 	assert_true(S_ISLNK(statx_of(g).stx_mode));
 	memcpy(guest_buf(g, 0) + 9, times, sizeof(times));
 	assert_int_equal(path_call(g, PV_UTIMES, "/dir/file", NONE), 0);
@@ -154,8 +170,10 @@ static void names_are_made_and_removed(void **state)
 	assert_int_equal(path2_call(g, PV_LINK, "/dir/file", "/tmp/d/hard", NONE), 0);
 	assert_int_equal(path2_call(g, PV_RENAME, "/tmp/d/hard", "/tmp/d/moved", NONE), 0);
 	assert_int_equal(path2_call(g, PV_RENAME, "/tmp/d/moved", "/tmp/d/l",
-				    PATHREQ(.flags = 1 /* RENAME_NOREPLACE */)), -EEXIST);
-	assert_int_equal(path_call(g, PV_UNLINK, "/tmp/d", PATHREQ(.flags = PV_AT_REMOVEDIR)), -ENOTEMPTY);
+				    PATHREQ(.flags = 1 /* RENAME_NOREPLACE */)),
+			 -EEXIST);
+	assert_int_equal(path_call(g, PV_UNLINK, "/tmp/d", PATHREQ(.flags = PV_AT_REMOVEDIR)),
+			 -ENOTEMPTY);
 	assert_int_equal(path_call(g, PV_UNLINK, "/tmp/d/moved", NONE), 0);
 	assert_int_equal(path_call(g, PV_UNLINK, "/tmp/d/l", NONE), 0);
 	assert_int_equal(path_call(g, PV_UNLINK, "/tmp/d", PATHREQ(.flags = PV_AT_REMOVEDIR)), 0);
@@ -191,9 +209,15 @@ static void operations_on_the_handle_itself(void **state)
 	int fd = open_file(g, 1, "/tmp/b", O_RDWR | O_CREAT, 0600, &ret);
 
 	close(fd);
-	assert_int_equal(path_call(g, PV_CHMOD, "", PATHREQ(.dir = 1, .flags = PV_AT_EMPTY, .mode = 0644)), 0);
-	assert_int_equal(path_call(g, PV_CHOWN, "", PATHREQ(.dir = 1, .flags = PV_AT_EMPTY, .arg = 7 | 8ULL << 32)), 0);
-	assert_int_equal(path_call(g, PV_TRUNCATE, "", PATHREQ(.dir = 1, .flags = PV_AT_EMPTY, .arg = 99)), 0);
+	assert_int_equal(
+		path_call(g, PV_CHMOD, "", PATHREQ(.dir = 1, .flags = PV_AT_EMPTY, .mode = 0644)),
+		0);
+	assert_int_equal(path_call(g, PV_CHOWN, "",
+				   PATHREQ(.dir = 1, .flags = PV_AT_EMPTY, .arg = 7 | 8ULL << 32)),
+			 0);
+	assert_int_equal(
+		path_call(g, PV_TRUNCATE, "", PATHREQ(.dir = 1, .flags = PV_AT_EMPTY, .arg = 99)),
+		0);
 	assert_int_equal(path_call(g, PV_STAT, "", PATHREQ(.dir = 1, .flags = PV_AT_EMPTY)), 0);
 	assert_int_equal(stat("/tmp/b", &st), 0);
 	assert_int_equal(st.st_mode & 07777, 0644);
@@ -202,7 +226,9 @@ static void operations_on_the_handle_itself(void **state)
 	release(g, 1);
 	open_file(g, 2, "/tmp/b", O_PATH, 0, &ret);
 	assert_int_equal(ret, 0);
-	assert_int_equal(path_call(g, PV_CHMOD, "", PATHREQ(.dir = 2, .flags = PV_AT_EMPTY, .mode = 0611)), 0);
+	assert_int_equal(
+		path_call(g, PV_CHMOD, "", PATHREQ(.dir = 2, .flags = PV_AT_EMPTY, .mode = 0611)),
+		0);
 	assert_int_equal(stat("/tmp/b", &st), 0);
 	assert_int_equal(st.st_mode & 07777, 0611);
 }
@@ -225,7 +251,9 @@ static void nameless_files_get_names(void **state)
 
 	close(open_file(g, 1, "/tmp", O_TMPFILE | O_RDWR, 0600, &ret));
 	assert_int_equal(ret, 0);
-	assert_int_equal(path2_call(g, PV_LINK, "", "/tmp/named", PATHREQ(.dir = 1, .flags = PV_AT_EMPTY)), 0);
+	assert_int_equal(
+		path2_call(g, PV_LINK, "", "/tmp/named", PATHREQ(.dir = 1, .flags = PV_AT_EMPTY)),
+		0);
 	assert_int_equal(access("/tmp/named", F_OK), 0);
 }
 
@@ -241,8 +269,11 @@ static void extended_attributes(void **state)
 	assert_int_equal(path2_call(g, PV_GETXATTR, "/tmp/x", "odd.x", NONE), -EOPNOTSUPP);
 	/* A file capability, as setcap(8) writes it: v2, cap_net_raw+ep. */
 	memcpy(guest_buf(g, 0) + 6 + 19, "\1\0\0\2\0\40\0\0\0\0\0\0\0\0\0\0\0\0\0\0", 20);
-	assert_int_equal(path2_call(g, PV_SETXATTR, "/tmp/x", "security.capability", PATHREQ(.arg = 20)), 0);
-	assert_int_equal(path2_call(g, PV_GETXATTR, "/tmp/x", "security.capability", PATHREQ(.arg = 100)), 20);
+	assert_int_equal(
+		path2_call(g, PV_SETXATTR, "/tmp/x", "security.capability", PATHREQ(.arg = 20)), 0);
+	assert_int_equal(
+		path2_call(g, PV_GETXATTR, "/tmp/x", "security.capability", PATHREQ(.arg = 100)),
+		20);
 	assert_int_equal(path_call(g, PV_LISTXATTR, "/tmp/x", PATHREQ(.arg = 100)), 20);
 	assert_string_equal((char *)guest_buf(g, 0), "security.capability");
 	assert_int_equal(path2_call(g, PV_REMOVEXATTR, "/tmp/x", "security.capability", NONE), 0);
@@ -264,10 +295,12 @@ static void inotify_works(void **state)
 	assert_true(read(fd, room, sizeof(room)) > (ssize_t)sizeof(ev));
 	memcpy(&ev, room, sizeof(ev));
 	assert_int_equal(ev.mask, IN_CREATE);
-	assert_int_equal(handle_call(g, PV_INOTIFY_RM, (struct pv_req_handle){ .id = 9, .off = ev.wd }), 0);
+	assert_int_equal(
+		handle_call(g, PV_INOTIFY_RM, (struct pv_req_handle){ .id = 9, .off = ev.wd }), 0);
 	close(fd);
-	assert_crosses(g, path_call(g, PV_INOTIFY_ADD, "/procself", PATHREQ(.arg = 9, .mode = IN_CREATE)),
-		       "/proc/self");
+	assert_crosses(
+		g, path_call(g, PV_INOTIFY_ADD, "/procself", PATHREQ(.arg = 9, .mode = IN_CREATE)),
+		"/proc/self");
 }
 
 static void symlinks_cross_into_guest_mounts(void **state)
@@ -281,7 +314,8 @@ static void symlinks_cross_into_guest_mounts(void **state)
 	assert_crosses(g, path_call(g, PV_STAT, "dir/toproc/meminfo", NONE), "/proc/meminfo");
 	assert_crosses(g, path_call(g, PV_STAT, "dir/../proc/1/../x", NONE), "/proc/1/../x");
 	assert_int_equal(path_call(g, PV_STAT, "dir/toproc", PATHREQ(.flags = PV_AT_NOFOLLOW)), 0);
-	assert_crosses(g, path_call(g, PV_STAT, "dir/toproc/", PATHREQ(.flags = PV_AT_NOFOLLOW)), "/proc");
+	assert_crosses(g, path_call(g, PV_STAT, "dir/toproc/", PATHREQ(.flags = PV_AT_NOFOLLOW)),
+		       "/proc");
 	assert_int_equal(path_call(g, PV_STAT, "dir/toproc/../etc/passwd", NONE), 0);
 	assert_int_equal(path_call(g, PV_STAT, "dir/toproc/../etc/none", NONE), -ENOENT);
 	assert_crosses(g, path_call(g, PV_READLINK, "dir/toproc/self", NONE), "/proc/self");
@@ -311,17 +345,21 @@ static void opening_and_creating_crosses(void **state)
 	assert_crosses(g, ret, "/run/guest/f");
 	open_file(g, 1, "/procself", O_RDONLY | O_NOFOLLOW, 0, &ret);
 	assert_int_equal(ret, -ELOOP);
-	assert_crosses(g, path_call(g, PV_MKDIR, "etc/run/d", PATHREQ(.mode = 0755)), "/run/guest/d");
-	assert_crosses(g, path_call(g, PV_MKDIR, "etc/run/d/", PATHREQ(.mode = 0755)), "/run/guest/d/");
+	assert_crosses(g, path_call(g, PV_MKDIR, "etc/run/d", PATHREQ(.mode = 0755)),
+		       "/run/guest/d");
+	assert_crosses(g, path_call(g, PV_MKDIR, "etc/run/d/", PATHREQ(.mode = 0755)),
+		       "/run/guest/d/");
 	assert_int_equal(path_call(g, PV_MKDIR, "etc/run", PATHREQ(.mode = 0755)), -EEXIST);
 	assert_crosses(g, path_call(g, PV_UNLINK, "etc/run/d", NONE), "/run/guest/d");
-	assert_crosses(g, path_call(g, PV_MKNOD, "etc/run/s", PATHREQ(.mode = S_IFSOCK)), "/run/guest/s");
+	assert_crosses(g, path_call(g, PV_MKNOD, "etc/run/s", PATHREQ(.mode = S_IFSOCK)),
+		       "/run/guest/s");
 	assert_crosses(g, path2_call(g, PV_SYMLINK, "etc/run/l", "x", NONE), "/run/guest/l");
 	assert_int_equal(path2_call(g, PV_RENAME, "dir/file", "etc/run/x", NONE), -EXDEV);
 	assert_crosses(g, path2_call(g, PV_RENAME, "etc/run/a", "etc/run/b", NONE), "/run/guest/a");
 	assert_int_equal(last_response(g).flags, 0);
 	assert_int_equal(path2_call(g, PV_RENAME, "dir/none", "dir/x", NONE), -ENOENT);
-	assert_int_equal(path_call(g, PV_UNLINK, "/proc", PATHREQ(.flags = PV_AT_REMOVEDIR)), -EBUSY);
+	assert_int_equal(path_call(g, PV_UNLINK, "/proc", PATHREQ(.flags = PV_AT_REMOVEDIR)),
+			 -EBUSY);
 }
 
 static void second_paths_cross(void **state)
@@ -382,7 +420,10 @@ static void *mover(void *arg)
 	return NULL;
 }
 
-/* While directories move, a walk out of one must end in the container: the root's inode is as high as it gets. */
+/*
+ * While directories move, a walk out of one must end in the container: the root's inode is as high
+ * as it gets.
+ */
 static void renames_do_not_help(void **state)
 {
 	struct guest *g = *state;
@@ -426,8 +467,11 @@ static void magic_links_are_refused(void **state)
 	assert_int_equal(path_call(g, PV_STAT, link, PATHREQ(.flags = PV_AT_NOFOLLOW)), 0);
 	assert_int_equal(path_call(g, PV_READLINK, link, NONE), 1);
 	assert_int_equal(path_call(g, PV_MKDIR, "/hostproc/self/root/tmp/out", NONE), -ELOOP);
-	assert_int_equal(path2_call(g, PV_LINK, "/hostproc/self/exe", "/tmp/exe", PATHREQ(.flags = PV_AT_FOLLOW)), -ELOOP);
-	assert_int_equal(path2_call(g, PV_RENAME, "/dir/file", "/hostproc/self/cwd/file", NONE), -ELOOP);
+	assert_int_equal(path2_call(g, PV_LINK, "/hostproc/self/exe", "/tmp/exe",
+				    PATHREQ(.flags = PV_AT_FOLLOW)),
+			 -ELOOP);
+	assert_int_equal(path2_call(g, PV_RENAME, "/dir/file", "/hostproc/self/cwd/file", NONE),
+			 -ELOOP);
 	assert_int_equal(path_call(g, PV_CHMOD, link, PATHREQ(.mode = 0777)), -ELOOP);
 	assert_int_equal(path_call(g, PV_UTIMES, link, NONE), -ELOOP);
 	assert_int_equal(path_call(g, PV_TRUNCATE, "/hostproc/self/fd/0", NONE), -ELOOP);
@@ -456,7 +500,8 @@ static void credentials_decide(void **state)
 
 	put_file("/tmp/secret", "x");
 	chmod("/tmp/secret", 0600);
-	*cred_in(g) = (struct pv_cred){ .fsuid = 1000, .fsgid = 1000, .ngroups = 1, .groups = { 77 } };
+	*cred_in(g) =
+		(struct pv_cred){ .fsuid = 1000, .fsgid = 1000, .ngroups = 1, .groups = { 77 } };
 	assert_int_equal(ctl_call(g, PV_CRED_NEW, (struct pv_req_ctl){ .arg = 1 }), 0);
 	*cred_in(g) = (struct pv_cred){ .fsuid = 1000, .fsgid = 1000, .caps = 1ULL << 1 };
 	assert_int_equal(ctl_call(g, PV_CRED_NEW, (struct pv_req_ctl){ .arg = 2 }), 0);
@@ -465,8 +510,10 @@ static void credentials_decide(void **state)
 
 	ret = path_call(g, PV_OPEN, "/tmp/secret", PATHREQ(.arg = 1, .cred = 1));
 	assert_int_equal(ret, -EACCES);
-	assert_int_equal(path_call(g, PV_ACCESS, "/tmp/secret", PATHREQ(.mode = R_OK, .cred = 1)), -EACCES);
-	assert_int_equal(path_call(g, PV_ACCESS, "/tmp/secret", PATHREQ(.mode = R_OK, .cred = 2)), 0);
+	assert_int_equal(path_call(g, PV_ACCESS, "/tmp/secret", PATHREQ(.mode = R_OK, .cred = 1)),
+			 -EACCES);
+	assert_int_equal(path_call(g, PV_ACCESS, "/tmp/secret", PATHREQ(.mode = R_OK, .cred = 2)),
+			 0);
 	assert_int_equal(path_call(g, PV_ACCESS, "/tmp/secret", PATHREQ(.mode = R_OK)), 0);
 	assert_int_equal(path_call(g, PV_MKDIR, "/tmp/mine", PATHREQ(.mode = 0755, .cred = 1)), 0);
 	assert_int_equal(path_call(g, PV_STAT, "/tmp/mine", NONE), 0);
@@ -474,12 +521,16 @@ static void credentials_decide(void **state)
 	/* A group membership opens what the group may read. */
 	chown("/tmp/secret", 0, 77);
 	chmod("/tmp/secret", 0640);
-	assert_int_equal(path_call(g, PV_ACCESS, "/tmp/secret", PATHREQ(.mode = R_OK, .cred = 1)), 0);
+	assert_int_equal(path_call(g, PV_ACCESS, "/tmp/secret", PATHREQ(.mode = R_OK, .cred = 1)),
+			 0);
 	/* Root without capabilities is an ordinary user. */
-	assert_int_equal(path_call(g, PV_ACCESS, "/tmp/mine", PATHREQ(.mode = W_OK, .cred = 3)), -EACCES);
+	assert_int_equal(path_call(g, PV_ACCESS, "/tmp/mine", PATHREQ(.mode = W_OK, .cred = 3)),
+			 -EACCES);
 	assert_int_equal(path_call(g, PV_CHOWN, "/tmp/mine", PATHREQ(.cred = 3)), -EPERM);
 	/* And operations by /proc name work for everybody. */
-	assert_int_equal(path_call(g, PV_CHMOD, "/tmp/mine", PATHREQ(.cred = 1, .mode = 0700, .flags = PV_AT_NOFOLLOW)), 0);
+	assert_int_equal(path_call(g, PV_CHMOD, "/tmp/mine",
+				   PATHREQ(.cred = 1, .mode = 0700, .flags = PV_AT_NOFOLLOW)),
+			 0);
 	assert_int_equal(path_call(g, PV_LISTXATTR, "/tmp/mine", PATHREQ(.cred = 1)), 0);
 	assert_int_equal(ctl_call(g, PV_CRED_FREE, (struct pv_req_ctl){ .arg = 1 }), 0);
 	assert_int_equal(rmdir("/tmp/mine"), 0);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The ring itself: malformed requests end the VM with a reason; slots, donations and control calls. */
+/* The ring itself: malformed requests end the VM with a reason; slots, donations and control calls.
+ */
 #include "fake_guest.h"
 
 #include <errno.h>
@@ -167,7 +168,8 @@ static int issue_slow_call(struct guest *g, u32 slot, int pipe_fds[2])
 	fcntl(pipe_fds[0], F_SETFL, 0);
 	assert_int_equal(pv_server_add_handle(g->srv, 2, pipe_fds[1]), 0);
 	close(open_file(g, 1, "/etc/passwd", O_RDONLY, 0, NULL));
-	r.u.handle = (struct pv_req_handle){ .id = 1, .id2 = 2, .len = 11, .off = ~0ULL, .flags = 1 };
+	r.u.handle =
+		(struct pv_req_handle){ .id = 1, .id2 = 2, .len = 11, .off = ~0ULL, .flags = 1 };
 	guest_issue(g, slot, &r);
 	return pipe_fds[0];
 }
@@ -366,10 +368,16 @@ static void memory_of_processes(void **state)
 	struct guest *g = *state;
 	static char word[16] = "before";
 
-	assert_int_equal(ctl_call(g, PV_MEM_READ, (struct pv_req_ctl){ .pid = 1, .arg = (u64)word, .len = 7 }), 7);
+	assert_int_equal(ctl_call(g, PV_MEM_READ,
+				  (struct pv_req_ctl){ .pid = 1, .arg = (u64)word, .len = 7 }),
+			 7);
 	assert_string_equal((char *)guest_buf(g, 0), "before");
-	assert_int_equal(ctl_call(g, PV_MEM_READ, (struct pv_req_ctl){ .pid = 1, .arg = 8, .len = 7 }), -EFAULT);
-	assert_int_equal(ctl_call(g, PV_MEM_READ, (struct pv_req_ctl){ .pid = 2, .arg = (u64)word, .len = 7 }), -ESRCH);
+	assert_int_equal(
+		ctl_call(g, PV_MEM_READ, (struct pv_req_ctl){ .pid = 1, .arg = 8, .len = 7 }),
+		-EFAULT);
+	assert_int_equal(ctl_call(g, PV_MEM_READ,
+				  (struct pv_req_ctl){ .pid = 2, .arg = (u64)word, .len = 7 }),
+			 -ESRCH);
 }
 
 /* In the new pid namespace: number 1, and its child, number 2. */
@@ -467,8 +475,9 @@ static void survives_noise(void **state)
 			r.u.dummy[b] = rand_r(&seed) % 4 ? 0 : rand_r(&seed);
 		r.cmd = bases[rand_r(&seed) % 6] + rand_r(&seed) % 0x18;
 		guest_issue(g, rand_r(&seed) % 4, &r);
-		for (int n = 0; n < 1000 && !g->ended &&
-				__atomic_load_n(&g->hdr->state[r.req_id], __ATOMIC_SEQ_CST) != SLOT_DONE;
+		for (int n = 0;
+		     n < 1000 && !g->ended &&
+		     __atomic_load_n(&g->hdr->state[r.req_id], __ATOMIC_SEQ_CST) != SLOT_DONE;
 		     n++)
 			sched_yield();
 	}

@@ -16,13 +16,19 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define S(...) (struct pv_req_sock){ __VA_ARGS__ }
+#define S(...)                                                                                     \
+	(struct pv_req_sock)                                                                       \
+	{                                                                                          \
+		__VA_ARGS__                                                                        \
+	}
 
 static s32 new_socket(struct guest *g, u32 id, u32 domain, u32 type, u32 protocol)
 {
 	struct pv_request r = { .cmd = PV_SOCKET };
 
-	r.u.socket = (struct pv_req_xen_socket){ .id = id, .domain = domain, .type = type, .protocol = protocol };
+	r.u.socket = (struct pv_req_xen_socket){
+		.id = id, .domain = domain, .type = type, .protocol = protocol
+	};
 	return guest_call(g, 0, &r).ret;
 }
 
@@ -145,7 +151,10 @@ static void udp_with_addresses(void **state)
 	memcpy(guest_buf(g, 0), &a, sizeof(a));
 	memcpy(guest_buf(g, 0) + sizeof(a), "datagram", 8);
 	assert_int_equal(sock_call(g, PV_SENDTO, S(.id = 2, .addr_len = sizeof(a), .len = 8)), 8);
-	assert_int_equal(sock_call(g, PV_RECVFROM, S(.id = 1, .len = 4, .ctl_len = 64, .flags = MSG_PEEK | MSG_TRUNC)), 4);
+	assert_int_equal(
+		sock_call(g, PV_RECVFROM,
+			  S(.id = 1, .len = 4, .ctl_len = 64, .flags = MSG_PEEK | MSG_TRUNC)),
+		4);
 	memcpy(&out, guest_buf(g, 0), sizeof(out));
 	assert_int_equal(out.full_len, 8);
 	assert_int_equal(sock_call(g, PV_RECVFROM, S(.id = 1, .len = 100, .ctl_len = 64)), 8);
@@ -170,11 +179,17 @@ static void control_data_is_listed(void **state)
 	close(take(g));
 	memcpy(guest_buf(g, 0), &a, sizeof(a));
 	memcpy(guest_buf(g, 0) + sizeof(a), &ctl, sizeof(ctl));
-	assert_int_equal(sock_call(g, PV_SENDTO, S(.id = 1, .addr_len = sizeof(a), .ctl_len = sizeof(ctl), .len = 3)), 3);
+	assert_int_equal(
+		sock_call(g, PV_SENDTO,
+			  S(.id = 1, .addr_len = sizeof(a), .ctl_len = sizeof(ctl), .len = 3)),
+		3);
 	ctl.head.cmsg_level = SOL_SOCKET;
 	ctl.head.cmsg_type = SCM_RIGHTS;
 	memcpy(guest_buf(g, 0) + sizeof(a), &ctl, sizeof(ctl));
-	assert_int_equal(sock_call(g, PV_SENDTO, S(.id = 1, .addr_len = sizeof(a), .ctl_len = sizeof(ctl), .len = 3)), -EINVAL);
+	assert_int_equal(
+		sock_call(g, PV_SENDTO,
+			  S(.id = 1, .addr_len = sizeof(a), .ctl_len = sizeof(ctl), .len = 3)),
+		-EINVAL);
 }
 
 static void families_are_listed(void **state)
@@ -189,7 +204,8 @@ static void families_are_listed(void **state)
 	assert_int_equal(new_socket(g, 1, AF_INET, SOCK_STREAM, IPPROTO_SCTP), -EPROTONOSUPPORT);
 	assert_int_equal(new_socket(g, 1, AF_INET, SOCK_DGRAM, 0), 0);
 	close(take(g));
-	r.u.connect = (struct pv_req_xen_connect){ .id = 1, .len = 10, .addr = { AF_UNIX, 0, 'x' } };
+	r.u.connect =
+		(struct pv_req_xen_connect){ .id = 1, .len = 10, .addr = { AF_UNIX, 0, 'x' } };
 	assert_int_equal(guest_call(g, 0, &r).ret, -EAFNOSUPPORT);
 }
 
@@ -201,13 +217,24 @@ static void options_are_listed(void **state)
 	assert_int_equal(new_socket(g, 1, AF_INET, SOCK_STREAM, 0), 0);
 	close(take(g));
 	memcpy(guest_buf(g, 0), &one, sizeof(one));
-	assert_int_equal(sock_call(g, PV_SETSOCKOPT, S(.id = 1, .level = IPPROTO_TCP, .name = TCP_NODELAY, .len = 4)), 0);
-	assert_int_equal(sock_call(g, PV_GETSOCKOPT, S(.id = 1, .level = IPPROTO_TCP, .name = TCP_NODELAY, .len = 4)), 4);
+	assert_int_equal(sock_call(g, PV_SETSOCKOPT,
+				   S(.id = 1, .level = IPPROTO_TCP, .name = TCP_NODELAY, .len = 4)),
+			 0);
+	assert_int_equal(sock_call(g, PV_GETSOCKOPT,
+				   S(.id = 1, .level = IPPROTO_TCP, .name = TCP_NODELAY, .len = 4)),
+			 4);
 	memcpy(&one, guest_buf(g, 0), sizeof(one));
 	assert_int_equal(one, 1);
-	assert_int_equal(sock_call(g, PV_SETSOCKOPT, S(.id = 1, .level = SOL_SOCKET, .name = SO_ATTACH_FILTER, .len = 16)), -ENOPROTOOPT);
-	assert_int_equal(sock_call(g, PV_SETSOCKOPT, S(.id = 1, .level = IPPROTO_TCP, .name = TCP_ULP, .len = 3)), -ENOPROTOOPT);
-	assert_int_equal(sock_call(g, PV_GETSOCKOPT, S(.id = 1, .level = SOL_SOCKET, .name = SO_PEERCRED, .len = 12)), -ENOPROTOOPT);
+	assert_int_equal(
+		sock_call(g, PV_SETSOCKOPT,
+			  S(.id = 1, .level = SOL_SOCKET, .name = SO_ATTACH_FILTER, .len = 16)),
+		-ENOPROTOOPT);
+	assert_int_equal(sock_call(g, PV_SETSOCKOPT,
+				   S(.id = 1, .level = IPPROTO_TCP, .name = TCP_ULP, .len = 3)),
+			 -ENOPROTOOPT);
+	assert_int_equal(sock_call(g, PV_GETSOCKOPT,
+				   S(.id = 1, .level = SOL_SOCKET, .name = SO_PEERCRED, .len = 12)),
+			 -ENOPROTOOPT);
 	assert_int_equal(sock_call(g, PV_SHUTDOWN, S(.id = 1, .name = SHUT_RDWR)), -ENOTCONN);
 }
 
@@ -231,7 +258,9 @@ struct link_request {
 
 static s32 ask_netlink(struct guest *g, u16 type, u16 flags)
 {
-	struct link_request r = { .head = { .nlmsg_len = sizeof(r), .nlmsg_type = type, .nlmsg_flags = flags } };
+	struct link_request r = {
+		.head = { .nlmsg_len = sizeof(r), .nlmsg_type = type, .nlmsg_flags = flags }
+	};
 
 	r.info.ifi_index = 1;
 	memcpy(guest_buf(g, 0), &r, sizeof(r));
@@ -245,7 +274,8 @@ static void netlink_only_asks(void **state)
 
 	assert_int_equal(new_socket(g, 1, AF_NETLINK, SOCK_RAW, NETLINK_ROUTE), 0);
 	assert_int_equal(last_response(g).donation, 0);
-	assert_int_equal(ask_netlink(g, RTM_GETLINK, NLM_F_REQUEST | NLM_F_DUMP), sizeof(struct link_request));
+	assert_int_equal(ask_netlink(g, RTM_GETLINK, NLM_F_REQUEST | NLM_F_DUMP),
+			 sizeof(struct link_request));
 	assert_true(sock_call(g, PV_RECVFROM, S(.id = 1, .len = 8192)) > 0);
 	memcpy(&head, guest_buf(g, 0) + PV_RECV_CTL_OFF, sizeof(head));
 	assert_int_equal(head.nlmsg_type, RTM_NEWLINK);
@@ -268,11 +298,20 @@ static void interface_queries(void **state)
 	assert_int_equal(new_socket(g, 1, AF_INET, SOCK_DGRAM, 0), 0);
 	close(take(g));
 	memcpy(guest_buf(g, 0), &ifr, sizeof(ifr));
-	assert_int_equal(handle_call(g, PV_IOCTL, (struct pv_req_handle){ .id = 1, .flags = SIOCGIFINDEX, .len = sizeof(ifr) }), 0);
+	assert_int_equal(handle_call(g, PV_IOCTL,
+				     (struct pv_req_handle){
+					     .id = 1, .flags = SIOCGIFINDEX, .len = sizeof(ifr) }),
+			 0);
 	memcpy(&ifr, guest_buf(g, 0), sizeof(ifr));
 	assert_int_equal(ifr.ifr_ifindex, 1);
-	assert_int_equal(handle_call(g, PV_IOCTL, (struct pv_req_handle){ .id = 1, .flags = SIOCGIFCONF, .len = 4096 }), sizeof(ifr));
-	assert_int_equal(handle_call(g, PV_IOCTL, (struct pv_req_handle){ .id = 1, .flags = SIOCSIFFLAGS, .len = sizeof(ifr) }), -ENOTTY);
+	assert_int_equal(
+		handle_call(g, PV_IOCTL,
+			    (struct pv_req_handle){ .id = 1, .flags = SIOCGIFCONF, .len = 4096 }),
+		sizeof(ifr));
+	assert_int_equal(handle_call(g, PV_IOCTL,
+				     (struct pv_req_handle){
+					     .id = 1, .flags = SIOCSIFFLAGS, .len = sizeof(ifr) }),
+			 -ENOTTY);
 }
 
 #define T(name) cmocka_unit_test_setup_teardown(name, guest_setup, guest_teardown)
@@ -280,14 +319,9 @@ static void interface_queries(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(tcp_end_to_end),
-		T(udp_with_addresses),
-		T(control_data_is_listed),
-		T(families_are_listed),
-		T(options_are_listed),
-		T(low_ports_need_the_capability),
-		T(netlink_only_asks),
-		T(interface_queries),
+		T(tcp_end_to_end),	T(udp_with_addresses), T(control_data_is_listed),
+		T(families_are_listed), T(options_are_listed), T(low_ports_need_the_capability),
+		T(netlink_only_asks),	T(interface_queries),
 	};
 
 	return cmocka_run_group_tests(tests, container_setup, NULL);
