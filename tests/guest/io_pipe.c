@@ -169,6 +169,27 @@ static void test_fifo(void)
 	OK(unlink("fifo"));
 }
 
+/* Both ends opened at the same moment; the writer may be gone before the reader looks. */
+static void test_fifo_meeting(void)
+{
+	OK(mkfifo("fifo", 0600));
+	for (int i = 0; i < 300; i++) {
+		pid_t child = fork();
+		int fd;
+
+		if (!child) {
+			fd = OK(open("fifo", O_WRONLY));
+			CHECK(write(fd, "meet", 4) == 4);
+			_exit(0);
+		}
+		fd = OK(open("fifo", O_RDONLY));
+		CHECK(read(fd, buf, 10) == 4 && read(fd, buf, 10) == 0);
+		close(fd);
+		CHECK(reap(child) == 0);
+	}
+	OK(unlink("fifo"));
+}
+
 int main(void)
 {
 	test_basics();
@@ -178,5 +199,6 @@ int main(void)
 	test_vectors();
 	test_sendfile_splice();
 	test_fifo();
+	test_fifo_meeting();
 	return 0;
 }
