@@ -16,6 +16,7 @@
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -29,6 +30,8 @@
 #include "vm/filter.h"
 #include "vm/guest.h"
 #include "vm/jail.h"
+
+#define MAX_ERRNO 4096
 
 enum vm_end { VM_RUNS, VM_POWEROFF, VM_FAILED };
 
@@ -44,7 +47,8 @@ struct vm {
 	pthread_mutex_t lock;
 	int event_fd;
 	enum vm_end end;
-	int wait_status;
+	int wait_status; /* of the guest's init; of a failed VM, an errno */
+	bool orphaned;   /* who waited for the VM is gone */
 	char reason[900];
 	char last_message[400]; /* of the guest kernel, for a boot that fails */
 };
@@ -72,7 +76,7 @@ static void on_poweroff(void *ctx, int wait_status)
 	if (wait_status >= 0)
 		vm_end(vm, VM_POWEROFF, wait_status, "");
 	else /* the first program could not be executed; the guest kernel has said why */
-		vm_end(vm, VM_FAILED, -wait_status, vm->last_message);
+		vm_end(vm, VM_FAILED, wait_status > -MAX_ERRNO ? -wait_status : EIO, vm->last_message);
 }
 
 static void on_panic(void *ctx, const char *text)
@@ -152,6 +156,18 @@ static int add_handle(struct vm *vm, uint32_t handle, int fd, struct error *err)
 	return ret ? error_errno(err, -ret, "descriptor %d for the guest", fd) : 0;
 }
 
+/* A directory, or a name of one, leads by ".." to all of the file system that it is in: the host's. */
+static int add_stdio(struct vm *vm, int i, struct error *err)
+{
+	struct stat st;
+
+	if (fstat(i, &st))
+		return 0; /* closed */
+	if (S_ISDIR(st.st_mode))
+		return error_set(err, EISDIR, "descriptor %d is a directory of the host: a container can not have it", i);
+	return add_handle(vm, (uint32_t)(BOOT_HANDLE_STDIO + i), i, err);
+}
+
 static int add_handles(struct vm *vm, struct error *err)
 {
 	const struct container *c = &vm->container;
@@ -159,8 +175,7 @@ static int add_handles(struct vm *vm, struct error *err)
 	int ret = 0;
 
 	for (int i = 0; i < 3 && !ret; i++)
-		if (fcntl(i, F_GETFD) >= 0)
-			ret = add_handle(vm, (uint32_t)(BOOT_HANDLE_STDIO + i), i, err);
+		ret = add_stdio(vm, i, err);
 	for (size_t i = 0; i < c->n_mounts && !ret; i++)
 		if (c->mounts[i].kind == MOUNT_BIND_UNDER_GUEST)
 			ret = add_handle(vm, next++, c->mounts[i].fd, err);
@@ -169,7 +184,8 @@ static int add_handles(struct vm *vm, struct error *err)
 
 static int watch(struct vm *vm, struct error *err)
 {
-	static const int forwarded[] = { SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGWINCH, SIGCONT };
+	static const int forwarded[] = { SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGWINCH, SIGCONT,
+					SIGTSTP };
 	sigset_t set;
 
 	sigemptyset(&set);
@@ -283,8 +299,10 @@ static void handle(struct vm *vm, const struct pollfd *fds)
 		read_counters(vm);
 		control_serve(&vm->control);
 	}
-	if (fds[4].revents)
+	if (fds[4].revents) {
+		vm->orphaned = true;
 		vm_end(vm, VM_FAILED, ECANCELED, "the process that started the container is gone");
+	}
 }
 
 static void vm_loop(struct vm *vm)
@@ -313,7 +331,7 @@ static void leave(struct vm *vm)
 	const struct vm_config *cfg = vm->cfg;
 	struct error ignored = { 0 };
 
-	if (cfg->keep || (cfg->life_fd >= 0 && vm->wait_status != ECANCELED))
+	if (cfg->keep || (cfg->life_fd >= 0 && !vm->orphaned))
 		return;
 	if (container_leave(&vm->container, cfg->spec->linux_.cgroups_path, &ignored))
 		log_error(ignored.text);
@@ -344,8 +362,10 @@ int hypervisor_main(const struct vm_config *cfg, struct error *err)
 	if (send(cfg->ready_fd, "R", 1, MSG_NOSIGNAL) < 0 && cfg->debug)
 		fprintf(stderr, "nobody waits for the container to start\n");
 	vm_loop(vm);
-	guest_kill(&vm->guest);
+	/* The server finds guest processes by vm0's number: it must not be anybody else's before the server is done. */
+	guest_stop(&vm->guest);
 	pv_server_stop(vm->server);
+	guest_kill(&vm->guest);
 	leave(vm);
 	if (vm->end == VM_FAILED)
 		return error_set(err, vm->wait_status, "%s", vm->reason);

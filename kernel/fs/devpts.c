@@ -14,6 +14,7 @@
 
 static struct mutex lock;
 static struct tty *ptys[MAX_PTYS];
+static struct inode *host_node; /* index 0, if the container has a terminal */
 static struct mount *first_mount;
 static u32 slave_mode = 0620, slave_gid = 5;
 
@@ -24,7 +25,7 @@ static const struct inode_ops node_ops = {};
 static int take_index(struct tty *t)
 {
 	guard(&lock);
-	for (int i = 0; i < MAX_PTYS; i++) {
+	for (int i = host_node ? 1 : 0; i < MAX_PTYS; i++) {
 		if (ptys[i])
 			continue;
 		ptys[i] = t;
@@ -68,6 +69,30 @@ struct tty *pts_find(int index)
 	return tty_get(ptys[index]);
 }
 
+struct inode *pts_host_node(void)
+{
+	struct inode *i;
+
+	if (!first_mount)
+		return NULL;
+	i = inode_new(&node_ops, first_mount, S_IFCHR | slave_mode);
+	if (!i)
+		return NULL;
+	inode_own(i);
+	i->gid = slave_gid;
+	i->ino = FIRST_COOKIE;
+	i->rdev = RDEV(PTS_MAJOR, 0);
+	host_node = i;
+	return i;
+}
+
+static struct inode *node_of(int index)
+{
+	if (host_node && !index)
+		return host_node;
+	return index >= 0 && ptys[index] ? ptys[index]->inode : NULL;
+}
+
 /* ---- the directory ---- */
 
 static int parse_index(const char *name, size_t len)
@@ -86,16 +111,17 @@ static int parse_index(const char *name, size_t len)
 
 static int devpts_lookup(struct inode *dir, const char *name, size_t len, struct inode **out)
 {
-	int index = parse_index(name, len);
+	struct inode *i;
 
 	if (len == 4 && !memcmp(name, "ptmx", 4)) {
 		*out = inode_get(dir->priv);
 		return 0;
 	}
 	guard(&lock);
-	if (index < 0 || !ptys[index])
+	i = node_of(parse_index(name, len));
+	if (!i)
 		return -ENOENT;
-	*out = inode_get(ptys[index]->inode);
+	*out = inode_get(i);
 	return 0;
 }
 
@@ -119,7 +145,8 @@ static int devpts_readdir(struct inode *dir, struct dir_context *ctx)
 	for (; ctx->pos < FIRST_COOKIE + MAX_PTYS; ctx->pos++) {
 		int index = ctx->pos - FIRST_COOKIE;
 
-		if (__atomic_load_n(&ptys[index], __ATOMIC_RELAXED) && !emit_slave(ctx, index))
+		if ((__atomic_load_n(&ptys[index], __ATOMIC_RELAXED) || (!index && host_node)) &&
+		    !emit_slave(ctx, index))
 			return 0;
 	}
 	return 0;

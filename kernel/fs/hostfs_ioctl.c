@@ -5,6 +5,7 @@
 #include <asm/termios.h>
 #include <linux/fs.h>
 
+#include "dev.h"
 #include "hostfs.h"
 #include "vfs_impl.h"
 
@@ -70,9 +71,6 @@ static s64 forward(u32 handle, const struct known *k, u64 arg)
 	return r;
 }
 
-/* Who is in the foreground of the host's terminal is known here only: it is remembered, not enforced. */
-static int foreground;
-
 static bool is_terminal(struct file *f)
 {
 	u8 buf[sizeof(struct termios)];
@@ -92,29 +90,12 @@ static bool is_terminal(struct file *f)
 	return r >= 0;
 }
 
-static s64 job_control(struct file *f, u32 cmd, u64 arg)
+/* Somebody else's terminal, handed in as a descriptor: there is no job control on it here. */
+static s64 foreign_terminal(struct file *f, u32 cmd)
 {
-	int v;
-
 	if (!is_terminal(f))
 		return -ENOTTY;
-	switch (cmd) {
-	case TIOCGPGRP:
-		v = foreground ? foreground : (current->proc->pgrp ? current->proc->pgrp->id : 1);
-		return mc_copy_to_user(arg, &v, sizeof(v)) ? -EFAULT : 0;
-	case TIOCSPGRP:
-		if (mc_copy_from_user(&v, arg, sizeof(v)))
-			return -EFAULT;
-		if (v <= 0)
-			return -EINVAL;
-		foreground = v;
-		return 0;
-	case TIOCGSID:
-		v = current->proc->session ? current->proc->session->id : 1;
-		return mc_copy_to_user(arg, &v, sizeof(v)) ? -EFAULT : 0;
-	default: /* TIOCSCTTY, TIOCNOTTY */
-		return 0;
-	}
+	return cmd == TIOCSPGRP || cmd == TIOCGPGRP || cmd == TIOCGSID ? -ENOTTY : 0;
 }
 
 s64 hostfs_ioctl(struct file *f, u32 cmd, u64 arg)
@@ -127,7 +108,7 @@ s64 hostfs_ioctl(struct file *f, u32 cmd, u64 arg)
 	case TIOCGSID:
 	case TIOCSCTTY:
 	case TIOCNOTTY:
-		return job_control(f, cmd, arg);
+		return f->mode & FMODE_TTY ? dev_tty_ioctl(cmd, arg) : foreign_terminal(f, cmd);
 	}
 	return k && f->handle ? forward(f->handle, k, arg) : -ENOTTY;
 }

@@ -372,7 +372,7 @@ static int pts_open(struct inode *i, struct file *f)
 	int r;
 
 	if (!t)
-		return -EIO;
+		return (u32)i->rdev ? -EIO : dev_tty_open_terminal(f);
 	r = pty_open_slave(t, f);
 	if (!r && !(f->flags & O_NOCTTY))
 		tty_open_controls(t);

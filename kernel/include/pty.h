@@ -79,5 +79,6 @@ s64 tty_job_ioctl(struct tty *tty, u32 cmd, u64 arg); /* -ENOTTY: not one of the
 int pts_add(struct tty *tty); /* gives it an index and a name */
 void pts_remove(struct tty *tty);
 struct tty *pts_find(int index); /* with a reference */
+struct inode *pts_host_node(void); /* takes index 0 for the container's terminal; NULL: no devpts */
 
 #endif

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* From the machine's first thread to guest pid 1, and the way into every system call. */
 #include "cred.h"
+#include "dev.h"
 #include "fs.h"
 #include "internal.h"
 #include "mm.h"
@@ -163,7 +164,11 @@ s64 kernel_syscall(struct pt_regs *r)
 	return ret;
 }
 
-void kernel_host_signal(int sig) { send_signal_init(sig); }
+void kernel_host_signal(int sig)
+{
+	if (!dev_tty_signal(sig))
+		send_signal_init(sig);
+}
 
 /* ---- for machines that patch code ---- */
 

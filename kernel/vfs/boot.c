@@ -82,8 +82,8 @@ static void open_stdio(const struct boot_info *b)
 		f = hostfs_stdio(b->stdio[fd], fd);
 		if (IS_ERR(f))
 			panic("cannot open descriptor %d: %ld", fd, PTR_ERR(f));
-		if (!fd && b->terminal)
-			dev_tty_terminal(f);
+		if (b->terminal)
+			dev_tty_adopt(f);
 		fd_install_at(fd, f, false, true);
 	}
 }

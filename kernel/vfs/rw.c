@@ -6,6 +6,7 @@
 #include <linux/fs.h>
 #include <linux/poll.h>
 
+#include "dev.h"
 #include "signal.h"
 #include "syscall.h"
 #include "vfs_impl.h"
@@ -17,6 +18,11 @@ static s64 host_io(struct file *f, const struct mc_iovec *iov, int n, s64 off, i
 {
 	s64 r;
 
+	if (unlikely(f->mode & FMODE_TTY) && !(flags & MC_WRITE)) {
+		r = dev_tty_background(SIGTTIN);
+		if (r)
+			return r;
+	}
 	if (nowait || ((f->mode & FMODE_STREAM) && (f->flags & O_NONBLOCK)))
 		flags |= MC_NOWAIT;
 	r = mc_io(f->handle, iov, n, off, flags);
