@@ -155,14 +155,25 @@ void guest_release(struct guest *g)
 	futex(&g->ring->listener_fd, FUTEX_WAKE, 1, NULL);
 }
 
-/* vm0 is pid 1 of the VM's pid namespace: the host kernel lets it be reaped only when all others are dead. */
+/* vm0 is pid 1 of the VM's pid namespace: the host kernel lets it become a zombie only when all others are dead. */
+void guest_stop(struct guest *g)
+{
+	siginfo_t info;
+
+	if (g->vm0 <= 0)
+		return;
+	kill(g->vm0, SIGKILL);
+	while (waitid(P_PID, (id_t)g->vm0, &info, WEXITED | WNOWAIT) < 0 && errno == EINTR)
+		;
+}
+
 int guest_kill(struct guest *g)
 {
 	int status = -1;
 
 	if (g->vm0 <= 0)
 		return -1;
-	kill(g->vm0, SIGKILL);
+	guest_stop(g);
 	while (waitpid(g->vm0, &status, 0) < 0 && errno == EINTR)
 		;
 	g->vm0 = 0;

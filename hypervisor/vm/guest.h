@@ -28,7 +28,9 @@ int must_check guest_make_memory(struct guest *g, struct error *err);
 int must_check guest_start(struct guest *g, struct error *err);
 /* Lets vm0 go on: the PV call server is ready. */
 void guest_release(struct guest *g);
-/* Kills every process of the VM and waits until they are gone. vm0's wait status; -1 if unknown. */
+/* Kills every process of the VM and waits until they are gone. vm0 stays, a zombie: its pid is nobody else's. */
+void guest_stop(struct guest *g);
+/* The same, and reaps vm0. Its wait status; -1 if unknown. */
 int guest_kill(struct guest *g);
 /* A signal from outside, for guest pid 1. */
 void guest_signal(struct guest *g, int sig);
