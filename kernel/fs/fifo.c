@@ -41,10 +41,12 @@ static long wait_partner(struct waitq *q, const u32 *opens, u32 seen)
 static struct file *open_read(struct pipe *p, u32 flags, bool wait)
 {
 	u32 seen = __atomic_load_n(&p->w_opens, __ATOMIC_SEQ_CST);
+	/* Before our end is there: a writer that waits for it may be done and gone right after. */
+	bool met = pipe_has_writers(p);
 	struct file *f = pipe_file(p, flags, FMODE_READ);
 	long err;
 
-	if (!f || pipe_has_writers(p) || !wait)
+	if (!f || met || pipe_has_writers(p) || !wait)
 		return f ? f : ERR_PTR(-ENOMEM);
 	if (flags & O_NONBLOCK) {
 		f->pos = seen; /* pipe_poll(): no POLLHUP before the first writer */
@@ -61,6 +63,7 @@ static struct file *open_read(struct pipe *p, u32 flags, bool wait)
 static struct file *open_write(struct pipe *p, u32 flags, bool wait)
 {
 	u32 seen = __atomic_load_n(&p->r_opens, __ATOMIC_SEQ_CST);
+	bool met = pipe_has_readers(p); /* as in open_read() */
 	struct file *f;
 	long err;
 
@@ -69,7 +72,7 @@ static struct file *open_write(struct pipe *p, u32 flags, bool wait)
 		return ERR_PTR(-ENXIO);
 	}
 	f = pipe_file(p, flags, FMODE_WRITE);
-	if (!f || pipe_has_readers(p) || !wait)
+	if (!f || met || pipe_has_readers(p) || !wait)
 		return f ? f : ERR_PTR(-ENOMEM);
 	err = wait_partner(&p->wr_wait, &p->r_opens, seen);
 	if (err) {
