@@ -185,12 +185,13 @@ int sockopt_get(struct call *c)
 	const struct pv_req_sock *r = &c->req.u.sock;
 	const struct option_rule *rule = find(r->level, r->name, GET);
 	u8 value[VALUE_MAX];
-	socklen_t len = r->len < rule->size ? r->len : rule->size;
+	socklen_t room = r->len < rule->size ? r->len : rule->size, len = room;
 
 	if (getsockopt(c->h->fd, (int)r->level, (int)r->name, value, &len) < 0)
 		return -errno;
-	if (len > sizeof(value))
-		len = sizeof(value);
+	/* Some options (NETLINK_LIST_MEMBERSHIPS) tell the length that they would need, not what was written. */
+	if (len > room)
+		len = room;
 	memcpy(c->buf, value, len);
 	return (int)len;
 }

@@ -316,12 +316,32 @@ static void interface_queries(void **state)
 
 #define T(name) cmocka_unit_test_setup_teardown(name, guest_setup, guest_teardown)
 
+/* The host tells the length that it would need: no more than was asked for may come back. */
+static void option_longer_than_asked(void **state)
+{
+	struct guest *g = *state;
+	u8 *buf = guest_buf(g, 0);
+
+	assert_int_equal(new_socket(g, 60, AF_NETLINK, SOCK_RAW, NETLINK_ROUTE), 0);
+	memcpy(buf, &(int){ RTNLGRP_LINK }, sizeof(int));
+	assert_int_equal(sock_call(g, PV_SETSOCKOPT, S(.id = 60, .level = SOL_NETLINK,
+			 .name = NETLINK_ADD_MEMBERSHIP, .len = 4)), 0);
+	for (u32 len = 0; len <= 4; len += 4) {
+		memset(buf, 0xee, 64);
+		assert_int_equal(sock_call(g, PV_GETSOCKOPT, S(.id = 60, .level = SOL_NETLINK,
+				 .name = NETLINK_LIST_MEMBERSHIPS, .len = len)), len);
+		for (u32 i = len; i < 64; i++)
+			assert_int_equal(buf[i], 0xee);
+	}
+	release(g, 60);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(tcp_end_to_end),	T(udp_with_addresses), T(control_data_is_listed),
 		T(families_are_listed), T(options_are_listed), T(low_ports_need_the_capability),
-		T(netlink_only_asks),	T(interface_queries),
+		T(netlink_only_asks),	T(interface_queries),  T(option_longer_than_asked),
 	};
 
 	return cmocka_run_group_tests(tests, container_setup, NULL);
