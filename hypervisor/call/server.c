@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "call/confine.h"
 #include "call/server_impl.h"
 
 static void *server_main(void *arg)
@@ -18,7 +19,8 @@ static void *server_main(void *arg)
 	struct caller me;
 
 	pthread_setname_np(pthread_self(), "pv-server");
-	if (caller_init(&me, srv) < 0)
+	/* Workers are this thread's children, and inherit its filter. */
+	if (caller_init(&me, srv) < 0 || confine_thread() < 0)
 		serve_violation(srv, "a server thread cannot be set up");
 	follow_init(&srv->follower);
 	srv->spinner.allowed = srv->follower.active;
@@ -32,8 +34,9 @@ static void *server_main(void *arg)
 }
 
 /*
- * Is a procfs visible to the container (a bind mount of the host's)? Its magic links would lead
- * path walks out of the container with the hypervisor's authority. If in doubt: yes.
+ * Is a procfs visible to the container (a bind mount of the host's), or may one appear, because mounts
+ * of the host propagate to a tree? Its magic links would lead path walks out of the container
+ * with the hypervisor's authority. If in doubt: yes.
  */
 static bool magic_links_visible(int procfd)
 {
@@ -46,7 +49,7 @@ static bool magic_links_visible(int procfd)
 	if (!f)
 		return true;
 	while (!found && getline(&line, &room, f) > 0)
-		found = strstr(line, " - proc ");
+		found = strstr(line, " - proc ") || strstr(line, " master:") || strstr(line, " shared:");
 	free(line);
 	fclose(f);
 	return found;

@@ -62,7 +62,13 @@ static int set_propagation(const struct oci_spec *spec, struct error *err)
 {
 	unsigned long flags = spec->linux_.rootfs_propagation;
 
-	if (!(flags & (MS_SHARED | MS_UNBINDABLE)))
+	/*
+	 * Nobody has asked for the host's later mounts in the root file system: without
+	 * them the server knows for sure what a name can meet (magic_links_visible()).
+	 */
+	if (!flags)
+		flags = MS_PRIVATE;
+	if (!(flags & (MS_SHARED | MS_UNBINDABLE | MS_PRIVATE)))
 		return 0;
 	if (mount(NULL, "/", NULL, flags, NULL))
 		return error_errno(err, errno, "linux.rootfsPropagation");
