@@ -129,6 +129,7 @@ struct process {
 	u64 start_time; /* ns, CLOCK_BOOTTIME */
 	u64 utime, stime;   /* ns, of dead threads */
 	u64 cutime, cstime; /* ns, of waited-for children */
+	u64 rss_sampled; /* when, CLOCK_MONOTONIC */
 	u64 maxrss, cmaxrss;
 	bool dumpable, child_subreaper, did_exec, thp_disable;
 	struct process_timers *timers; /* time/: interval and POSIX timers, CPU limit; made on first use */
@@ -221,6 +222,7 @@ void sem_process_exit(struct process *p); /* System V semaphores: SEM_UNDO */
 /* RLIMIT_CPU was set (setrlimit), or inherited (fork) and is not infinite: watch it from now on. */
 void timers_cpu_limit(struct process *p);
 /* CPU time of a process, its dead threads included, in ns. */
+u64 process_maxrss(void); /* of current, KB; may ask the host (fs/proc/sizes.c) */
 void process_cpu_time(struct process *p, u64 *user, u64 *sys);
 int limit_check(struct process *p, int resource, u64 value); /* 0, or -EAGAIN if value exceeds the soft limit */
 u64 rlimit(int resource);                                     /* soft limit of current */

@@ -163,7 +163,7 @@ long sys_getrusage(u64 who, u64 to)
 	switch ((int)who) {
 	case RUSAGE_SELF:
 		process_cpu_time(t->proc, &user, &sys);
-		ru.ru_maxrss = (long)t->proc->maxrss;
+		ru.ru_maxrss = (long)process_maxrss();
 		break;
 	case RUSAGE_THREAD:
 		mc_cpu_time(t, false, &user, &sys);

@@ -3,6 +3,7 @@
 #include "proc.h"
 
 #include <linux/mman.h>
+#include <linux/time.h>
 
 static u64 vma_pages(const struct vma *v)
 {
@@ -55,6 +56,24 @@ bool host_proc_stat(const struct pseudo_ctx *c, struct pv_proc_stat *out)
 		memcpy(out, s.buf, sizeof(*out));
 	mc_pv_put(&s);
 	return ret >= 0;
+}
+
+#define SAMPLE_INTERVAL (100 * NSEC_PER_MSEC)
+
+/* The highest that was seen: the host is asked now and then, as some programs call getrusage all the time. */
+u64 process_maxrss(void)
+{
+	struct process *p = current->proc;
+	const struct pseudo_ctx c = { .pid = p->pid };
+	u64 now = mc_clock(CLOCK_MONOTONIC);
+	struct pv_proc_stat st;
+
+	if (!p->rss_sampled || now - p->rss_sampled > SAMPLE_INTERVAL) {
+		p->rss_sampled = now;
+		if (host_proc_stat(&c, &st))
+			p->maxrss = max(p->maxrss, KB(st.resident));
+	}
+	return p->maxrss;
 }
 
 void mm_sizes(struct mm *mm, const struct pv_proc_stat *host, struct mm_sizes *z)
