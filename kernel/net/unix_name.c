@@ -3,6 +3,7 @@
  * Names of unix sockets. A path is known by the identity of its node in the file system,
  * an abstract name by its bytes. One table has both.
  */
+#include "cred.h"
 #include "fs.h"
 #include "task.h"
 #include "unix.h"
@@ -96,6 +97,18 @@ static struct unix_sock *take(struct unix_sock *u, int type)
 	return ref_get_unless_zero(&u->ref) ? u : ERR_PTR(-ECONNREFUSED);
 }
 
+/* A connection needs write permission on the node (unix(7)); the way to it vfs_stat() has checked. */
+static bool may_connect(const struct statx *st)
+{
+	const struct cred *c = current->cred;
+
+	if (st->stx_uid == c->fsuid)
+		return (st->stx_mode & 0200) || capable(CAP_DAC_OVERRIDE);
+	if (cred_in_group(c, st->stx_gid))
+		return (st->stx_mode & 0020) || capable(CAP_DAC_OVERRIDE);
+	return (st->stx_mode & 0002) || capable(CAP_DAC_OVERRIDE);
+}
+
 static struct unix_sock *find_path(const struct sockaddr_un *un, u32 len, int type)
 {
 	char path[sizeof(un->sun_path) + 1];
@@ -111,6 +124,8 @@ static struct unix_sock *find_path(const struct sockaddr_un *un, u32 len, int ty
 		return ERR_PTR(err);
 	if (!S_ISSOCK(st.stx_mode))
 		return ERR_PTR(-ECONNREFUSED);
+	if (!may_connect(&st))
+		return ERR_PTR(-EACCES);
 	dev = (u64)st.stx_dev_major << 32 | st.stx_dev_minor;
 	guard(&unix_table_lock);
 	list_for_each(u, path_bucket(dev, st.stx_ino), hash_node)

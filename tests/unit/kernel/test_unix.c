@@ -259,6 +259,23 @@ VM_TEST(backlog)
 	CHECK_EQ(sc(__NR_listen, client(SOCK_DGRAM), 1), -EOPNOTSUPP);
 }
 
+static int connects_as_other(void *arg)
+{
+	CHECK_EQ(sc(__NR_setuid, 1000), 0);
+	CHECK_EQ(connect_to(client(SOCK_STREAM), "/tmp/sock"), -EACCES);
+	CHECK_EQ(connect_to(client(SOCK_STREAM), "/tmp/open"), 0);
+	return 0;
+}
+
+VM_TEST(permissions)
+{
+	server(SOCK_STREAM, "/tmp/sock", 5);
+	server(SOCK_STREAM, "/tmp/open", 5);
+	CHECK_EQ(sc(__NR_chmod, ustr("/tmp/sock"), 0755), 0);
+	CHECK_EQ(sc(__NR_chmod, ustr("/tmp/open"), 0777), 0);
+	CHECK_EQ(wait_status(fork_run(connects_as_other, NULL)), 0);
+}
+
 VM_TEST(datagrams)
 {
 	uaddr_t buf = ualloc(4096), addr, from = ualloc(128), len = ualloc(4);
@@ -648,6 +665,7 @@ int main(void)
 		cmocka_unit_test(sigpipe),
 		cmocka_unit_test(names_and_connections),
 		cmocka_unit_test(backlog),
+		cmocka_unit_test(permissions),
 		cmocka_unit_test(datagrams),
 		cmocka_unit_test(seqpacket),
 		cmocka_unit_test(descriptors),
