@@ -62,12 +62,14 @@ static int zero_mmap(struct file *f, struct vma *v)
 	return 0;
 }
 
-static const struct file_ops null_ops = { .read = null_read, .write = null_write, .seek = always_zero };
-static const struct file_ops zero_ops = { .read = zero_read, .write = null_write,
-					  .seek = always_zero, .mmap = zero_mmap };
-static const struct file_ops full_ops = { .read = zero_read, .write = full_write, .seek = always_zero };
-static const struct file_ops random_ops = { .read = random_read, .write = null_write,
-					    .seek = always_zero };
+static const struct file_ops null_ops = {
+	.read = null_read, .write = null_write, .seek = always_zero};
+static const struct file_ops zero_ops = {
+	.read = zero_read, .write = null_write, .seek = always_zero, .mmap = zero_mmap};
+static const struct file_ops full_ops = {
+	.read = zero_read, .write = full_write, .seek = always_zero};
+static const struct file_ops random_ops = {
+	.read = random_read, .write = null_write, .seek = always_zero};
 
 static int mem_open(struct inode *i, struct file *f)
 {
@@ -90,7 +92,7 @@ static int mem_open(struct inode *i, struct file *f)
 	}
 }
 
-static struct chrdev mem_dev = { .major = 1, .minor = 0, .count = 16, .open = mem_open };
+static struct chrdev mem_dev = {.major = 1, .minor = 0, .count = 16, .open = mem_open};
 
 void dev_mem_init(void)
 {

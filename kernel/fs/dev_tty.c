@@ -13,8 +13,8 @@
 #include "pty.h"
 #include "vfs_impl.h"
 
-static struct inode *terminal; /* of the host; keeps the handle */
-static struct inode *node;     /* /dev/pts/0 */
+static struct inode *terminal;	    /* of the host; keeps the handle */
+static struct inode *node;	    /* /dev/pts/0 */
 static int foreground, session = 1; /* ids; 0: none yet. tasklist_lock */
 
 static bool is_terminal(const struct inode *i)
@@ -22,7 +22,8 @@ static bool is_terminal(const struct inode *i)
 	return terminal && S_ISCHR(i->mode) && i->rdev == terminal->rdev;
 }
 
-/* Descriptor 0, 1 or 2 of the first process, if it is the terminal: it gets the terminal's name here. */
+/* Descriptor 0, 1 or 2 of the first process, if it is the terminal: it gets the terminal's name
+ * here. */
 void dev_tty_adopt(struct file *f)
 {
 	if (!terminal) {
@@ -33,7 +34,8 @@ void dev_tty_adopt(struct file *f)
 	}
 	if (!is_terminal(f->inode) || !node)
 		return;
-	/* The host's inode owns the handle, which is needed as long as the VM runs: its reference is kept. */
+	/* The host's inode owns the handle, which is needed as long as the VM runs: its reference
+	 * is kept. */
 	f->inode = inode_get(node);
 	f->mnt = node->mnt;
 	f->name = kstrdup("/dev/pts/0");
@@ -60,11 +62,12 @@ static int tty_open(struct inode *i, struct file *f)
 	r = pty_open_controlling(f);
 	if (r != -ENXIO)
 		return r;
-	return current->proc->session && current->proc->session->id == session ? dev_tty_open_terminal(f)
-									       : -ENXIO;
+	return current->proc->session && current->proc->session->id == session
+		       ? dev_tty_open_terminal(f)
+		       : -ENXIO;
 }
 
-static struct chrdev tty_dev = { .major = 5, .minor = 0, .count = 2, .open = tty_open };
+static struct chrdev tty_dev = {.major = 5, .minor = 0, .count = 2, .open = tty_open};
 
 void dev_tty_init(void)
 {
@@ -101,7 +104,8 @@ long dev_tty_background(int sig)
 
 	guard(&tasklist_lock);
 	g = foreground_group();
-	if (!g || !p->session || p->session->id != session || p->pgrp == g || g->session != p->session)
+	if (!g || !p->session || p->session->id != session || p->pgrp == g ||
+	    g->session != p->session)
 		return 0;
 	if (signal_ignored_or_blocked(sig))
 		return sig == SIGTTIN ? -EIO : 0;

@@ -9,7 +9,7 @@
 #include "tmpfs.h"
 #include "vfs_impl.h"
 
-#define MAX_PTYS 1024
+#define MAX_PTYS     1024
 #define FIRST_COOKIE 3 /* behind ".", ".." and ptmx */
 
 static struct mutex lock;
@@ -174,7 +174,8 @@ static int devpts_mount(struct mount *m, const char *options, struct inode **roo
 {
 	struct inode *dir = inode_new(&root_ops, m, S_IFDIR | 0755), *ptmx;
 
-	ptmx = dir ? inode_new(&node_ops, m, S_IFCHR | number_option(options, "ptmxmode=", 8, 0666)) : NULL;
+	ptmx = dir ? inode_new(&node_ops, m, S_IFCHR | number_option(options, "ptmxmode=", 8, 0666))
+		   : NULL;
 	if (!ptmx) {
 		inode_put(dir);
 		return -ENOMEM;

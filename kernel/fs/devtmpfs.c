@@ -12,22 +12,18 @@ static const struct {
 	u32 mode;
 	u32 major, minor;
 } nodes[] = {
-	{ "null", S_IFCHR | 0666, 1, 3 },    { "zero", S_IFCHR | 0666, 1, 5 },
-	{ "full", S_IFCHR | 0666, 1, 7 },    { "random", S_IFCHR | 0666, 1, 8 },
-	{ "urandom", S_IFCHR | 0666, 1, 9 }, { "tty", S_IFCHR | 0666, 5, 0 },
-	{ "pts", S_IFDIR | 0755, 0, 0 },     { "shm", S_IFDIR | 01777, 0, 0 },
-	{ "mqueue", S_IFDIR | 01777, 0, 0 },
+	{"null", S_IFCHR | 0666, 1, 3},	   {"zero", S_IFCHR | 0666, 1, 5},
+	{"full", S_IFCHR | 0666, 1, 7},	   {"random", S_IFCHR | 0666, 1, 8},
+	{"urandom", S_IFCHR | 0666, 1, 9}, {"tty", S_IFCHR | 0666, 5, 0},
+	{"pts", S_IFDIR | 0755, 0, 0},	   {"shm", S_IFDIR | 01777, 0, 0},
+	{"mqueue", S_IFDIR | 01777, 0, 0},
 };
 
 static const struct {
 	const char *name, *target;
 } links[] = {
-	{ "ptmx", "pts/ptmx" },
-	{ "fd", "/proc/self/fd" },
-	{ "stdin", "/proc/self/fd/0" },
-	{ "stdout", "/proc/self/fd/1" },
-	{ "stderr", "/proc/self/fd/2" },
-	{ "core", "/proc/kcore" },
+	{"ptmx", "pts/ptmx"},	       {"fd", "/proc/self/fd"},	      {"stdin", "/proc/self/fd/0"},
+	{"stdout", "/proc/self/fd/1"}, {"stderr", "/proc/self/fd/2"}, {"core", "/proc/kcore"},
 };
 
 u64 tmpfs_default_size(void)

@@ -55,7 +55,8 @@ void host_begin(struct pv_slot *s, u32 cmd, const struct name *n)
 		return;
 	}
 	if (len > PATH_MAX - 1)
-		len = PATH_MAX; /* the hypervisor's answer is ENAMETOOLONG; getname lets none through */
+		len = PATH_MAX; /* the hypervisor's answer is ENAMETOOLONG; getname lets none
+				   through */
 	memcpy(s->buf, n->text, len);
 	q->path_len = len;
 }

@@ -154,7 +154,8 @@ s64 hostfs_getdents64(struct file *f, uaddr_t to, size_t room)
 	return r;
 }
 
-/* Emit records until the receiver is full; then the directory is put back to the first one not taken. */
+/* Emit records until the receiver is full; then the directory is put back to the first one not
+ * taken. */
 static int emit_records(struct file *f, struct dir_context *ctx, u8 *buf, s64 len)
 {
 	s64 at = 0;

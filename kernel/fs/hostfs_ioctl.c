@@ -9,8 +9,8 @@
 #include "hostfs.h"
 #include "vfs_impl.h"
 
-#define IN 1u    /* the argument is read */
-#define OUT 2u   /* ... and written */
+#define IN    1u /* the argument is read */
+#define OUT   2u /* ... and written */
 #define VALUE 4u /* it is a number, not an address */
 
 static const struct known {
@@ -18,25 +18,25 @@ static const struct known {
 	u16 size;
 	u16 how;
 } known[] = {
-	{ TCGETS, sizeof(struct termios), OUT },
-	{ TCSETS, sizeof(struct termios), IN },
-	{ TCSETSW, sizeof(struct termios), IN },
-	{ TCSETSF, sizeof(struct termios), IN },
-	{ TCGETS2, sizeof(struct termios2), OUT },
-	{ TCSETS2, sizeof(struct termios2), IN },
-	{ TCSETSW2, sizeof(struct termios2), IN },
-	{ TCSETSF2, sizeof(struct termios2), IN },
-	{ TIOCGWINSZ, sizeof(struct winsize), OUT },
-	{ TIOCSWINSZ, sizeof(struct winsize), IN },
-	{ TIOCOUTQ, sizeof(int), OUT },
-	{ FIONREAD, sizeof(int), OUT },
-	{ TCSBRK, sizeof(u64), VALUE },
-	{ TCXONC, sizeof(u64), VALUE },
-	{ TCFLSH, sizeof(u64), VALUE },
-	{ TCSBRKP, sizeof(u64), VALUE },
-	{ FS_IOC_GETFLAGS, sizeof(int), OUT },
-	{ FS_IOC_FSGETXATTR, sizeof(struct fsxattr), OUT },
-	{ FIGETBSZ, sizeof(int), OUT },
+	{TCGETS, sizeof(struct termios), OUT},
+	{TCSETS, sizeof(struct termios), IN},
+	{TCSETSW, sizeof(struct termios), IN},
+	{TCSETSF, sizeof(struct termios), IN},
+	{TCGETS2, sizeof(struct termios2), OUT},
+	{TCSETS2, sizeof(struct termios2), IN},
+	{TCSETSW2, sizeof(struct termios2), IN},
+	{TCSETSF2, sizeof(struct termios2), IN},
+	{TIOCGWINSZ, sizeof(struct winsize), OUT},
+	{TIOCSWINSZ, sizeof(struct winsize), IN},
+	{TIOCOUTQ, sizeof(int), OUT},
+	{FIONREAD, sizeof(int), OUT},
+	{TCSBRK, sizeof(u64), VALUE},
+	{TCXONC, sizeof(u64), VALUE},
+	{TCFLSH, sizeof(u64), VALUE},
+	{TCSBRKP, sizeof(u64), VALUE},
+	{FS_IOC_GETFLAGS, sizeof(int), OUT},
+	{FS_IOC_FSGETXATTR, sizeof(struct fsxattr), OUT},
+	{FIGETBSZ, sizeof(int), OUT},
 };
 
 static const struct known *find(u32 cmd)

@@ -161,7 +161,8 @@ static struct file *opened(struct pv_slot *s, const struct open_args *a, u32 han
 	return f;
 }
 
-/* /dev/stdout and the like: what the hypervisor was given for us cannot be opened anew, only shared. */
+/* /dev/stdout and the like: what the hypervisor was given for us cannot be opened anew, only
+ * shared. */
 static struct file *share_stream(struct inode *i, u32 flags)
 {
 	struct file *f = file_on_handle(inode_get(i), flags);
@@ -179,7 +180,8 @@ s64 hostfs_open(struct name *n, void *arg)
 	s64 r;
 
 	if (!*n->text && n->inode && (n->inode->mnt_flags & HOST_STREAM)) {
-		a->file = S_ISSOCK(n->inode->mode) ? ERR_PTR(-ENXIO) : share_stream(n->inode, a->flags);
+		a->file = S_ISSOCK(n->inode->mode) ? ERR_PTR(-ENXIO)
+						   : share_stream(n->inode, a->flags);
 		return IS_ERR(a->file) ? PTR_ERR(a->file) : 0;
 	}
 	handle = host_handle_get();
@@ -230,10 +232,11 @@ int hostfs_open_dir(const char *path, struct path *out)
 	return out->inode ? 0 : -ENOMEM;
 }
 
-/* How the descriptor was opened we are not told: a terminal serves both ways, all else by its number. */
+/* How the descriptor was opened we are not told: a terminal serves both ways, all else by its
+ * number. */
 struct file *hostfs_stdio(u32 handle, int fd)
 {
-	struct pv_file pf = { .mode = S_IFCHR | 0600 };
+	struct pv_file pf = {.mode = S_IFCHR | 0600};
 	struct stat st;
 	struct inode *i;
 	struct file *f;
@@ -251,7 +254,9 @@ struct file *hostfs_stdio(u32 handle, int fd)
 	i = host_inode(&pf, handle, hostfs_owner_gen() - 1 /* ask when it matters */);
 	if (!i)
 		return ERR_PTR(-ENOMEM);
-	f = file_on_handle(i, S_ISCHR(pf.mode) || S_ISSOCK(pf.mode) ? O_RDWR : fd ? O_WRONLY : O_RDONLY);
+	f = file_on_handle(i, S_ISCHR(pf.mode) || S_ISSOCK(pf.mode) ? O_RDWR
+			      : fd				    ? O_WRONLY
+								    : O_RDONLY);
 	if (IS_ERR(f))
 		return f;
 	if (!S_ISREG(pf.mode) && !S_ISDIR(pf.mode) && !S_ISBLK(pf.mode)) {
@@ -263,8 +268,8 @@ struct file *hostfs_stdio(u32 handle, int fd)
 
 struct inode *hostfs_handle_inode(u32 handle)
 {
-	struct inode probe = { .ops = &host_inode_ops, .handle = handle };
-	struct name n = { .host = true, .dir = handle, .text = "", .base.inode = &probe };
+	struct inode probe = {.ops = &host_inode_ops, .handle = handle};
+	struct name n = {.host = true, .dir = handle, .text = "", .base.inode = &probe};
 	struct pv_file pf = {};
 	struct inode *i;
 	struct statx st;

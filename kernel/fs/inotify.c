@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * inotify on the host's files is the host's inotify: it sees what this guest does and what others do.
- * Guest file systems cannot be watched.
+ * inotify on the host's files is the host's inotify: it sees what this guest does and what others
+ * do. Guest file systems cannot be watched.
  */
 #include <linux/inotify.h>
 #include <linux/poll.h>
@@ -23,7 +23,7 @@
 static s64 inotify_read(struct file *f, struct uio *u, s64 *pos)
 {
 	for (;;) {
-		struct pollfd p = { .fd = (int)f->handle, .events = POLLIN };
+		struct pollfd p = {.fd = (int)f->handle, .events = POLLIN};
 		s64 r = uio_handle(u, f->handle, -1, MC_NOWAIT);
 
 		if (r != -EAGAIN || u->nowait)
@@ -114,7 +114,7 @@ long sys_inotify_add_watch(u64 fd, u64 upath, u64 mask)
 {
 	struct file *f __file = fd_get_io((int)fd);
 	char *path __name = getname(upath);
-	struct add_args a = { .mask = mask };
+	struct add_args a = {.mask = mask};
 	struct name n;
 
 	if (!f)

@@ -22,7 +22,7 @@ static s64 move_piece(struct uio *u, u32 handle, s64 off, int flags, u64 *want)
 	*want = min(u->iov->len - u->skip, u->resid);
 	if (u->kernel)
 		return mc_io_kernel(handle, (void *)base, *want, off, flags);
-	return mc_io(handle, &(struct mc_iovec){ base, *want }, 1, off, flags);
+	return mc_io(handle, &(struct mc_iovec){base, *want}, 1, off, flags);
 }
 
 s64 uio_handle(struct uio *u, u32 handle, s64 off, int flags)
@@ -94,7 +94,8 @@ int memfile_resize(struct inode *i, u64 len)
 	u64 old = i->size;
 	s64 r;
 
-	if (((m->seals & F_SEAL_SHRINK) && len < i->size) || ((m->seals & F_SEAL_GROW) && len > i->size))
+	if (((m->seals & F_SEAL_SHRINK) && len < i->size) ||
+	    ((m->seals & F_SEAL_GROW) && len > i->size))
 		return -EPERM;
 	if ((s64)len < 0)
 		return -EFBIG;
@@ -247,14 +248,15 @@ static int mem_truncate(struct file *f, u64 len)
 }
 
 /*
- * Memory is taken at once: more than there can be would cost the hypervisor's life, not the caller's. A hole
- * only gives back.
+ * Memory is taken at once: more than there can be would cost the hypervisor's life, not the
+ * caller's. A hole only gives back.
  */
 static bool too_much(int mode, u64 len)
 {
 	const struct boot_info *b = mc_boot_info();
 
-	return !(mode & FALLOC_FL_PUNCH_HOLE) && len > (b->mem_limit ? b->mem_limit : b->mem_total) / 2;
+	return !(mode & FALLOC_FL_PUNCH_HOLE) &&
+	       len > (b->mem_limit ? b->mem_limit : b->mem_total) / 2;
 }
 
 static int mem_fallocate(struct file *f, int mode, u64 off, u64 len)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Pseudo-terminals: what is written to the master is typed, what is written to the slave appears at
- * the master. The slave's end of life is its last close (EIO at the master until it is opened again),
- * the master's is a hangup.
+ * the master. The slave's end of life is its last close (EIO at the master until it is opened
+ * again), the master's is a hangup.
  */
 #include <asm/signal.h>
 #include <linux/poll.h>
@@ -20,9 +20,19 @@ static const struct termios2 initial = {
 	.c_oflag = OPOST | ONLCR,
 	.c_cflag = B38400 | CS8 | CREAD,
 	.c_lflag = ISIG | ICANON | ECHO | ECHOE | ECHOK | ECHOCTL | ECHOKE | IEXTEN,
-	.c_cc = { [VINTR] = 3, [VQUIT] = 034, [VERASE] = 0177, [VKILL] = 025, [VEOF] = 4, [VMIN] = 1,
-		  [VSTART] = 021, [VSTOP] = 023, [VSUSP] = 032, [VREPRINT] = 022, [VDISCARD] = 017,
-		  [VWERASE] = 027, [VLNEXT] = 026 },
+	.c_cc = {[VINTR] = 3,
+		 [VQUIT] = 034,
+		 [VERASE] = 0177,
+		 [VKILL] = 025,
+		 [VEOF] = 4,
+		 [VMIN] = 1,
+		 [VSTART] = 021,
+		 [VSTOP] = 023,
+		 [VSUSP] = 032,
+		 [VREPRINT] = 022,
+		 [VDISCARD] = 017,
+		 [VWERASE] = 027,
+		 [VLNEXT] = 026},
 	.c_ispeed = 38400,
 	.c_ospeed = 38400,
 };
@@ -397,8 +407,8 @@ int pty_open_controlling(struct file *f)
 	return r;
 }
 
-static struct chrdev ptmx_dev = { .major = 5, .minor = 2, .count = 1, .open = ptmx_open };
-static struct chrdev pts_dev = { .major = PTS_MAJOR, .minor = 0, .count = 4096, .open = pts_open };
+static struct chrdev ptmx_dev = {.major = 5, .minor = 2, .count = 1, .open = ptmx_open};
+static struct chrdev pts_dev = {.major = PTS_MAJOR, .minor = 0, .count = 4096, .open = pts_open};
 
 void pty_init(void)
 {

@@ -74,8 +74,7 @@ static void tmpfs_release(struct inode *i)
 	struct mem_inode *m = mem_inode(i);
 	struct tmpfs_entry *e, *next;
 
-	list_for_each_safe(e, next, &m->entries, node)
-		entry_free(e);
+	list_for_each_safe(e, next, &m->entries, node) entry_free(e);
 	memfile_free(m);
 	mutex_lock(&m->sb->lock);
 	m->sb->inodes--;
@@ -292,8 +291,9 @@ static int tmpfs_rename(struct inode *dir1, const char *name, size_t len, struct
 	if (to && to->inode == from->inode)
 		return 0;
 	if (flags & RENAME_EXCHANGE)
-		return S_ISDIR(to->inode->i.mode) && is_below(d1, to->inode) ? -EINVAL
-									   : exchange(d1, from, d2, to);
+		return S_ISDIR(to->inode->i.mode) && is_below(d1, to->inode)
+			       ? -EINVAL
+			       : exchange(d1, from, d2, to);
 	r = to ? check_replace(from, to) : 0;
 	if (r)
 		return r;
@@ -346,7 +346,8 @@ static int tmpfs_statfs(struct inode *i, struct statfs *st)
 
 	st->f_bsize = st->f_frsize = PAGE_SIZE;
 	st->f_blocks = sb->max_bytes / PAGE_SIZE;
-	st->f_bfree = st->f_bavail = (sb->max_bytes - min(sb->used_bytes, sb->max_bytes)) / PAGE_SIZE;
+	st->f_bfree = st->f_bavail =
+		(sb->max_bytes - min(sb->used_bytes, sb->max_bytes)) / PAGE_SIZE;
 	st->f_files = sb->max_inodes;
 	st->f_ffree = sb->max_inodes - min(sb->inodes, sb->max_inodes);
 	return 0;
@@ -393,11 +394,14 @@ static u64 parse_size(const char *text)
 	if (!parse_u64(text, &end, 10, &n))
 		return 0;
 	switch (*end) {
-	case 'k': case 'K':
+	case 'k':
+	case 'K':
 		return n << 10;
-	case 'm': case 'M':
+	case 'm':
+	case 'M':
 		return n << 20;
-	case 'g': case 'G':
+	case 'g':
+	case 'G':
 		return n << 30;
 	case '%':
 		return tmpfs_default_size() / 50 * n;

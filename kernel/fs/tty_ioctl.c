@@ -108,7 +108,8 @@ static s64 settings(struct tty *t, u32 cmd, u64 arg)
 	case TCSETS2:
 	case TCSETSW2:
 	case TCSETSF2:
-		return set_termios(t, arg, sizeof(struct termios2), cmd != TCSETS2, cmd == TCSETSF2);
+		return set_termios(t, arg, sizeof(struct termios2), cmd != TCSETS2,
+				   cmd == TCSETSF2);
 	case TIOCGWINSZ:
 		return give(arg, &t->size, sizeof(t->size));
 	case TIOCSWINSZ:
@@ -180,7 +181,8 @@ static s64 slave_ioctl(struct tty *t, u32 cmd, u64 arg)
 {
 	switch (cmd) {
 	case FIONREAD:
-		return give_int(arg, (int)((t->t.c_lflag & ICANON ? t->canon : t->in_tail) - t->in_head));
+		return give_int(
+			arg, (int)((t->t.c_lflag & ICANON ? t->canon : t->in_tail) - t->in_head));
 	case TIOCOUTQ:
 		return give_int(arg, tty_out_used(t));
 	case TIOCEXCL:
@@ -202,8 +204,16 @@ static s64 slave_ioctl(struct tty *t, u32 cmd, u64 arg)
 static bool changes(u32 cmd)
 {
 	switch (cmd) {
-	case TCSETS: case TCSETSW: case TCSETSF: case TCSETS2: case TCSETSW2: case TCSETSF2:
-	case TCXONC: case TCFLSH: case TCSBRK: case TCSBRKP:
+	case TCSETS:
+	case TCSETSW:
+	case TCSETSF:
+	case TCSETS2:
+	case TCSETSW2:
+	case TCSETSF2:
+	case TCXONC:
+	case TCFLSH:
+	case TCSBRK:
+	case TCSBRKP:
 		return true;
 	default:
 		return false;

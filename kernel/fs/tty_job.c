@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Job control of pseudo-terminals: sessions, the foreground group, hangup. The terminal of a session is
- * session->tty (with a reference), under tasklist_lock; process.tty repeats it for /proc.
+ * Job control of pseudo-terminals: sessions, the foreground group, hangup. The terminal of a session
+ * is session->tty (with a reference), under tasklist_lock; process.tty repeats it for /proc.
  */
 #include <asm/ioctls.h>
 #include <asm/signal.h>
@@ -39,7 +39,7 @@ static int set_one(struct process *p, void *arg)
 
 static void set_session_tty(struct session *s, struct tty *tty)
 {
-	struct retty r = { s, tty };
+	struct retty r = {s, tty};
 
 	s->tty = tty;
 	for_each_process(set_one, &r);

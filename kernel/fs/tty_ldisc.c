@@ -7,7 +7,7 @@
 
 #define L(t, flag) ((t)->t.c_lflag & (flag))
 #define I(t, flag) ((t)->t.c_iflag & (flag))
-#define DISABLED 0 /* _POSIX_VDISABLE */
+#define DISABLED   0 /* _POSIX_VDISABLE */
 
 static bool is_cc(const struct tty *t, u8 c, int which)
 {
@@ -321,7 +321,8 @@ static int translate(struct tty *t, u8 c)
 
 static void typed(struct tty *t, u8 c)
 {
-	bool ends = L(t, ICANON) && (c == '\n' || is_cc(t, c, VEOL) || (is_cc(t, c, VEOL2) && L(t, IEXTEN)));
+	bool ends = L(t, ICANON) &&
+		    (c == '\n' || is_cc(t, c, VEOL) || (is_cc(t, c, VEOL2) && L(t, IEXTEN)));
 
 	if (put(t, c, ends))
 		echo(t, c);

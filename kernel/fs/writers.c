@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Which regular files of the host are open for writing in this guest: those cannot be executed (ETXTBSY). */
+/* Which regular files of the host are open for writing in this guest: those cannot be executed
+ * (ETXTBSY). */
 #include "hostfs.h"
 
 #define BUCKETS 64u
@@ -38,7 +39,7 @@ void writers_add(const struct inode *i)
 		w->n++;
 		kfree(fresh);
 	} else if (fresh) {
-		*fresh = (struct writers){ .dev = i->dev, .ino = i->ino, .n = 1 };
+		*fresh = (struct writers){.dev = i->dev, .ino = i->ino, .n = 1};
 		list_add(&fresh->node, &buckets[hash_u64(i->dev ^ i->ino) % BUCKETS]);
 		total++;
 	}

@@ -68,8 +68,9 @@ static long access_at(int dirfd, uaddr_t upath, int mode, u32 flags)
 		real = real_cred();
 	if (real)
 		own = swap_cred(real);
-	name_at(&n, dirfd, path, (flags & AT_SYMLINK_NOFOLLOW ? NAME_NOFOLLOW : 0) |
-				 (flags & AT_EMPTY_PATH ? NAME_EMPTY : 0));
+	name_at(&n, dirfd, path,
+		(flags & AT_SYMLINK_NOFOLLOW ? NAME_NOFOLLOW : 0) |
+			(flags & AT_EMPTY_PATH ? NAME_EMPTY : 0));
 	r = name_run(&n, host_access, guest_access, &mode);
 	if (real)
 		cred_put(swap_cred(own));

@@ -27,7 +27,7 @@ static s64 host_chmod(struct name *n, void *mode)
 
 static s64 guest_chmod(struct name *n, void *mode)
 {
-	struct iattr a = { .valid = ATTR_MODE, .mode = *(u32 *)mode };
+	struct iattr a = {.valid = ATTR_MODE, .mode = *(u32 *)mode};
 	int r = writable(n);
 
 	if (r)
@@ -113,7 +113,7 @@ static bool may_chown(const struct inode *i, const struct owner *o)
 static s64 guest_chown(struct name *n, void *arg)
 {
 	struct owner *o = arg;
-	struct iattr a = { .uid = o->uid, .gid = o->gid };
+	struct iattr a = {.uid = o->uid, .gid = o->gid};
 	int r = writable(n);
 
 	if (r)
@@ -134,7 +134,7 @@ static s64 guest_chown(struct name *n, void *arg)
 static long chown_at(int dirfd, uaddr_t upath, u64 uid, u64 gid, u32 flags)
 {
 	char *path __name = getname_flags(upath, flags & NAME_EMPTY ? AT_EMPTY_PATH : 0);
-	struct owner o = { uid, gid };
+	struct owner o = {uid, gid};
 	struct name n;
 
 	if (IS_ERR(path))
@@ -163,7 +163,7 @@ long sys_lchown(u64 path, u64 uid, u64 gid)
 long sys_fchown(u64 fd, u64 uid, u64 gid)
 {
 	struct file *f __file = fd_get_io((int)fd);
-	struct owner o = { uid, gid };
+	struct owner o = {uid, gid};
 	struct name n;
 
 	if (!f)
@@ -174,11 +174,13 @@ long sys_fchown(u64 fd, u64 uid, u64 gid)
 
 /* ---- times ---- */
 
-#define UTIME_NOW 0x3fffffff
+#define UTIME_NOW  0x3fffffff
 #define UTIME_OMIT 0x3ffffffe
 
 struct times {
-	struct { s64 sec, nsec; } t[2]; /* access, modification */
+	struct {
+		s64 sec, nsec;
+	} t[2]; /* access, modification */
 };
 
 static s64 host_utimes(struct name *n, void *times)
@@ -264,7 +266,7 @@ static long set_times(int dirfd, uaddr_t upath, struct times *t, u32 flags)
 	}
 }
 
-static const struct times now = { { { 0, UTIME_NOW }, { 0, UTIME_NOW } } };
+static const struct times now = {{{0, UTIME_NOW}, {0, UTIME_NOW}}};
 
 long sys_utimensat(u64 dirfd, u64 path, u64 utimes, u64 flags)
 {
@@ -310,7 +312,7 @@ long sys_utime(u64 path, u64 utimes)
 	if (utimes) {
 		if (mc_copy_from_user(sec, utimes, sizeof(sec)))
 			return -EFAULT;
-		t = (struct times){ { { sec[0], 0 }, { sec[1], 0 } } };
+		t = (struct times){{{sec[0], 0}, {sec[1], 0}}};
 	}
 	return set_times(AT_FDCWD, path, &t, 0);
 }

@@ -40,8 +40,9 @@ static void mount_root(void)
 /* The hypervisor mounted it: names in it are its business like all others. Listed, for mountinfo. */
 static int list_host_mount(const struct boot_mount *b)
 {
-	struct mount *m = mount_new(&hostfs_type, boot_text(b->target), b->source ? boot_text(b->source) : NULL,
-				    b->flags, b->options ? boot_text(b->options) : NULL);
+	struct mount *m = mount_new(&hostfs_type, boot_text(b->target),
+				    b->source ? boot_text(b->source) : NULL, b->flags,
+				    b->options ? boot_text(b->options) : NULL);
 
 	if (!m)
 		return -ENOMEM;
@@ -66,7 +67,8 @@ static void boot_mount(const struct boot_mount *b)
 		r = mount_readonly(target);
 	else
 		r = mount_add(target, type, type, b->flags, boot_text(b->options));
-	if (r == -ENODEV) /* a type this kernel lacks: an empty directory, so that nothing else shows through */
+	if (r == -ENODEV) /* a type this kernel lacks: an empty directory, so that nothing else
+			     shows through */
 		r = mount_add(target, "tmpfs", type, b->flags | MS_RDONLY, "mode=0555");
 	if (r && r != -ENOENT)
 		printk(LOG_WARN, "cannot mount %s on %s: %d", type, target, r);
@@ -133,7 +135,7 @@ void vfs_boot(void)
 	mount_root();
 	ref_init(&fs->ref);
 	fs->umask = 0;
-	fs->root = (struct path){ host_mount, inode_get(host_mount->root), kstrdup("/") };
+	fs->root = (struct path){host_mount, inode_get(host_mount->root), kstrdup("/")};
 	path_copy(&fs->cwd, &fs->root);
 	current->fs = fs;
 	if (!current->files)

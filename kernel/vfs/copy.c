@@ -144,7 +144,7 @@ static bool usable(struct file *in, struct file *out)
 long sys_sendfile(u64 out_fd, u64 in_fd, u64 upos, u64 len)
 {
 	struct file *in __file = fd_get_io((int)in_fd), *out __file = fd_get_io((int)out_fd);
-	struct copy c = { .in = in, .out = out };
+	struct copy c = {.in = in, .out = out};
 	s64 pos, r;
 
 	if (!usable(in, out))
@@ -179,7 +179,7 @@ static int check_range_files(struct file *in, struct file *out)
 long sys_copy_file_range(u64 in_fd, u64 uin, u64 out_fd, u64 uout, u64 len, u64 flags)
 {
 	struct file *in __file = fd_get_io((int)in_fd), *out __file = fd_get_io((int)out_fd);
-	struct copy c = { .in = in, .out = out };
+	struct copy c = {.in = in, .out = out};
 	s64 in_pos, out_pos, r = check_range_files(in, out);
 
 	if (r)

@@ -58,7 +58,8 @@ static void set_path(struct path *which, struct path *to)
 	path_put(&old);
 }
 
-/* A directory that the caller may enter; O_PATH opening has checked the walk but not the directory itself. */
+/* A directory that the caller may enter; O_PATH opening has checked the walk but not the directory
+ * itself. */
 static int check_dir(struct file *f, struct path *out)
 {
 	struct inode *i = f->inode;

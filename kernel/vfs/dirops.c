@@ -58,7 +58,7 @@ static s64 host_mknod(struct name *n, void *arg)
 
 static int do_mkdir(int dirfd, const char *path, u32 mode)
 {
-	struct make_args a = { .mode = S_IFDIR | (mode & 01777 & ~current->fs->umask) };
+	struct make_args a = {.mode = S_IFDIR | (mode & 01777 & ~current->fs->umask)};
 	struct name n;
 
 	name_at(&n, dirfd, path, NAME_PARENT | NAME_NOFOLLOW);
@@ -72,7 +72,8 @@ static s64 kernel_mkdir(struct name *n, void *arg)
 	if (!n->parent->ops->create)
 		return -EPERM;
 	guard(&n->parent->lock);
-	return n->parent->ops->create(n->parent, n->last, n->last_len, S_IFDIR | *(u32 *)arg, 0, NULL);
+	return n->parent->ops->create(n->parent, n->last, n->last_len, S_IFDIR | *(u32 *)arg, 0,
+				      NULL);
 }
 
 int vfs_mkdir_kernel(const char *path, u32 mode)
@@ -85,7 +86,7 @@ int vfs_mkdir_kernel(const char *path, u32 mode)
 
 int vfs_mknod(int dirfd, const char *path, u32 mode, u64 rdev)
 {
-	struct make_args a = { .mode = mode & ~(u32)current->fs->umask, .rdev = rdev };
+	struct make_args a = {.mode = mode & ~(u32)current->fs->umask, .rdev = rdev};
 	struct name n;
 
 	if (!(a.mode & S_IFMT))
@@ -125,7 +126,8 @@ long sys_mknodat(u64 dirfd, u64 upath, u64 mode, u64 dev)
 
 	if (IS_ERR(path))
 		return PTR_ERR(path);
-	return vfs_mknod((int)dirfd, path, mode & (S_IFMT | 07777), RDEV(dev_major(dev), dev_minor((u32)dev)));
+	return vfs_mknod((int)dirfd, path, mode & (S_IFMT | 07777),
+			 RDEV(dev_major(dev), dev_minor((u32)dev)));
 }
 
 long sys_mknod(u64 path, u64 mode, u64 dev)

@@ -45,7 +45,7 @@ long sys_dup3(u64 fd, u64 to, u64 flags)
 /* ---- fcntl ---- */
 
 #define F_DUPFD_QUERY 1027
-#define SETTABLE ((u32)(O_APPEND | O_NONBLOCK | O_DIRECT | O_NOATIME | FASYNC))
+#define SETTABLE      ((u32)(O_APPEND | O_NONBLOCK | O_DIRECT | O_NOATIME | FASYNC))
 
 static long dup_from(struct file *f, u64 from, bool cloexec)
 {
@@ -72,7 +72,7 @@ static long set_flags(struct file *f, u32 flags)
 
 static long owner(struct file *f, u32 cmd, u64 arg)
 {
-	struct f_owner_ex ex = { F_OWNER_PID, f->owner };
+	struct f_owner_ex ex = {F_OWNER_PID, f->owner};
 
 	switch (cmd) {
 	case F_GETOWN:
@@ -82,7 +82,7 @@ static long owner(struct file *f, u32 cmd, u64 arg)
 		return 0;
 	case F_GETOWN_EX:
 		if (f->owner < 0)
-			ex = (struct f_owner_ex){ F_OWNER_PGRP, -f->owner };
+			ex = (struct f_owner_ex){F_OWNER_PGRP, -f->owner};
 		return mc_copy_to_user(arg, &ex, sizeof(ex)) ? -EFAULT : 0;
 	default:
 		if (mc_copy_from_user(&ex, arg, sizeof(ex)))

@@ -10,7 +10,7 @@
 #include "vfs_impl.h"
 
 #define FIRST_FDS 64u
-#define MAX_FDS (1u << 20)
+#define MAX_FDS	  (1u << 20)
 
 struct fdarray {
 	u32 size;
@@ -29,7 +29,10 @@ struct fdtable {
 	struct file *first_file[FIRST_FDS];
 };
 
-static bool bit(const u64 *map, u32 n) { return map[n / 64] >> (n % 64) & 1; }
+static bool bit(const u64 *map, u32 n)
+{
+	return map[n / 64] >> (n % 64) & 1;
+}
 static void bit_put(u64 *map, u32 n, bool on)
 {
 	if (on)
@@ -45,8 +48,10 @@ struct fdtable *fdtable_new(void)
 	if (!t)
 		return NULL;
 	ref_init(&t->ref);
-	t->first = (struct fdarray){ .size = FIRST_FDS, .file = t->first_file,
-				     .used = &t->first_used, .cloexec = &t->first_cloexec };
+	t->first = (struct fdarray){.size = FIRST_FDS,
+				    .file = t->first_file,
+				    .used = &t->first_used,
+				    .cloexec = &t->first_cloexec};
 	t->arr = &t->first;
 	return t;
 }
@@ -122,8 +127,8 @@ struct fdref fd_borrow(int fd)
 	struct fdtable *t = current->files;
 
 	if (likely(ref_read(&t->ref) == 1))
-		return (struct fdref){ slot_load(t, fd), false };
-	return (struct fdref){ table_get(t, fd), true };
+		return (struct fdref){slot_load(t, fd), false};
+	return (struct fdref){table_get(t, fd), true};
 }
 
 struct file *fd_get(int fd)
@@ -369,7 +374,8 @@ int fd_close_range(u32 first, u32 last, bool only_mark)
 	struct fdtable *t = current->files;
 	int fd;
 
-	for (u32 from = first; (fd = fdtable_next(t, from)) >= 0 && (u32)fd <= last; from = fd + 1) {
+	for (u32 from = first; (fd = fdtable_next(t, from)) >= 0 && (u32)fd <= last;
+	     from = fd + 1) {
 		if (only_mark)
 			fd_set_cloexec(fd, true);
 		else

@@ -96,7 +96,8 @@ int inode_permission(struct inode *i, int mask)
 		return 0;
 	if (mask == MAY_READ && capable(CAP_DAC_READ_SEARCH))
 		return 0;
-	if ((S_ISDIR(i->mode) || !(mask & MAY_EXEC) || (i->mode & 0111)) && capable(CAP_DAC_OVERRIDE))
+	if ((S_ISDIR(i->mode) || !(mask & MAY_EXEC) || (i->mode & 0111)) &&
+	    capable(CAP_DAC_OVERRIDE))
 		return 0;
 	return -EACCES;
 }

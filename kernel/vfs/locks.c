@@ -12,7 +12,7 @@
 #include "syscall.h"
 #include "vfs_impl.h"
 
-#define BUCKETS 64u
+#define BUCKETS	   64u
 #define MAX_OFFSET 0x7fffffffffffffffULL
 
 struct lock {
@@ -102,7 +102,8 @@ static bool carve(const struct lock *want, struct lock **spare)
 	struct lock *l, *next;
 	bool changed = false;
 
-	list_for_each_safe(l, next, b, node) {
+	list_for_each_safe(l, next, b, node)
+	{
 		if (l->dev != want->dev || l->ino != want->ino || l->kind != want->kind ||
 		    l->owner != want->owner || !overlaps(l, want->start, want->end))
 			continue;
@@ -132,7 +133,8 @@ static void merge(struct lock *l)
 	struct list_head *b = bucket_of(l->dev, l->ino);
 	struct lock *o, *next;
 
-	list_for_each_safe(o, next, b, node) {
+	list_for_each_safe(o, next, b, node)
+	{
 		if (o == l || o->dev != l->dev || o->ino != l->ino || o->kind != l->kind ||
 		    o->owner != l->owner || o->type != l->type)
 			continue;
@@ -173,7 +175,8 @@ static void released(void)
 }
 
 /* 0: done. -EAGAIN: somebody is in the way (*blocker). Uses up *l and *spare as needed. */
-static int try_set(struct lock **l, struct lock **spare, const struct lock *want, const void **blocker)
+static int try_set(struct lock **l, struct lock **spare, const struct lock *want,
+		   const void **blocker)
 {
 	struct lock *other;
 	bool changed;
@@ -200,7 +203,7 @@ static int try_set(struct lock **l, struct lock **spare, const struct lock *want
 
 static int wait_for_release(const struct lock *want, const void *blocker, u32 seen)
 {
-	struct lock_wait w = { .owner = want->owner, .blocker = blocker };
+	struct lock_wait w = {.owner = want->owner, .blocker = blocker};
 	long r;
 
 	if (want->kind == LOCK_POSIX) {
@@ -219,8 +222,12 @@ static int wait_for_release(const struct lock *want, const void *blocker, u32 se
 
 int lock_set(struct file *f, const struct lock_req *q)
 {
-	struct lock want = { .kind = q->kind, .type = q->type, .start = q->start, .end = q->end,
-			     .owner = owner_of(f, q->kind), .pid = current->proc->pid };
+	struct lock want = {.kind = q->kind,
+			    .type = q->type,
+			    .start = q->start,
+			    .end = q->end,
+			    .owner = owner_of(f, q->kind),
+			    .pid = current->proc->pid};
 	struct lock *l = kmalloc(sizeof(*l)), *spare = kmalloc(sizeof(*spare));
 	int r = l && spare ? -EAGAIN : -ENOLCK;
 
@@ -247,8 +254,11 @@ int lock_set(struct file *f, const struct lock_req *q)
 
 int lock_test(struct file *f, const struct lock_req *q, struct lock_req *found, int *pid)
 {
-	struct lock want = { .kind = q->kind, .type = q->type, .start = q->start, .end = q->end,
-			     .owner = owner_of(f, q->kind) };
+	struct lock want = {.kind = q->kind,
+			    .type = q->type,
+			    .start = q->start,
+			    .end = q->end,
+			    .owner = owner_of(f, q->kind)};
 	struct lock *l;
 
 	file_identity(f, &want.dev, &want.ino);
@@ -275,7 +285,8 @@ static void drop_owner(struct file *f, const void *owner, bool posix)
 
 	file_identity(f, &dev, &ino);
 	guard(&lock);
-	list_for_each_safe(l, next, bucket_of(dev, ino), node) {
+	list_for_each_safe(l, next, bucket_of(dev, ino), node)
+	{
 		if (l->owner != owner || l->dev != dev || l->ino != ino ||
 		    (l->kind == LOCK_POSIX) != posix)
 			continue;
@@ -308,7 +319,7 @@ void locks_release_file(struct file *f)
 long sys_flock(u64 fd, u64 op)
 {
 	struct file *f __file = fd_get_io((int)fd);
-	struct lock_req q = { .kind = LOCK_FLOCK, .end = MAX_OFFSET, .wait = !(op & LOCK_NB) };
+	struct lock_req q = {.kind = LOCK_FLOCK, .end = MAX_OFFSET, .wait = !(op & LOCK_NB)};
 	int r;
 
 	if (!f)
@@ -400,7 +411,7 @@ static long get_lock(struct file *f, struct lock_req *q, struct flock *fl, uaddr
 long lock_fcntl(struct file *f, u32 cmd, uaddr_t arg)
 {
 	bool ofd = cmd == F_OFD_GETLK || cmd == F_OFD_SETLK || cmd == F_OFD_SETLKW;
-	struct lock_req q = { .kind = ofd ? LOCK_OFD : LOCK_POSIX };
+	struct lock_req q = {.kind = ofd ? LOCK_OFD : LOCK_POSIX};
 	struct flock fl;
 	int r;
 

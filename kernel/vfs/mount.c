@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Mounts. The list is for people (mountinfo); name walks look at a table of the guest-side
- * mounts, which is replaced as a whole when a mount comes or goes, so that reading it takes no lock.
- * Neither tables nor mounts are ever freed: there are few, and walks may still be in them.
+ * mounts, which is replaced as a whole when a mount comes or goes, so that reading it takes no
+ * lock. Neither tables nor mounts are ever freed: there are few, and walks may still be in them.
  */
 #include "mounts.h"
 #include "vfs_impl.h"
 
-#define MATCH_MAX 256     /* longest target that is matched here; the hypervisor knows them all */
+#define MATCH_MAX 256	   /* longest target that is matched here; the hypervisor knows them all */
 #define FIRST_DEV 0x40000u /* minors of major 0 that no host mount has */
 
 struct list_head mounts = LIST_HEAD_INIT(mounts);
@@ -80,7 +80,8 @@ static void table_rebuild(void)
 }
 
 /* The last mount made at this path; *below: some mount lies deeper. */
-static struct mount *table_find(const struct mount_table *t, const char *path, size_t len, bool *below)
+static struct mount *table_find(const struct mount_table *t, const char *path, size_t len,
+				bool *below)
 {
 	struct mount *found = NULL;
 
@@ -202,7 +203,8 @@ static void make_mountpoint(const char *target, u32 mode)
 		vfs_mkdir_kernel(target, mode);
 }
 
-int mount_add(const char *target, const char *type, const char *source, u32 flags, const char *options)
+int mount_add(const char *target, const char *type, const char *source, u32 flags,
+	      const char *options)
 {
 	struct fs_type *t = fs_find(type);
 	struct mount *m;

@@ -66,7 +66,8 @@ static void borrow(struct path *to, const struct path *from, bool ref)
 		return;
 	if (to->inode)
 		inode_get(to->inode);
-	to->name = to->inode && !inode_is_host(to->inode) && from->name ? kstrdup(from->name) : NULL;
+	to->name = to->inode && !inode_is_host(to->inode) && from->name ? kstrdup(from->name)
+									: NULL;
 }
 
 static bool is_container_root(const struct path *p)
@@ -226,7 +227,8 @@ static int walk_relative(struct name *n)
 
 	if (inode_is_host(base->inode))
 		return at_host(n, base->inode->handle);
-	return walk_guest(n, base->mnt, inode_get(base->inode), base->name ? base->name : "", n->text);
+	return walk_guest(n, base->mnt, inode_get(base->inode), base->name ? base->name : "",
+			  n->text);
 }
 
 int name_walk(struct name *n)

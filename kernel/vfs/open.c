@@ -12,9 +12,9 @@
 #endif
 
 #define KNOWN_FLAGS                                                                                \
-	((u32)(O_ACCMODE | O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_APPEND | O_NONBLOCK | O_SYNC | \
-	       FASYNC | O_DIRECT | O_LARGEFILE | O_DIRECTORY | O_NOFOLLOW | O_NOATIME | O_CLOEXEC | \
-	       O_PATH | __O_TMPFILE))
+	((u32)(O_ACCMODE | O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_APPEND | O_NONBLOCK |         \
+	       O_SYNC | FASYNC | O_DIRECT | O_LARGEFILE | O_DIRECTORY | O_NOFOLLOW | O_NOATIME |   \
+	       O_CLOEXEC | O_PATH | __O_TMPFILE))
 
 /* ---- guest file systems ---- */
 
@@ -162,7 +162,8 @@ static int create(struct name *n, const struct open_args *a)
 	if (r)
 		return r;
 	guard(&dir->lock);
-	return dir->ops->create(dir, n->last, n->last_len, S_IFREG | (a->mode & 07777), 0, &n->inode);
+	return dir->ops->create(dir, n->last, n->last_len, S_IFREG | (a->mode & 07777), 0,
+				&n->inode);
 }
 
 static int make_tmpfile(struct name *n, const struct open_args *a)
@@ -205,7 +206,7 @@ static s64 guest_open(struct name *n, void *arg)
 	if (r)
 		return r;
 	if ((a->flags & O_TRUNC) && S_ISREG(n->inode->mode) && !created) {
-		struct iattr size = { .valid = ATTR_SIZE };
+		struct iattr size = {.valid = ATTR_SIZE};
 
 		r = inode_setattr(n->inode, &size);
 		if (r)
@@ -267,14 +268,14 @@ static struct file *do_open(int dirfd, const char *path, u32 name_flags, struct 
 
 struct file *vfs_open(int dirfd, const char *path, u32 flags, u32 mode)
 {
-	struct open_args a = { .flags = flags, .mode = mode };
+	struct open_args a = {.flags = flags, .mode = mode};
 
 	return do_open(dirfd, path, 0, &a);
 }
 
 struct file *vfs_open_exec(int dirfd, const char *path, u32 at_flags)
 {
-	struct open_args a = { .flags = O_RDONLY, .exec = true };
+	struct open_args a = {.flags = O_RDONLY, .exec = true};
 	u32 flags = 0;
 	struct file *f;
 
@@ -302,7 +303,7 @@ static long open_fd(int dirfd, uaddr_t upath, struct open_args *a)
 
 long sys_openat(u64 dirfd, u64 path, u64 flags, u64 mode)
 {
-	struct open_args a = { .flags = flags, .mode = mode };
+	struct open_args a = {.flags = flags, .mode = mode};
 
 	return open_fd((int)dirfd, path, &a);
 }
@@ -357,11 +358,12 @@ long sys_openat2(u64 dirfd, u64 path, u64 uhow, u64 size)
 		return -EINVAL;
 	if (how.mode && !(how.flags & (O_CREAT | __O_TMPFILE)))
 		return -EINVAL;
-	if ((how.resolve & (RESOLVE_BENEATH | RESOLVE_IN_ROOT)) == (RESOLVE_BENEATH | RESOLVE_IN_ROOT))
+	if ((how.resolve & (RESOLVE_BENEATH | RESOLVE_IN_ROOT)) ==
+	    (RESOLVE_BENEATH | RESOLVE_IN_ROOT))
 		return -EINVAL;
 	if (how.resolve & RESOLVE_CACHED)
 		return -EAGAIN;
-	a = (struct open_args){ .flags = how.flags, .mode = how.mode, .resolve = how.resolve };
+	a = (struct open_args){.flags = how.flags, .mode = how.mode, .resolve = how.resolve};
 	return open_fd((int)dirfd, path, &a);
 }
 

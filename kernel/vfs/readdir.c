@@ -50,7 +50,8 @@ const struct file_ops dir_file_ops = {
 
 #define RECORDS_MAX 32768u
 
-/* Both layouts: d_ino, d_off, d_reclen; then d_type and d_name, or d_name with d_type in the last byte. */
+/* Both layouts: d_ino, d_off, d_reclen; then d_type and d_name, or d_name with d_type in the last
+ * byte. */
 struct record {
 	u64 ino;
 	s64 off;
@@ -63,7 +64,7 @@ struct filler {
 	u8 *buf;
 	size_t room, used;
 	struct record *last; /* its offset is the cookie of the next entry */
-	bool old;            /* getdents, not getdents64 */
+	bool old;	     /* getdents, not getdents64 */
 	bool too_small;
 };
 
@@ -95,7 +96,7 @@ static bool fill(struct dir_context *ctx, const char *name, size_t len, u64 ino,
 
 static s64 fill_user(struct file *f, uaddr_t to, size_t room, bool old)
 {
-	struct filler fl = { .ctx.emit = fill, .room = min(room, (size_t)RECORDS_MAX), .old = old };
+	struct filler fl = {.ctx.emit = fill, .room = min(room, (size_t)RECORDS_MAX), .old = old};
 	s64 r;
 
 	fl.buf = kmalloc(fl.room ? fl.room : 1);

@@ -36,8 +36,8 @@ static s64 host_two(struct two_names *t, struct name **crossed)
 }
 
 /*
- * One name is the host's and one ours. But the host's may lead into a guest-side mount by a link: asked
- * to rename it to itself, which changes nothing, the hypervisor tells.
+ * One name is the host's and one ours. But the host's may lead into a guest-side mount by a link:
+ * asked to rename it to itself, which changes nothing, the hypervisor tells.
  */
 static s64 host_probe(struct two_names *t, struct name **crossed)
 {
@@ -93,7 +93,8 @@ static int may_rename(struct two_names *t)
 		return -ENOENT;
 	if (from->mnt != to->mnt)
 		return -EXDEV;
-	if ((from->slash || (to->slash && !(t->flags & RENAME_EXCHANGE))) && !S_ISDIR(from->inode->mode))
+	if ((from->slash || (to->slash && !(t->flags & RENAME_EXCHANGE))) &&
+	    !S_ISDIR(from->inode->mode))
 		return -ENOTDIR;
 	r = dir_may_change(from->parent, from->mnt);
 	if (!r)
@@ -118,7 +119,8 @@ static s64 guest_rename(struct two_names *t)
 	guard(a < b ? &a->lock : &b->lock);
 	if (a != b)
 		mutex_lock(&second->lock);
-	r = a->ops->rename(a, t->from.last, t->from.last_len, b, t->to.last, t->to.last_len, t->flags);
+	r = a->ops->rename(a, t->from.last, t->from.last_len, b, t->to.last, t->to.last_len,
+			   t->flags);
 	if (a != b)
 		mutex_unlock(&second->lock);
 	return r;
@@ -127,7 +129,7 @@ static s64 guest_rename(struct two_names *t)
 long sys_renameat2(u64 dirfd, u64 upath, u64 dirfd2, u64 upath2, u64 uflags)
 {
 	char *path __name = getname(upath), *path2 __name = getname(upath2);
-	struct two_names t = { .cmd = PV_RENAME, .flags = uflags };
+	struct two_names t = {.cmd = PV_RENAME, .flags = uflags};
 
 	if (IS_ERR(path))
 		return PTR_ERR(path);
@@ -179,7 +181,7 @@ static s64 guest_link(struct two_names *t)
 long sys_linkat(u64 dirfd, u64 upath, u64 dirfd2, u64 upath2, u64 uflags)
 {
 	char *path __name = getname_flags(upath, uflags), *path2 __name = getname(upath2);
-	struct two_names t = { .cmd = PV_LINK };
+	struct two_names t = {.cmd = PV_LINK};
 	u32 flags = uflags, from_flags = 0;
 
 	if (IS_ERR(path))

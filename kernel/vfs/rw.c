@@ -11,10 +11,11 @@
 #include "syscall.h"
 #include "vfs_impl.h"
 
-#define KNOWN_RWF (RWF_HIPRI | RWF_DSYNC | RWF_SYNC | RWF_NOWAIT | RWF_APPEND)
+#define KNOWN_RWF   (RWF_HIPRI | RWF_DSYNC | RWF_SYNC | RWF_NOWAIT | RWF_APPEND)
 #define CURRENT_POS (-1)
 
-static s64 host_io(struct file *f, const struct mc_iovec *iov, int n, s64 off, int flags, bool nowait)
+static s64 host_io(struct file *f, const struct mc_iovec *iov, int n, s64 off, int flags,
+		   bool nowait)
 {
 	s64 r;
 
@@ -38,7 +39,7 @@ static s64 host_io(struct file *f, const struct mc_iovec *iov, int n, s64 off, i
 /* uio on a host file, for callers who came with one. Kernel buffers have one piece. */
 static s64 host_uio(struct file *f, struct uio *u, s64 off, int flags)
 {
-	struct mc_iovec first = { u->iov->base + u->skip, min(u->iov->len - u->skip, u->resid) };
+	struct mc_iovec first = {u->iov->base + u->skip, min(u->iov->len - u->skip, u->resid)};
 	s64 r;
 
 	if (u->flags & RWF_APPEND)
@@ -63,7 +64,8 @@ static s64 *position(struct file *f, s64 *pos)
 	return f->mode & FMODE_STREAM ? NULL : pos;
 }
 
-/* The host keeps a file's own position; any other is the caller's, and moves like those of guest files. */
+/* The host keeps a file's own position; any other is the caller's, and moves like those of guest
+ * files. */
 static s64 host_at(struct file *f, struct uio *u, s64 *pos, int flags)
 {
 	bool own = !pos || pos == &f->pos;
@@ -96,7 +98,8 @@ s64 vfs_write(struct file *f, struct uio *u, s64 *pos)
 }
 
 /*
- * RLIMIT_FSIZE: how much of n bytes may be written. 0 and SIGXFSZ when none. Only regular files have it.
+ * RLIMIT_FSIZE: how much of n bytes may be written. 0 and SIGXFSZ when none. Only regular files
+ * have it.
  */
 static u64 below_limit(struct file *f, s64 at, u64 n)
 {
@@ -138,7 +141,7 @@ static s64 rw_file(struct file *f, struct uio *u, s64 at, bool writes)
 static s64 rw_one(int fd, uaddr_t base, u64 len, s64 at, bool writes)
 {
 	struct fdref ref __fdref = fd_borrow(fd);
-	struct mc_iovec iov = { base, min(len, (u64)MAX_RW_COUNT) };
+	struct mc_iovec iov = {base, min(len, (u64)MAX_RW_COUNT)};
 	struct file *f = ref.f;
 	struct uio u;
 
@@ -153,7 +156,7 @@ static s64 rw_one(int fd, uaddr_t base, u64 len, s64 at, bool writes)
 	}
 	if (likely(f->mode & FMODE_HOST))
 		return host_io(f, &iov, 1, at, writes ? MC_WRITE : 0, false);
-	u = (struct uio){ .iov = &iov, .n = 1, .resid = iov.len };
+	u = (struct uio){.iov = &iov, .n = 1, .resid = iov.len};
 	return rw_file(f, &u, at, writes);
 }
 
@@ -180,7 +183,7 @@ long sys_pwrite64(u64 fd, u64 buf, u64 len, u64 pos)
 /* ---- vectors ---- */
 
 #define IOV_LIMIT 1024
-#define FAST_IOV 8
+#define FAST_IOV  8
 
 /* Checks lengths and cuts the sum at MAX_RW_COUNT. The sum or -errno. */
 static s64 import_iovec(struct mc_iovec *iov, uaddr_t from, int n)
@@ -200,7 +203,7 @@ static s64 import_iovec(struct mc_iovec *iov, uaddr_t from, int n)
 
 static s64 rw_iov(struct file *f, struct mc_iovec *iov, int n, s64 at, int flags, bool writes)
 {
-	struct uio u = { .iov = iov, .n = n, .flags = flags, .nowait = flags & RWF_NOWAIT };
+	struct uio u = {.iov = iov, .n = n, .flags = flags, .nowait = flags & RWF_NOWAIT};
 
 	if (!(f->mode & (writes ? FMODE_WRITE : FMODE_READ)))
 		return -EBADF;

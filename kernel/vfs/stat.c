@@ -167,9 +167,11 @@ long sys_statx(u64 dirfd, u64 upath, u64 flags, u64 mask, u64 to)
 
 	if (IS_ERR(path))
 		return PTR_ERR(path);
-	if ((u32)flags & ~(u32)(AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_EMPTY_PATH | AT_STATX_SYNC_TYPE))
+	if ((u32)flags &
+	    ~(u32)(AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_EMPTY_PATH | AT_STATX_SYNC_TYPE))
 		return -EINVAL;
-	if (((u32)flags & AT_STATX_SYNC_TYPE) == AT_STATX_SYNC_TYPE || ((u32)mask & STATX__RESERVED))
+	if (((u32)flags & AT_STATX_SYNC_TYPE) == AT_STATX_SYNC_TYPE ||
+	    ((u32)mask & STATX__RESERVED))
 		return -EINVAL;
 	r = vfs_stat((int)dirfd, path, (u32)flags, &x);
 	if (r)

@@ -11,7 +11,7 @@ static s64 host_truncate(struct name *n, void *len)
 
 static s64 guest_truncate(struct name *n, void *len)
 {
-	struct iattr a = { .valid = ATTR_SIZE, .size = *(u64 *)len };
+	struct iattr a = {.valid = ATTR_SIZE, .size = *(u64 *)len};
 	int r;
 
 	if (S_ISDIR(n->inode->mode))

@@ -7,7 +7,7 @@ struct walk {
 	struct name *n;
 	struct mount *mnt;
 	struct inode *dir; /* reference; where we are */
-	size_t len;        /* of n->canon */
+	size_t len;	   /* of n->canon */
 };
 
 static void walk_move(struct walk *w, struct mount *mnt, struct inode *to)
@@ -67,7 +67,8 @@ static int retext(struct name *n, const char *head, size_t head_len, const char 
 	return 0;
 }
 
-/* "..": walk down again to the parent, which may be in another file system. Canonical text has no links. */
+/* "..": walk down again to the parent, which may be in another file system. Canonical text has no
+ * links. */
 static int go_up(struct walk *w, const char *rest)
 {
 	struct name *n = w->n;
@@ -286,9 +287,10 @@ static int walk_loop(struct walk *w, const char *rest)
 	}
 }
 
-int walk_guest(struct name *n, struct mount *mnt, struct inode *dir, const char *at, const char *rest)
+int walk_guest(struct name *n, struct mount *mnt, struct inode *dir, const char *at,
+	       const char *rest)
 {
-	struct walk w = { .n = n, .mnt = mnt, .dir = dir };
+	struct walk w = {.n = n, .mnt = mnt, .dir = dir};
 	int r;
 
 	if (!n->canon)

@@ -195,21 +195,21 @@ long sys_fgetxattr(u64 fd, u64 name, u64 value, u64 size)
 
 long sys_listxattr(u64 path, u64 list, u64 size)
 {
-	struct xattr x = { .value = list, .size = size };
+	struct xattr x = {.value = list, .size = size};
 
 	return by_path(path, 0, host_list, guest_empty_list, &x);
 }
 
 long sys_llistxattr(u64 path, u64 list, u64 size)
 {
-	struct xattr x = { .value = list, .size = size };
+	struct xattr x = {.value = list, .size = size};
 
 	return by_path(path, NAME_NOFOLLOW, host_list, guest_empty_list, &x);
 }
 
 long sys_flistxattr(u64 fd, u64 list, u64 size)
 {
-	struct xattr x = { .value = list, .size = size };
+	struct xattr x = {.value = list, .size = size};
 
 	return by_fd((int)fd, host_list, guest_empty_list, &x);
 }
