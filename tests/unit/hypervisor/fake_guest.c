@@ -167,6 +167,8 @@ static void on_log(void *ctx, int level, const char *text)
 	struct guest *g = ctx;
 
 	snprintf(g->log, sizeof(g->log), "%d %s", level, text);
+	if (g->on_log)
+		g->on_log(g);
 }
 
 static pid_t host_pid(void *ctx, u32 pid)

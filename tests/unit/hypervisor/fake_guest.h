@@ -31,6 +31,7 @@ struct guest {
 	char reason[256]; /* of a protocol error */
 	char panic[256];
 	char log[256];
+	void (*on_log)(struct guest *g); /* runs on the server thread */
 };
 
 /* A pseudo-terminal, opened while there was a /dev. */

@@ -10,6 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -363,6 +366,38 @@ static void panics_and_logs(void **state)
 	assert_string_equal(g->panic, "oops");
 }
 
+static int denied;
+
+static void expect_denied(long ret)
+{
+	denied += ret == -1 && (errno == EPERM || errno == ENOSYS);
+}
+
+static void try_to_leave(struct guest *g)
+{
+	expect_denied(syscall(SYS_unshare, CLONE_NEWUSER));
+	expect_denied(syscall(SYS_unshare, CLONE_FS | CLONE_NEWNS));
+	expect_denied(syscall(SYS_execve, "/bin/sh", NULL, NULL));
+	expect_denied(syscall(SYS_ptrace, 0, 0, 0, 0));
+	expect_denied(syscall(SYS_kill, 1, 0));
+	expect_denied(syscall(SYS_mount, "a", "/tmp", "tmpfs", 0, NULL));
+	expect_denied(syscall(SYS_clone3, NULL, 0));
+	expect_denied(syscall(SYS_clone, CLONE_NEWPID, 0, 0, 0, 0));
+	expect_denied((long)mmap(NULL, 4096, PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+	expect_denied(syscall(SYS_process_vm_readv, 1, NULL, 0, NULL, 0, 0));
+	expect_denied(syscall(SYS_setns, 0, 0));
+	expect_denied(syscall(SYS_prctl, PR_SET_SECCOMP, 0, 0, 0, 0));
+}
+
+static void server_threads_are_confined(void **state)
+{
+	struct guest *g = *state;
+
+	g->on_log = try_to_leave;
+	assert_int_equal(ctl_call(g, PV_LOG, (struct pv_req_ctl){ 0 }), 0);
+	assert_int_equal(denied, 12);
+}
+
 static void memory_of_processes(void **state)
 {
 	struct guest *g = *state;
@@ -514,6 +549,7 @@ int main(void)
 		T(release_while_in_use),
 		T(powers_off),
 		T(panics_and_logs),
+		T(server_threads_are_confined),
 		T(memory_of_processes),
 		T(numbers_of_another_namespace),
 		T(reads_host_values),

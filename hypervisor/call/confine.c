@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The server's own seccomp filter. Should a guest ever take over a thread that serves it, what is left to it is
+ * the calls that serving needs: no new programs, namespaces, mounts or tracing, no executable
+ * memory, no signals. Calls without a condition are in the host kernel's bitmap of allowed ones and
+ * cost next to nothing.
+ */
+#include "call/confine.h"
+
+#include <errno.h>
+#include <linux/audit.h>
+#include <linux/filter.h>
+#include <linux/sched.h>
+#include <linux/seccomp.h>
+#include <stddef.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "types.h"
+
+#ifndef SYS_fchmodat2
+#define SYS_fchmodat2 452
+#endif
+
+static const int allowed[] = {
+	/* waiting and threads */
+	SYS_futex, SYS_poll, SYS_sched_yield, SYS_sched_setaffinity, SYS_sched_getaffinity,
+	SYS_clock_gettime, SYS_exit, SYS_exit_group, SYS_set_robust_list, SYS_rseq, SYS_gettid,
+	SYS_getpid, SYS_rt_sigprocmask, SYS_sigaltstack, SYS_restart_syscall,
+	/* memory; with conditions: mmap, mprotect */
+	SYS_munmap, SYS_madvise, SYS_brk, SYS_mremap, SYS_getrandom,
+	/* whose authority; only ever less than the thread began with */
+	SYS_setfsuid, SYS_setfsgid, SYS_setgroups, SYS_capget, SYS_capset, SYS_fchdir, SYS_chroot,
+	SYS_umask,
+	/* names */
+	SYS_openat, SYS_openat2, SYS_statx, SYS_newfstatat, SYS_readlinkat, SYS_mkdirat,
+	SYS_mknodat, SYS_unlinkat, SYS_renameat2, SYS_linkat, SYS_symlinkat, SYS_fchmodat,
+	SYS_fchmodat2, SYS_fchownat, SYS_utimensat, SYS_truncate, SYS_faccessat2, SYS_getxattr,
+	SYS_setxattr, SYS_listxattr, SYS_removexattr, SYS_inotify_add_watch,
+	/* open files */
+	SYS_close, SYS_dup, SYS_fstat, SYS_fstatfs, SYS_read, SYS_write, SYS_writev, SYS_pread64,
+	SYS_pwrite64, SYS_lseek, SYS_getdents64, SYS_fsync, SYS_fdatasync, SYS_syncfs,
+	SYS_fallocate, SYS_ftruncate, SYS_flock, SYS_fcntl, SYS_copy_file_range, SYS_sendfile,
+	SYS_ioctl, SYS_fadvise64, SYS_inotify_rm_watch,
+	/* objects */
+	SYS_memfd_create, SYS_epoll_create1, SYS_inotify_init1,
+	/* sockets */
+	SYS_socket, SYS_connect, SYS_bind, SYS_listen, SYS_accept4, SYS_getsockname,
+	SYS_getpeername, SYS_getsockopt, SYS_setsockopt, SYS_shutdown, SYS_sendmsg, SYS_recvmsg,
+	/* the container's name */
+	SYS_sethostname,
+};
+#define ALLOWED (sizeof(allowed) / sizeof(allowed[0]))
+
+/* An argument may not have these bits. */
+static const struct forbidden_bits {
+	int nr;
+	unsigned int arg;
+	u32 bits;
+} conditions[] = {
+	{ SYS_mmap, 2, PROT_EXEC },
+	{ SYS_mprotect, 2, PROT_EXEC },
+	{ SYS_unshare, 0, ~(u32)CLONE_FS },
+	{ SYS_prctl, 0, ~(u32)PR_SET_NAME }, /* and a few smaller ones */
+	/* clone3 has its flags in memory: glibc does without it when told that there is none */
+	{ SYS_clone, 0,
+	  CLONE_NEWNS | CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS |
+		  CLONE_NEWCGROUP | CLONE_PTRACE },
+};
+#define CONDITIONS (sizeof(conditions) / sizeof(conditions[0]))
+
+#define LOAD(field) BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, field))
+#define RETURN(what) BPF_STMT(BPF_RET | BPF_K, (what))
+#define NO_MATCH(op, value, skip) BPF_JUMP(BPF_JMP | (op) | BPF_K, (value), 0, (skip))
+
+struct program {
+	struct sock_filter insn[8 + 2 * ALLOWED + 5 * CONDITIONS];
+	unsigned short len;
+};
+
+static void add(struct program *p, struct sock_filter insn)
+{
+	p->insn[p->len++] = insn;
+}
+
+static void add_condition(struct program *p, const struct forbidden_bits *c)
+{
+	add(p, (struct sock_filter)NO_MATCH(BPF_JEQ, (u32)c->nr, 4));
+	add(p, (struct sock_filter)LOAD(args[c->arg]));
+	add(p, (struct sock_filter)NO_MATCH(BPF_JSET, c->bits, 1));
+	add(p, (struct sock_filter)RETURN(SECCOMP_RET_ERRNO | EPERM));
+	add(p, (struct sock_filter)RETURN(SECCOMP_RET_ALLOW));
+}
+
+static void build(struct program *p)
+{
+	add(p, (struct sock_filter)LOAD(arch));
+	add(p, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, AUDIT_ARCH_X86_64, 1, 0));
+	add(p, (struct sock_filter)RETURN(SECCOMP_RET_KILL_PROCESS));
+	add(p, (struct sock_filter)LOAD(nr));
+	for (size_t i = 0; i < ALLOWED; i++) {
+		add(p, (struct sock_filter)NO_MATCH(BPF_JEQ, (u32)allowed[i], 1));
+		add(p, (struct sock_filter)RETURN(SECCOMP_RET_ALLOW));
+	}
+	for (size_t i = 0; i < CONDITIONS; i++)
+		add_condition(p, &conditions[i]);
+	add(p, (struct sock_filter)NO_MATCH(BPF_JEQ, SYS_clone3, 1));
+	add(p, (struct sock_filter)RETURN(SECCOMP_RET_ERRNO | ENOSYS));
+	add(p, (struct sock_filter)RETURN(SECCOMP_RET_ERRNO | EPERM));
+}
+
+int confine_thread(void)
+{
+	struct program p = { .len = 0 };
+	struct sock_fprog prog = { .filter = p.insn };
+
+	build(&p);
+	prog.len = p.len;
+	/* The speculation flag: the filter is no sandbox for code of others, and must not slow us. */
+	if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_SPEC_ALLOW, &prog) < 0)
+		return -errno;
+	return 0;
+}
