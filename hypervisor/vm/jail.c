@@ -5,6 +5,7 @@
 #include <linux/capability.h>
 #include <linux/mount.h>
 #include <linux/sched.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdint.h>
@@ -94,29 +95,40 @@ static void reset_signals(void)
 
 static void set_limits(void)
 {
-	struct rlimit core = { 0, 0 }, stack = { 8 << 20, 8 << 20 };
+	/* 1 means none, even where the host pipes core dumps to a program: 0 would be ignored there (core(5)). */
+	struct rlimit core = { 1, 1 }, stack = { 8 << 20, 8 << 20 };
 
 	setrlimit(RLIMIT_CORE, &core);
 	setrlimit(RLIMIT_STACK, &stack); /* where the host puts its mappings depends on it */
 }
 
-static void __attribute__((noreturn)) vm0(const struct jail_fds *fds)
+/* vm0 dies with the hypervisor, also if that has died before vm0 could ask for it. */
+static int bind_life(int hypervisor)
+{
+	struct pollfd p = { .fd = hypervisor, .events = POLLIN };
+
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0))
+		return -1;
+	return poll(&p, 1, 0) == 0 ? 0 : -1;
+}
+
+static void __attribute__((noreturn)) vm0(const struct jail_fds *fds, int hypervisor)
 {
 	static char name[] = "vm0";
 	char *argv[] = { name, NULL }, *envp[] = { NULL };
 
-	prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+	if (bind_life(hypervisor))
+		_exit(JAIL_EXIT_USER);
 	setsid();
 	if (empty_mounts())
 		_exit(JAIL_EXIT_MOUNT);
 	set_limits();
-	if (other_user())
+	if (other_user() || bind_life(hypervisor)) /* changing the user cleared it */
 		_exit(JAIL_EXIT_USER);
 	if (place_fds(fds))
 		_exit(JAIL_EXIT_FDS);
 	if (drop_privileges())
 		_exit(JAIL_EXIT_PRIVILEGES);
-	prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0); /* changing the user cleared it */
 	personality(ADDR_NO_RANDOMIZE); /* the host's part of the layout must not move into the kernel's */
 	reset_signals();
 	syscall(SYS_execveat, KFD_IMAGE, "", argv, envp, AT_EMPTY_PATH);
@@ -130,11 +142,14 @@ pid_t jail_spawn(const struct jail_fds *fds, int *pidfd)
 		.pidfd = (uint64_t)(uintptr_t)pidfd,
 		.exit_signal = SIGCHLD,
 	};
-	pid_t pid = (pid_t)syscall(SYS_clone3, &a, sizeof(a));
+	int self = (int)syscall(SYS_pidfd_open, getpid(), 0);
+	pid_t pid = self < 0 ? -1 : (pid_t)syscall(SYS_clone3, &a, sizeof(a));
 
 	if (pid == 0)
-		vm0(fds);
-	return pid < 0 ? -errno : pid;
+		vm0(fds, self);
+	pid = pid < 0 ? -errno : pid;
+	close(self);
+	return pid;
 }
 
 int jail_hypervisor(void)
