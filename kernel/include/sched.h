@@ -6,6 +6,7 @@
 
 struct task;
 
+u32 cpu_count(void); /* CPUs that the container may use: 1 to 1024 */
 /* Callers hold tasklist_lock. */
 bool sched_may_change(struct task *t);          /* may current change t's scheduling? */
 bool sched_may_nice(struct task *t, int nice);  /* ... to this nice value */

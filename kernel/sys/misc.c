@@ -11,7 +11,7 @@
 #include "cred.h"
 #include "hoststat.h"
 #include "layout.h"
-#include "ring.h"
+#include "sched.h"
 #include "task.h"
 
 long sys_sysinfo(u64 to)
@@ -103,8 +103,7 @@ long sys_membarrier(u64 cmd, u64 flags, u64 cpu)
 /* The CPU is a hint by its nature. Spread the threads; the vdso, where there is one, knows better. */
 long sys_getcpu(u64 cpu_to, u64 node_to, u64 unused)
 {
-	const struct boot_info *b = mc_boot_info();
-	u32 cpu = (u32)current->tid % max(b->ncpus, 1u), node = 0;
+	u32 cpu = (u32)current->tid % cpu_count(), node = 0;
 
 	if (cpu_to && mc_copy_to_user(cpu_to, &cpu, sizeof(cpu)))
 		return -EFAULT;

@@ -41,7 +41,7 @@ bool sched_may_change(struct task *t)
 
 /* ---- CPU masks ---- */
 
-static u32 cpu_count(void)
+u32 cpu_count(void)
 {
 	const struct boot_info *b = mc_boot_info();
 

@@ -5,6 +5,7 @@
 #include <linux/time.h>
 
 #include "cpuflags.h"
+#include "sched.h"
 
 struct regs {
 	u32 a, b, c, d;
@@ -134,7 +135,7 @@ static void show_cpu(struct seq *m, const struct cpu *c, u32 n)
 	if (c->cache_kb)
 		seq_printf(m, "cache size\t: %u KB\n", c->cache_kb);
 	seq_printf(m, "physical id\t: 0\nsiblings\t: %u\ncore id\t\t: %u\ncpu cores\t: %u\n",
-		   proc_ncpus(), n, proc_ncpus());
+		   cpu_count(), n, cpu_count());
 	seq_printf(m, "apicid\t\t: %u\ninitial apicid\t: %u\n", n, n);
 	seq_printf(m, "fpu\t\t: yes\nfpu_exception\t: yes\ncpuid level\t: %u\nwp\t\t: yes\n",
 		   c->max_leaf);
@@ -163,7 +164,7 @@ int proc_cpuinfo(struct seq *m, const struct pseudo_ctx *ctx)
 		c.cache_kb = last_cache_kb(&c);
 		c.khz = max(measure_khz(&c), (u64)1);
 	}
-	for (u32 n = 0; n < proc_ncpus(); n++)
+	for (u32 n = 0; n < cpu_count(); n++)
 		show_cpu(m, &c, n);
 	return 0;
 }

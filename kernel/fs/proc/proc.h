@@ -134,7 +134,6 @@ SHOW(proc_zoneinfo);
 SHOW(proc_cmdline);
 SHOW(proc_buddyinfo);
 
-u32 proc_ncpus(void);
 void proc_init(void);                                  /* vfs_boot calls it */
 int netfile_read(struct seq *m, const char *name);     /* /proc/net/NAME of the container. 0 or -errno */
 

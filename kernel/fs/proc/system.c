@@ -6,14 +6,8 @@
 
 #include "hoststat.h"
 #include "ring.h"
+#include "sched.h"
 #include "uts.h"
-
-u32 proc_ncpus(void)
-{
-	const struct boot_info *b = mc_boot_info();
-
-	return max(b->ncpus, 1u);
-}
 
 struct idle {
 	u64 user, sys, idle; /* ns, of all CPUs together since the guest started */
@@ -23,7 +17,7 @@ struct idle {
 static void idle_times(struct idle *i)
 {
 	u64 up = mc_clock(CLOCK_BOOTTIME) - init_process->start_time;
-	u64 all = up * proc_ncpus();
+	u64 all = up * cpu_count();
 
 	cpu_times(&i->user, &i->sys);
 	i->idle = all - min(all, i->user + i->sys);
@@ -45,9 +39,9 @@ int proc_stat(struct seq *m, const struct pseudo_ctx *c)
 	idle_times(&i);
 	stat_line(m, "cpu ", &i, 1);
 	/* Which of them did the work is the host's knowledge: show each its share. */
-	for (u32 cpu = 0; cpu < proc_ncpus(); cpu++) {
+	for (u32 cpu = 0; cpu < cpu_count(); cpu++) {
 		snprintf(name, sizeof(name), "cpu%u", cpu);
-		stat_line(m, name, &i, proc_ncpus());
+		stat_line(m, name, &i, cpu_count());
 	}
 	seq_printf(m, "intr 0\nctxt 0\nbtime %lu\n", now - up);
 	seq_printf(m, "processes %d\nprocs_running 1\nprocs_blocked 0\n", pid_last());
@@ -126,7 +120,7 @@ int proc_misc(struct seq *m, const struct pseudo_ctx *c)
 int proc_interrupts(struct seq *m, const struct pseudo_ctx *c)
 {
 	seq_puts(m, "           ");
-	for (u32 cpu = 0; cpu < proc_ncpus(); cpu++)
+	for (u32 cpu = 0; cpu < cpu_count(); cpu++)
 		seq_printf(m, "CPU%-8u", cpu);
 	seq_putc(m, '\n');
 	return 0;

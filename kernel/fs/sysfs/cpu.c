@@ -3,28 +3,21 @@
 #include "sysfs.h"
 
 #include "hoststat.h"
-#include "ring.h"
-
-u32 sysfs_ncpus(void)
-{
-	const struct boot_info *b = mc_boot_info();
-
-	return clamp(b->ncpus, 1u, 1024u);
-}
+#include "sched.h"
 
 int sysfs_cpu_list(struct seq *m, const struct pseudo_ctx *c)
 {
-	if (sysfs_ncpus() == 1)
+	if (cpu_count() == 1)
 		seq_puts(m, "0\n");
 	else
-		seq_printf(m, "0-%u\n", sysfs_ncpus() - 1);
+		seq_printf(m, "0-%u\n", cpu_count() - 1);
 	return 0;
 }
 
 /* Words of 32 bits, the highest first. */
 int sysfs_cpu_map(struct seq *m, const struct pseudo_ctx *c)
 {
-	u32 n = sysfs_ncpus(), top = n % 32;
+	u32 n = cpu_count(), top = n % 32;
 
 	seq_printf(m, "%x", top ? (1u << top) - 1 : 0xffffffffu);
 	for (u32 word = (n - 1) / 32; word; word--)
@@ -78,7 +71,7 @@ static int cpu_lookup(const struct pseudo_ctx *dir, const char *name, size_t len
 {
 	int n = len > 3 && !strncmp(name, "cpu", 3) ? pseudo_number(name + 3, len - 3) : -1;
 
-	if (n < 0 || (u32)n >= sysfs_ncpus())
+	if (n < 0 || (u32)n >= cpu_count())
 		return -ENOENT;
 	child->e = &one_cpu;
 	child->n = n;
@@ -87,7 +80,7 @@ static int cpu_lookup(const struct pseudo_ctx *dir, const char *name, size_t len
 
 static bool cpu_next(const struct pseudo_ctx *dir, u64 *cookie, char name[64], struct pseudo_ctx *child)
 {
-	if (*cookie >= sysfs_ncpus())
+	if (*cookie >= cpu_count())
 		return false;
 	snprintf(name, 64, "cpu%u", (u32)*cookie);
 	child->e = &one_cpu;

@@ -11,7 +11,6 @@ extern const struct pseudo_entry sysfs_cpu_entries[], sysfs_node_entries[];
 extern const struct pseudo_dir sysfs_cpu_dir;
 extern const struct pseudo_dir sysfs_net_dir, sysfs_net_link_dir;
 
-u32 sysfs_ncpus(void);
 /* "0-3\n", and "f\n": all CPUs. */
 SHOW(sysfs_cpu_list);
 SHOW(sysfs_cpu_map);
