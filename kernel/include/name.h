@@ -32,6 +32,7 @@ struct name {
 	const char *text; /* what is still to be walked */
 	char *owned;      /* text's memory, if it is ours */
 	bool base_ref;    /* base and root hold references */
+	bool all_powers;  /* PV calls by the kernel itself, not the caller's credentials */
 	bool absolute;    /* text is absolute in the container, whatever the caller's root is */
 
 	/* The result of a walk. */

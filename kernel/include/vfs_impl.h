@@ -14,9 +14,12 @@
 #define OPEN_ONLY_FLAGS ((u32)(O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_CLOEXEC))
 #define O_LARGEFILE_64 0100000u /* what O_LARGEFILE is in the kernel's eyes */
 
+struct name;
+
 extern const struct file_ops path_file_ops; /* O_PATH: nothing works */
 extern struct fs_type tmpfs_type, devtmpfs_type, devpts_type;
 
+s64 vfs_access_host(struct name *n, void *mode); /* name_fn of access(2) */
 struct file *chrdev_open(struct inode *i, u32 flags); /* the caller sets inode and mnt */
 /* A file on a guest inode, after all checks. Takes its own references. */
 struct file *inode_open_file(struct inode *i, struct mount *mnt, u32 flags);
@@ -35,9 +38,6 @@ static inline u64 dev_encode(u32 major, u32 minor)
 /* Locks (vfs/locks.c) that end with a descriptor table's or a file's use. */
 void locks_close_posix(struct file *f, struct fdtable *owner);
 void locks_release_file(struct file *f);
-
-/* Events for inotify (fs/inotify.c); cheap while nobody watches. */
-struct name;
 
 struct fdtable *fdtable_new(void);
 int fd_install_at(int fd, struct file *f, bool cloexec, bool exact); /* takes over the reference */

@@ -7,7 +7,7 @@
 
 /* ---- access ---- */
 
-static s64 host_access(struct name *n, void *mode)
+s64 vfs_access_host(struct name *n, void *mode)
 {
 	return host_simple(n, PV_ACCESS, 0, *(int *)mode, 0);
 }
@@ -71,7 +71,7 @@ static long access_at(int dirfd, uaddr_t upath, int mode, u32 flags)
 	name_at(&n, dirfd, path,
 		(flags & AT_SYMLINK_NOFOLLOW ? NAME_NOFOLLOW : 0) |
 			(flags & AT_EMPTY_PATH ? NAME_EMPTY : 0));
-	r = name_run(&n, host_access, guest_access, &mode);
+	r = name_run(&n, vfs_access_host, guest_access, &mode);
 	if (real)
 		cred_put(swap_cred(own));
 	return r;

@@ -273,6 +273,28 @@ struct file *vfs_open(int dirfd, const char *path, u32 flags, u32 mode)
 	return do_open(dirfd, path, 0, &a);
 }
 
+static s64 guest_readable(struct name *n, void *arg)
+{
+	return -EACCES; /* only host files need the second try */
+}
+
+/* A host file that the caller may execute but not read is opened by the kernel itself. */
+static struct file *open_unreadable(int dirfd, const char *path, u32 flags, struct open_args *a)
+{
+	int mode = MAY_EXEC;
+	struct name n;
+	s64 r;
+
+	name_at(&n, dirfd, path, flags);
+	r = name_run(&n, vfs_access_host, guest_readable, &mode);
+	if (r)
+		return ERR_PTR(r);
+	name_at(&n, dirfd, path, flags);
+	n.all_powers = true;
+	r = name_run(&n, hostfs_open, guest_open, a);
+	return r ? ERR_PTR(r) : a->file;
+}
+
 struct file *vfs_open_exec(int dirfd, const char *path, u32 at_flags)
 {
 	struct open_args a = {.flags = O_RDONLY, .exec = true};
@@ -282,8 +304,10 @@ struct file *vfs_open_exec(int dirfd, const char *path, u32 at_flags)
 	if (at_flags & AT_EMPTY_PATH)
 		flags |= NAME_EMPTY;
 	if (at_flags & AT_SYMLINK_NOFOLLOW)
-		a.flags |= O_NOFOLLOW;
+		flags |= NAME_NOFOLLOW;
 	f = do_open(dirfd, path, flags, &a);
+	if (f == ERR_PTR(-EACCES))
+		f = open_unreadable(dirfd, path, flags, &a);
 	if (!IS_ERR(f))
 		f->mode |= FMODE_EXEC;
 	return f;
