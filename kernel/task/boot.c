@@ -26,37 +26,15 @@ static char **boot_strings(u32 array, u32 n)
 	return v;
 }
 
-static struct cred *boot_cred(void)
-{
-	const struct boot_info *b = boot();
-	struct cred *c = kzalloc(sizeof(*c));
-
-	BUG_ON(!c);
-	ref_init(&c->ref);
-	c->uid = c->euid = c->suid = c->fsuid = b->uid;
-	c->gid = c->egid = c->sgid = c->fsgid = b->gid;
-	c->cap_effective = b->cap_effective;
-	c->cap_permitted = b->cap_permitted;
-	c->cap_inheritable = b->cap_inheritable;
-	c->cap_bounding = b->cap_bounding;
-	c->cap_ambient = b->cap_ambient;
-	c->no_new_privs = b->no_new_privs;
-	c->ngroups = min(b->ngroups, (u32)BOOT_MAX_GROUPS);
-	c->groups = kmalloc(BOOT_MAX_GROUPS * sizeof(u32));
-	BUG_ON(!c->groups);
-	memcpy(c->groups, b->groups, c->ngroups * sizeof(u32));
-	return c;
-}
-
 void task_boot(void)
 {
 	struct task *t = task_first();
 
 	counters = mc_counters();
-	t->cred = boot_cred();
+	t->cred = cred_boot();
 	t->sighand = kzalloc(sizeof(*t->sighand));
 	t->mm = mm_new();
-	BUG_ON(!t->sighand || !t->mm);
+	BUG_ON(!t->cred || !t->sighand || !t->mm);
 	ref_init(&t->sighand->ref);
 	t->timer_slack = 50000;
 	strlcpy(t->comm, "init", sizeof(t->comm));
