@@ -30,7 +30,7 @@ def test_hundred_forkers(run):
     assert run("/usr/bin/python3", "-c", FORKERS, timeout=SECONDS + 60).stdout == "True\n1\n"
 
 
-@pytest.mark.parametrize("program", ["stress_futex", "stress_signals", "stress_stop", "stress_pipes"])
+@pytest.mark.parametrize("program", ["stress_futex", "stress_signals", "stress_stop", "stress_pipes", "stress_sockets"])
 def test_stress_program(run, program):
     result = run(f"/t/{program}", "10", timeout=90)
     assert result.status == 0, str(result)
