@@ -23,6 +23,7 @@
 #include "call/server.h"
 #include "lib/cleanup.h"
 #include "lib/log.h"
+#include "lib/syscall_names.h"
 #include "oci/state.h"
 #include "vm/bootinfo.h"
 #include "vm/container.h"
@@ -248,15 +249,14 @@ static void forbidden_call(struct vm *vm)
 		char room[512];
 	} u;
 	char reason[400];
-	const char *name;
 
 	memset(&u, 0, sizeof(u));
 	if (ioctl(vm->guest.notify_fd, SECCOMP_IOCTL_NOTIF_RECV, &u.n))
 		return;
-	name = filter_call_name(u.n.data.nr);
 	snprintf(reason, sizeof(reason),
-		 "forbidden host call %d%s%s%s from guest process %u (arguments %#llx %#llx %#llx %#llx %#llx %#llx)",
-		 u.n.data.nr, name ? " (" : "", name ? name : "", name ? ", arguments not allowed)" : "", u.n.pid,
+		 "forbidden host call %d (%s%s) from guest process %u (arguments %#llx %#llx %#llx %#llx %#llx %#llx)",
+		 u.n.data.nr, syscall_name(u.n.data.nr),
+		 filter_call_name(u.n.data.nr) ? ", arguments not allowed" : "", u.n.pid,
 		 u.n.data.args[0], u.n.data.args[1], u.n.data.args[2], u.n.data.args[3], u.n.data.args[4],
 		 u.n.data.args[5]);
 	vm_end(vm, VM_FAILED, EPERM, reason);
