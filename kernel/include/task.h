@@ -72,6 +72,7 @@ struct task {
 	u32 wake_refs; /* wakers that are about to unpark this task; waited for at exit (futex) */
 	struct vfork_done *vfork; /* the parent waits for exec or exit */
 	bool in_exec;
+	bool copied_mm; /* fork: the address space is a copy that is its own */
 
 	/* What sched(7) calls set; inherited by fork. The host schedules: these are kept and reported. */
 	struct task_sched {

@@ -95,6 +95,7 @@ static void set_cmdline(struct process *p, const struct exec_strings *s)
 	kfree(old);
 }
 
+/* What others look at under tasklist_lock: the address space, and what the parent is to be told at exit. */
 static void change_mm(struct task *t, struct mm *mm)
 {
 	struct mm *old;
@@ -102,6 +103,7 @@ static void change_mm(struct task *t, struct mm *mm)
 	mutex_lock(&tasklist_lock);
 	old = t->mm;
 	t->mm = mm;
+	t->proc->exit_signal = SIGCHLD;
 	mutex_unlock(&tasklist_lock);
 	mm_put(old);
 }
@@ -118,7 +120,6 @@ static void set_process(struct exec *x)
 		t->pdeathsig = 0;
 	p->dumpable = !x->secure;
 	p->did_exec = true;
-	p->exit_signal = SIGCHLD;
 	cred_install(cred_get(x->cred));
 	t->in_exec = false;
 }

@@ -247,6 +247,7 @@ static struct task *prepare(const struct clone_args *a)
 	signal_task_init(c, me);
 	if (a->flags & CLONE_VFORK)
 		c->vfork = vfork_new(me);
+	c->copied_mm = !(a->flags & CLONE_VM);
 	c->tls = a->flags & CLONE_SETTLS ? a->tls : mc_get_fsbase();
 	return c;
 fail:
@@ -334,7 +335,7 @@ static long do_clone(const struct clone_args *a)
 void kernel_task_start(struct task *t)
 {
 	mc_set_fsbase(t->tls);
-	if (t->mm && t == t->proc->leader && !t->vfork)
+	if (t->copied_mm)
 		mm_fork_child(t->mm);
 	if (t->set_child_tid)
 		mc_copy_to_user(t->set_child_tid, &t->tid, sizeof(int));

@@ -92,6 +92,7 @@ static void heap_remove(struct ktimer *t)
 static u64 run_expired(void)
 {
 	struct ktimer *t;
+	u64 next;
 
 	mutex_lock(&lock);
 	while ((t = root) && t->deadline <= monotonic_now()) {
@@ -102,8 +103,9 @@ static u64 run_expired(void)
 		mutex_lock(&lock);
 		running = NULL;
 	}
-	mutex_unlock(&lock);
-	return t ? t->deadline : MC_FOREVER;
+	next = t ? t->deadline : MC_FOREVER;
+	mutex_unlock(&lock); /* from here on t may be stopped and freed */
+	return next;
 }
 
 static void timer_thread(void *arg)

@@ -646,6 +646,29 @@ VM_TEST(fork_memory)
 	CHECK_EQ(peek32(fork_shared), 40);
 }
 
+static int look(void *arg)
+{
+	CHECK_EQ(peek32(fork_dont), 1);
+	CHECK_EQ(peek32(fork_wipe), 2);
+	return 0;
+}
+
+/* Who shares the memory has all of it, be it a process or a thread. */
+VM_TEST(shared_memory)
+{
+	void stub_next_child(int (*fn)(void *arg), void *arg);
+
+	fork_dont = ualloc(4096), fork_wipe = ualloc(4096);
+	CHECK_EQ(sc(__NR_madvise, fork_dont, 4096, MADV_DONTFORK), 0);
+	CHECK_EQ(sc(__NR_madvise, fork_wipe, 4096, MADV_WIPEONFORK), 0);
+	poke32(fork_dont, 1);
+	poke32(fork_wipe, 2);
+	CHECK_EQ(wait_status(vfork_run(look, NULL)), 0);
+	stub_next_child(look, NULL);
+	CHECK_EQ(wait_status(sc(__NR_clone, 0x100 | 17 /* CLONE_VM, SIGCHLD */, ualloc(65536) + 65536 - 64)), 0);
+	look(NULL);
+}
+
 VM_TEST(futex_keys)
 {
 	uaddr_t private = ualloc(8192);
@@ -684,7 +707,7 @@ int main(void)
 		cmocka_unit_test(brk_moves),	    cmocka_unit_test(limits),
 		cmocka_unit_test(memory_locks),	    cmocka_unit_test(mincore_pages),
 		cmocka_unit_test(memfd),	    cmocka_unit_test(fork_memory),
-		cmocka_unit_test(futex_keys),	    cmocka_unit_test(machine_pages),
+		cmocka_unit_test(shared_memory),    cmocka_unit_test(futex_keys),	    cmocka_unit_test(machine_pages),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
