@@ -251,8 +251,11 @@ static void forbidden_call(struct vm *vm)
 	char reason[400];
 
 	memset(&u, 0, sizeof(u));
-	if (ioctl(vm->guest.notify_fd, SECCOMP_IOCTL_NOTIF_RECV, &u.n))
+	if (ioctl(vm->guest.notify_fd, SECCOMP_IOCTL_NOTIF_RECV, &u.n)) {
+		if (errno == ENOENT) /* killed meanwhile by one of its own kind */
+			vm_end(vm, VM_FAILED, EPERM, "forbidden host call of a guest process that is gone");
 		return;
+	}
 	snprintf(reason, sizeof(reason),
 		 "forbidden host call %d (%s%s) from guest process %u (arguments %#llx %#llx %#llx %#llx %#llx %#llx)",
 		 u.n.data.nr, syscall_name(u.n.data.nr),
