@@ -48,6 +48,8 @@ static int configure(int fs, const char *lower, const char *upper, const char *w
 		return -errno;
 	/* nothing here outlives a crash: no sync. Older kernels don't have it. */
 	(void)fsconfig(fs, FSCONFIG_SET_FLAG, "volatile", NULL, 0);
+	/* One device number for all files, as in any other root file system: du -x and find -xdev go by it. */
+	(void)fsconfig(fs, FSCONFIG_SET_STRING, "xino", "on", 0);
 	return fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) ? -errno : 0;
 }
 
