@@ -161,7 +161,8 @@ class Bench:
         command = self.command(runtime, ["/bin/sh", "-c", "echo up; exec sleep 1000"])
         enter = [] if runtime.namespace == "-" else ["nsenter", f"--mount={runtime.namespace}"]
         process = subprocess.Popen([*enter, *command], stdin=subprocess.DEVNULL,
-                                   stdout=subprocess.PIPE, start_new_session=True)
+                                   stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+                                   start_new_session=True)
         try:
             if process.stdout.readline() != b"up\n":
                 raise RuntimeError("the container did not come up")
@@ -245,7 +246,7 @@ def number(value):
 
 def print_table(results, columns):
     names = [runtime.name for runtime in columns]
-    print("\n" + f"{'':13}{'unit':5}" + "".join(f"{name:>26}" for name in names))
+    print("\n" + f"{'':13}{'unit':5}" + "".join(f"{name:>29}" for name in names))
     for name, unit, _, _ in BENCHMARKS:
         if name not in results:
             continue
@@ -254,11 +255,11 @@ def print_table(results, columns):
         for runtime in names:
             cell = results[name].get(runtime)
             if not cell:
-                row += f"{'-':>26}"
+                row += f"{'-':>29}"
                 continue
             text = f"{number(cell['median'])} [{number(cell['low'])}-{number(cell['high'])}]"
             ratio = f" {cell['median'] / base['median']:.2f}x" if base else ""
-            row += f"{text + ratio:>26}"
+            row += f"{text + ratio:>29}"
         print(row)
     print("\nmedian [interquartile range], and the ratio to runc")
 
@@ -272,7 +273,7 @@ def main():
     parser.add_argument("--runtimes", default="native,runc,crun,runsc,callgate")
     parser.add_argument("--output", type=pathlib.Path, default=HERE.parent / "docs")
     options = parser.parse_args()
-    rounds = options.rounds or (3 if options.quick else 11)
+    rounds = options.rounds or (3 if options.quick else 7)
     names = options.only.split(",") if options.only else [row[0] for row in BENCHMARKS]
     build = options.build.resolve()
 
