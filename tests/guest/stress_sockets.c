@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Tokens travel between processes for argv[1] seconds: by datagrams to abstract names, found by epoll, often with the
- * descriptor of a pipe that holds a number to check, now and then with a detour over TCP. A timer interrupts
- * every worker all the time. No token may be lost.
+ * Tokens travel between processes for argv[1] seconds: by datagrams to abstract names, found by
+ * epoll, often with the descriptor of a pipe that holds a number to check, now and then with a
+ * detour over TCP. A timer interrupts every worker all the time. No token may be lost.
  */
 #include "check.h"
 #include <fcntl.h>
@@ -33,7 +33,10 @@ static socklen_t name(struct sockaddr_un *un, int worker)
 	       snprintf(un->sun_path + 1, 60, "stress-%d-%d", (int)getpgrp(), worker);
 }
 
-/* The descriptor to send with a token: a pipe with its secret in it, already closed on the other side. */
+/*
+ * The descriptor to send with a token: a pipe with its secret in it, already closed on the
+ * other side.
+ */
 static int secret_pipe(struct token *t)
 {
 	int fds[2];
@@ -59,7 +62,9 @@ static void send_token(int from, int to, struct token *t)
 	struct sockaddr_un un;
 	char control[CMSG_SPACE(sizeof(int))] __attribute__((aligned(8)));
 	struct iovec iov = { t, sizeof(*t) };
-	struct msghdr msg = { .msg_name = &un, .msg_namelen = name(&un, to), .msg_iov = &iov, .msg_iovlen = 1 };
+	struct msghdr msg = {
+		.msg_name = &un, .msg_namelen = name(&un, to), .msg_iov = &iov, .msg_iovlen = 1
+	};
 	int fd = -1;
 	ssize_t n;
 
@@ -67,7 +72,8 @@ static void send_token(int from, int to, struct token *t)
 		fd = secret_pipe(t);
 		msg.msg_control = control;
 		msg.msg_controllen = sizeof(control);
-		*CMSG_FIRSTHDR(&msg) = (struct cmsghdr){ CMSG_LEN(sizeof(fd)), SOL_SOCKET, SCM_RIGHTS };
+		*CMSG_FIRSTHDR(&msg) =
+			(struct cmsghdr){ CMSG_LEN(sizeof(fd)), SOL_SOCKET, SCM_RIGHTS };
 		memcpy(CMSG_DATA(CMSG_FIRSTHDR(&msg)), &fd, sizeof(fd));
 	}
 	while ((n = sendmsg(from, &msg, 0)) == -1 && errno == EINTR)
@@ -82,7 +88,9 @@ static int receive_token(int from, struct token *t, int flags)
 {
 	char control[CMSG_SPACE(sizeof(int))] __attribute__((aligned(8)));
 	struct iovec iov = { t, sizeof(*t) };
-	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control,
+	struct msghdr msg = { .msg_iov = &iov,
+			      .msg_iovlen = 1,
+			      .msg_control = control,
 			      .msg_controllen = sizeof(control) };
 	ssize_t n;
 	int fd;
@@ -174,7 +182,8 @@ static int tcp_pair_end(int listener, struct sockaddr_in *in)
 
 int main(int argc, char **argv)
 {
-	struct sockaddr_in in = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	struct sockaddr_in in = { .sin_family = AF_INET,
+				  .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	socklen_t in_len = sizeof(in);
 	int listener = OK(socket(AF_INET, SOCK_STREAM, 0)), tcp;
 	struct sockaddr_un un;

@@ -10,11 +10,11 @@
 #include "mm.h"
 #include "task.h"
 
-#define STACK_SIZE (256 << 10)
-#define MMAP_BASE 0x7d0000000000ULL
-#define BRK_START 0x555555600000ULL
+#define STACK_SIZE   (256 << 10)
+#define MMAP_BASE    0x7d0000000000ULL
+#define BRK_START    0x555555600000ULL
 #define HANDLER_BASE 0x10000000ULL
-#define RESTORER 0x20000000ULL
+#define RESTORER     0x20000000ULL
 
 typedef void (*handler_fn)(int sig, uaddr_t info, uaddr_t context);
 void stub_handler(uaddr_t address, handler_fn fn);
@@ -47,21 +47,23 @@ void harness_guest(void (*fn)(void))
 
 uaddr_t ualloc(size_t size)
 {
-	long at = sc(__NR_mmap, 0, PAGE_ALIGN(size), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
-		     -1, 0);
+	long at = sc(__NR_mmap, 0, PAGE_ALIGN(size), PROT_READ | PROT_WRITE,
+		     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	CHECK(at > 0);
 	return (uaddr_t)at;
 }
 
-/* Small things share pages; never freed. Each process has its own copy after fork, at the same addresses. */
+/* Small things share pages; never freed. Each process has its own copy after fork, at the same
+ * addresses. */
 uaddr_t uput(const void *p, size_t n)
 {
 	static __thread uaddr_t at, end;
 	static __thread u64 space;
 	size_t room = (n + 15) & ~15UL;
 
-	if (space != current->mm->id) { /* after exec; after fork the copy would do, but who knows */
+	if (space !=
+	    current->mm->id) { /* after exec; after fork the copy would do, but who knows */
 		space = current->mm->id;
 		at = end = 0;
 	}
@@ -136,13 +138,15 @@ long fork_run(int (*fn)(void *arg), void *arg)
 long vfork_run(int (*fn)(void *arg), void *arg)
 {
 	stub_next_child(fn, arg);
-	return sc(__NR_clone, CLONE_VM | CLONE_VFORK | SIGCHLD, ualloc(STACK_SIZE) + STACK_SIZE - 64);
+	return sc(__NR_clone, CLONE_VM | CLONE_VFORK | SIGCHLD,
+		  ualloc(STACK_SIZE) + STACK_SIZE - 64);
 }
 
 long thread_run(int (*fn)(void *arg), void *arg)
 {
 	stub_next_child(fn, arg);
-	return sc(__NR_clone, CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM,
+	return sc(__NR_clone,
+		  CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM,
 		  ualloc(STACK_SIZE) + STACK_SIZE - 64);
 }
 
@@ -158,7 +162,7 @@ void sleep_ms(u64 ms)
 {
 	struct {
 		s64 sec, nsec;
-	} ts = { (s64)(ms / 1000), (s64)(ms % 1000 * NSEC_PER_MSEC) };
+	} ts = {(s64)(ms / 1000), (s64)(ms % 1000 * NSEC_PER_MSEC)};
 
 	sc(__NR_nanosleep, uput(&ts, sizeof(ts)), 0);
 }

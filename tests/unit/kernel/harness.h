@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Unit tests of the kernel on the stub machine. Each test boots a VM of its own in a child process; its body
- * is the user code of guest pid 1, which calls the kernel by sc(). The container's root is an empty
- * directory of the host, with proc, dev and tmp (a tmpfs) of the guest's own.
+ * Unit tests of the kernel on the stub machine. Each test boots a VM of its own in a child process;
+ * its body is the user code of guest pid 1, which calls the kernel by sc(). The container's root is
+ * an empty directory of the host, with proc, dev and tmp (a tmpfs) of the guest's own.
  */
 #ifndef HARNESS_H
 #define HARNESS_H
@@ -43,9 +43,9 @@ void check_failed(const char *file, int line, const char *what, long got, long w
 	} while (0)
 
 /* User memory. */
-uaddr_t ualloc(size_t size);            /* anonymous pages, never given back */
-uaddr_t ustr(const char *text);         /* a string in user memory */
-uaddr_t uput(const void *p, size_t n);  /* a copy in user memory */
+uaddr_t ualloc(size_t size);	       /* anonymous pages, never given back */
+uaddr_t ustr(const char *text);	       /* a string in user memory */
+uaddr_t uput(const void *p, size_t n); /* a copy in user memory */
 void poke(uaddr_t at, const void *p, size_t n);
 void peek(uaddr_t at, void *p, size_t n);
 u32 peek32(uaddr_t at);

@@ -24,10 +24,10 @@
 #include "stub_impl.h"
 #include "stub_server.h"
 
-#define ROOT "/tmp"
-#define TIMEOUT_SEC 50
+#define ROOT	      "/tmp"
+#define TIMEOUT_SEC   50
 #define FILE_SIZE_MAX (256 << 20)
-#define ALL_CAPS 0x1ffffffffffULL
+#define ALL_CAPS      0x1ffffffffffULL
 
 void vm_run(void (*fn)(void), int expect);
 void check_failed(const char *file, int line, const char *what, long got, long want);
@@ -36,10 +36,10 @@ void host_files_on_boot(void (*fn)(void));
 long host_setting(const char *name, long otherwise);
 
 static struct stub_mount mounts[] = {
-	{ "/proc", "proc", 0 },
-	{ "/sys", "sysfs", 0 },
-	{ "/dev", "devtmpfs", 0 },
-	{ "/tmp", "tmpfs", 0 },
+	{"/proc", "proc", 0},
+	{"/sys", "sysfs", 0},
+	{"/dev", "devtmpfs", 0},
+	{"/tmp", "tmpfs", 0},
 };
 #define NMOUNTS (sizeof(mounts) / sizeof(mounts[0]))
 
@@ -74,7 +74,8 @@ void host_file(const char *name, const void *data, size_t len, u32 mode)
 
 	snprintf(path, sizeof(path), ROOT "/%s", name);
 	fd = open(path, O_CREAT | O_TRUNC | O_WRONLY | O_CLOEXEC, mode);
-	must(fd >= 0 && write(fd, data, len) == (ssize_t)len && !fchmod(fd, mode) && !close(fd), path);
+	must(fd >= 0 && write(fd, data, len) == (ssize_t)len && !fchmod(fd, mode) && !close(fd),
+	     path);
 }
 
 void host_files_on_boot(void (*fn)(void))
@@ -84,7 +85,7 @@ void host_files_on_boot(void (*fn)(void))
 
 static void loopback_up(void)
 {
-	struct ifreq lo = { .ifr_name = "lo", .ifr_flags = IFF_UP };
+	struct ifreq lo = {.ifr_name = "lo", .ifr_flags = IFF_UP};
 	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 
 	must(fd >= 0 && !ioctl(fd, SIOCSIFFLAGS, &lo) && !close(fd), "loopback interface");
@@ -156,7 +157,7 @@ static void make_boot(struct boot *b)
 /* Should a test ask for all of the machine's memory, it is the first to go. */
 static void limit_resources(void)
 {
-	struct rlimit file_size = { FILE_SIZE_MAX, FILE_SIZE_MAX };
+	struct rlimit file_size = {FILE_SIZE_MAX, FILE_SIZE_MAX};
 	int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
 
 	must(fd >= 0 && write(fd, "1000", 4) == 4 && !close(fd), "oom_score_adj");

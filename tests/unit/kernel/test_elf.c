@@ -23,14 +23,28 @@ struct file_image {
 static struct file_image good(void)
 {
 	struct file_image f = {
-		.h = { .e_type = ET_DYN, .e_machine = EM_X86_64, .e_entry = 0x1040, .e_phoff = sizeof(Elf64_Ehdr),
-		       .e_phentsize = sizeof(Elf64_Phdr), .e_phnum = 4 },
-		.p = { { .p_type = PT_LOAD, .p_flags = PF_R | PF_X, .p_filesz = 0x1800, .p_memsz = 0x1800,
-			 .p_align = 0x1000 },
-		       { .p_type = PT_LOAD, .p_flags = PF_R | PF_W, .p_offset = 0x1e00, .p_vaddr = 0x2e00,
-			 .p_filesz = 0x300, .p_memsz = 0x1400, .p_align = 0x1000 },
-		       { .p_type = PT_INTERP, .p_offset = offsetof(struct file_image, interp), .p_filesz = 17 },
-		       { .p_type = PT_GNU_STACK, .p_flags = PF_R | PF_W } },
+		.h = {.e_type = ET_DYN,
+		      .e_machine = EM_X86_64,
+		      .e_entry = 0x1040,
+		      .e_phoff = sizeof(Elf64_Ehdr),
+		      .e_phentsize = sizeof(Elf64_Phdr),
+		      .e_phnum = 4},
+		.p = {{.p_type = PT_LOAD,
+		       .p_flags = PF_R | PF_X,
+		       .p_filesz = 0x1800,
+		       .p_memsz = 0x1800,
+		       .p_align = 0x1000},
+		      {.p_type = PT_LOAD,
+		       .p_flags = PF_R | PF_W,
+		       .p_offset = 0x1e00,
+		       .p_vaddr = 0x2e00,
+		       .p_filesz = 0x300,
+		       .p_memsz = 0x1400,
+		       .p_align = 0x1000},
+		      {.p_type = PT_INTERP,
+		       .p_offset = offsetof(struct file_image, interp),
+		       .p_filesz = 17},
+		      {.p_type = PT_GNU_STACK, .p_flags = PF_R | PF_W}},
 		.interp = "/lib/ld-linux.so",
 	};
 
@@ -111,11 +125,12 @@ static void elf_many_segments(void **state)
 	struct {
 		Elf64_Ehdr h;
 		Elf64_Phdr p[ELF_MAX_LOADS + 1];
-	} f = { .h = good().h };
+	} f = {.h = good().h};
 	struct elf_image e;
 
 	for (int i = 0; i <= ELF_MAX_LOADS; i++)
-		f.p[i] = (Elf64_Phdr){ .p_type = PT_LOAD, .p_vaddr = (u64)i * 0x1000, .p_memsz = 0x1000 };
+		f.p[i] = (Elf64_Phdr){
+			.p_type = PT_LOAD, .p_vaddr = (u64)i * 0x1000, .p_memsz = 0x1000};
 	f.h.e_phnum = ELF_MAX_LOADS;
 	assert_int_equal(elf_parse(&f, sizeof(f), &e), 0);
 	f.h.e_phnum = ELF_MAX_LOADS + 1;
@@ -139,7 +154,7 @@ static void elf_sane(const struct elf_image *e)
 
 static void elf_hostile(void **state)
 {
-	static const u8 interesting[] = { 0, 1, 2, 0x7f, 0x80, 0xff };
+	static const u8 interesting[] = {0, 1, 2, 0x7f, 0x80, 0xff};
 	struct elf_image e;
 	u32 seed = 1, accepted = 0;
 
@@ -150,7 +165,8 @@ static void elf_hostile(void **state)
 		for (int n = 0; n < 1 + i % 4; n++) {
 			seed = seed * 1664525 + 1013904223;
 			bytes[(seed >> 8) % sizeof(f)] =
-				seed & 128 ? interesting[(seed >> 20) % sizeof(interesting)] : (u8)(seed >> 24);
+				seed & 128 ? interesting[(seed >> 20) % sizeof(interesting)]
+					   : (u8)(seed >> 24);
 		}
 		if (elf_parse(&f, sizeof(f), &e) == 0) {
 			elf_sane(&e);
@@ -162,7 +178,7 @@ static void elf_hostile(void **state)
 
 static void script(const char *line, size_t len, int ret, const char *interp, const char *arg)
 {
-	char buf[SCRIPT_LINE + 64] = { 0 }, *i, *a;
+	char buf[SCRIPT_LINE + 64] = {0}, *i, *a;
 
 	memcpy(buf, line, len);
 	assert_int_equal(script_parse(buf, len, &i, &a), ret);

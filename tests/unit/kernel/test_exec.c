@@ -19,10 +19,10 @@
 
 /* ---- files ---- */
 
-#define TEXT 0x400000ULL
-#define DATA 0x402f00ULL
+#define TEXT	  0x400000ULL
+#define DATA	  0x402f00ULL
 #define DATA_SIZE 0x80
-#define BSS_SIZE 0x3000
+#define BSS_SIZE  0x3000
 
 /* Page 0: headers and code. Page 1 from 0xf00: data. */
 struct program {
@@ -35,15 +35,26 @@ struct program {
 static struct program program(u16 type, u64 base, const char *interp)
 {
 	struct program f = {
-		.h = { .e_type = type, .e_machine = EM_X86_64, .e_entry = base + 0x500,
-		       .e_phoff = sizeof(Elf64_Ehdr), .e_phentsize = sizeof(Elf64_Phdr),
-		       .e_phnum = interp ? 3 : 2 },
-		.p = { { .p_type = PT_LOAD, .p_flags = PF_R | PF_X, .p_vaddr = base, .p_filesz = 0x1000,
-			 .p_memsz = 0x1000, .p_align = 0x1000 },
-		       { .p_type = PT_LOAD, .p_flags = PF_R | PF_W, .p_offset = 0x1f00,
-			 .p_vaddr = base + 0x2f00, .p_filesz = DATA_SIZE, .p_memsz = DATA_SIZE + BSS_SIZE,
-			 .p_align = 0x1000 },
-		       { .p_type = PT_INTERP, .p_offset = offsetof(struct program, interp) } },
+		.h = {.e_type = type,
+		      .e_machine = EM_X86_64,
+		      .e_entry = base + 0x500,
+		      .e_phoff = sizeof(Elf64_Ehdr),
+		      .e_phentsize = sizeof(Elf64_Phdr),
+		      .e_phnum = interp ? 3 : 2},
+		.p = {{.p_type = PT_LOAD,
+		       .p_flags = PF_R | PF_X,
+		       .p_vaddr = base,
+		       .p_filesz = 0x1000,
+		       .p_memsz = 0x1000,
+		       .p_align = 0x1000},
+		      {.p_type = PT_LOAD,
+		       .p_flags = PF_R | PF_W,
+		       .p_offset = 0x1f00,
+		       .p_vaddr = base + 0x2f00,
+		       .p_filesz = DATA_SIZE,
+		       .p_memsz = DATA_SIZE + BSS_SIZE,
+		       .p_align = 0x1000},
+		      {.p_type = PT_INTERP, .p_offset = offsetof(struct program, interp)}},
 	};
 
 	memcpy(f.h.e_ident, ELFMAG, SELFMAG);
@@ -104,9 +115,9 @@ static long exec(const char *path, const char *const *argv, const char *const *e
 	return sc(__NR_execve, ustr(path), vector(argv), vector(envp));
 }
 
-static const char *const some_args[] = { "prog", "one", "", "three", NULL };
-static const char *const some_env[] = { "A=1", "PATH=/bin", NULL };
-static const char *const nothing[] = { NULL };
+static const char *const some_args[] = {"prog", "one", "", "three", NULL};
+static const char *const some_env[] = {"A=1", "PATH=/bin", NULL};
+static const char *const nothing[] = {NULL};
 
 /* ---- what the program sees ---- */
 
@@ -146,7 +157,8 @@ static void check_registers(u64 rip)
 
 	CHECK_EQ(r->rip, rip);
 	CHECK_EQ(r->rsp % 16, 0);
-	CHECK(!r->rax && !r->rbx && !r->rcx && !r->rdx && !r->rsi && !r->rdi && !r->rbp && !r->r8 && !r->r15);
+	CHECK(!r->rax && !r->rbx && !r->rcx && !r->rdx && !r->rsi && !r->rdi && !r->rbp && !r->r8 &&
+	      !r->r15);
 	CHECK_EQ(r->cs, 0x33);
 	CHECK_EQ(mc_get_fsbase(), 0);
 }
@@ -263,7 +275,7 @@ VM_TEST(relocated_programs)
 
 static int script_image(void *arg)
 {
-	static const char *const want[] = { "/static", "-a  b", "/script", "one", "", "three", NULL };
+	static const char *const want[] = {"/static", "-a  b", "/script", "one", "", "three", NULL};
 
 	check_registers(TEXT + 0x500);
 	CHECK_EQ(peek64(sp()), 6);
@@ -282,7 +294,7 @@ static int exec_script(void *arg)
 
 static int nested_image(void *arg)
 {
-	static const char *const want[] = { "/static", "-a  b", "/script", "/script2", NULL };
+	static const char *const want[] = {"/static", "-a  b", "/script", "/script2", NULL};
 
 	CHECK_EQ(peek64(sp()), 4);
 	check_strings(sp() + 8, want);
@@ -305,7 +317,7 @@ VM_TEST(script_programs)
 VM_TEST(exec_errors)
 {
 	uaddr_t prog = ustr("/static"), bad = 0x1000, args = vector(some_args);
-	u64 wrong[] = { prog, bad, 0 };
+	u64 wrong[] = {prog, bad, 0};
 
 	CHECK_EQ(exec("/missing", some_args, some_env), -ENOENT);
 	CHECK_EQ(exec("/static/x", some_args, some_env), -ENOTDIR);
@@ -445,10 +457,10 @@ VM_TEST(exec_leaks)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(static_program), cmocka_unit_test(relocated_programs),
+		cmocka_unit_test(static_program),  cmocka_unit_test(relocated_programs),
 		cmocka_unit_test(script_programs), cmocka_unit_test(exec_errors),
-		cmocka_unit_test(exec_too_big), cmocka_unit_test(exec_many_arguments),
-		cmocka_unit_test(exec_keeps), cmocka_unit_test(exec_from_thread),
+		cmocka_unit_test(exec_too_big),	   cmocka_unit_test(exec_many_arguments),
+		cmocka_unit_test(exec_keeps),	   cmocka_unit_test(exec_from_thread),
 		cmocka_unit_test(exec_leaks),
 	};
 

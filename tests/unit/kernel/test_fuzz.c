@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Random system calls with interesting arguments: whatever they answer, the kernel must not crash, touch
- * memory that is not its own, hang, or lose count. Processes of a few hundred calls each are made with seeds
- * in sequence and killed when they get nowhere, so that calls which block or end them do no harm.
+ * Random system calls with interesting arguments: whatever they answer, the kernel must not crash,
+ * touch memory that is not its own, hang, or lose count. Processes of a few hundred calls each are
+ * made with seeds in sequence and killed when they get nowhere, so that calls which block or end
+ * them do no harm.
  *
- * FUZZ_SEED, FUZZ_PROCESSES, FUZZ_CALLS and FUZZ_TRACE=1 in the environment: more, or one case again.
+ * FUZZ_SEED, FUZZ_PROCESSES, FUZZ_CALLS and FUZZ_TRACE=1 in the environment: more, or one case
+ * again.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -24,9 +26,9 @@
 #include "syscall.h"
 #include "task.h"
 
-#define BUFFER (64 << 10)
+#define BUFFER	  (64 << 10)
 #define MAX_CALLS 512
-#define STUCK_MS 300
+#define STUCK_MS  300
 
 void stub_any_handler(void (*fn)(int sig, uaddr_t info, uaddr_t context));
 
@@ -46,9 +48,9 @@ static u64 rnd(struct fuzz *f)
 }
 
 static const char *const names[] = {
-	"/",	      "/tmp",	  "/tmp/a",	   "/tmp/b",	 "a",	      "../..",	 "",
-	"/proc",      "/dev/null", "/proc/self/fd", "/dev/ptmx", "/dev/zero", "/static", "/tmp/dir/x",
-	"/proc/self/maps", "/dir/link",
+	"/",	   "/tmp",	 "/tmp/a",	    "/tmp/b",	     "a",	  "../..",
+	"",	   "/proc",	 "/dev/null",	    "/proc/self/fd", "/dev/ptmx", "/dev/zero",
+	"/static", "/tmp/dir/x", "/proc/self/maps", "/dir/link",
 };
 
 static u64 pick(struct fuzz *f, const u64 *from, size_t n)
@@ -59,8 +61,8 @@ static u64 pick(struct fuzz *f, const u64 *from, size_t n)
 
 static u64 any_pointer(struct fuzz *f)
 {
-	static const u64 bad[] = { 0,	      1,	      0x1000,	      USER_END - 8, USER_END,
-				   KHEAP_BASE, KDATA_BASE, ~0ULL, ~0xfffULL,    1ULL << 63 };
+	static const u64 bad[] = {0,	      1,	  0x1000, USER_END - 8, USER_END,
+				  KHEAP_BASE, KDATA_BASE, ~0ULL,  ~0xfffULL,	1ULL << 63};
 
 	if (rnd(f) % 6 == 0)
 		return PICK(f, bad);
@@ -72,15 +74,17 @@ static u64 any_pointer(struct fuzz *f)
 
 static u64 any_size(struct fuzz *f)
 {
-	static const u64 sizes[] = { 0, 1, 2, 4, 8, 12, 16, 24, 64, 128, 144, 4095, 4096, 4097, 8192,
-				     65536, 1 << 20, 1ULL << 31, 1ULL << 32, 1ULL << 62, ~0ULL, ~0ULL - 4095 };
+	static const u64 sizes[] = {0,		1,	    2,	   4,		8,	 12,
+				    16,		24,	    64,	   128,		144,	 4095,
+				    4096,	4097,	    8192,  65536,	1 << 20, 1ULL << 31,
+				    1ULL << 32, 1ULL << 62, ~0ULL, ~0ULL - 4095};
 
 	return PICK(f, sizes);
 }
 
 static u64 any_argument(struct fuzz *f)
 {
-	static const u64 pids[] = { 0, 1, 2, 3, ~0ULL, 1000 };
+	static const u64 pids[] = {0, 1, 2, 3, ~0ULL, 1000};
 
 	switch (rnd(f) % 10) {
 	case 0:
@@ -141,7 +145,7 @@ static void fill(struct fuzz *f)
 	uaddr_t at = f->buffer + rnd(f) % BUFFER / 8 * 8;
 
 	for (u32 n = 0; n < 8 && at + n * 8 < f->buffer + BUFFER; n++)
-		stub_store(at + n * 8, &(u64){ any_argument(f) }, 8);
+		stub_store(at + n * 8, &(u64){any_argument(f)}, 8);
 }
 
 /* Calls that would only tell about the harness. */

@@ -49,8 +49,21 @@ static void compare_unsigned(unsigned long v, int width, int precision)
 
 static void printf_numbers(void **state)
 {
-	static const long values[] = { 0, 1, -1, 7, 8, 9, 10, 255, 4096, -4096, 0x7fffffff, -0x80000000L,
-				       0x7fffffffffffffff, (long)0x8000000000000000, 123456789012 };
+	static const long values[] = {0,
+				      1,
+				      -1,
+				      7,
+				      8,
+				      9,
+				      10,
+				      255,
+				      4096,
+				      -4096,
+				      0x7fffffff,
+				      -0x80000000L,
+				      0x7fffffffffffffff,
+				      (long)0x8000000000000000,
+				      123456789012};
 
 	for (size_t i = 0; i < ARRAY_SIZE(values); i++) {
 		for (int width = -3; width < 26; width += 4) {
@@ -115,7 +128,8 @@ static void strings(void **state)
 	assert_true(strstarts("prefix", "pre") && !strstarts("pr", "pre"));
 	assert_int_equal(strlcpy(buf, "0123456789", sizeof(buf)), 10);
 	assert_string_equal(buf, "0123456");
-	assert_true(!memcmp("abcdefghij", "abcdefghij", 10) && memcmp("abcdefghij", "abcdefghik", 10) < 0);
+	assert_true(!memcmp("abcdefghij", "abcdefghij", 10) &&
+		    memcmp("abcdefghij", "abcdefghik", 10) < 0);
 	assert_ptr_equal(memchr(buf, '3', 7), buf + 3);
 }
 
@@ -138,7 +152,7 @@ static void numbers(void **state)
 /* ---- in a VM: the heap and threads are the machine's ---- */
 
 #define OBJECTS 400
-#define ROUNDS 20000
+#define ROUNDS	20000
 
 struct object {
 	u8 *p;
@@ -166,7 +180,7 @@ static u32 random_size(u32 *seed)
 
 static void object_check(const struct object *o)
 {
-	for (u32 i = 0; i < o->size; i += o->size > 256 ? 61 : 1)
+	for (u32 i = 0; i<o->size; i += o->size> 256 ? 61 : 1)
 		CHECK_EQ(o->p[i], o->fill);
 }
 
@@ -300,7 +314,7 @@ VM_TEST(mutexes)
 }
 
 /* Two threads pass a token by two wait queues: a lost wake-up would hang. */
-static struct waitq queues[2] = { WAITQ_INIT(queues[0]), WAITQ_INIT(queues[1]) };
+static struct waitq queues[2] = {WAITQ_INIT(queues[0]), WAITQ_INIT(queues[1])};
 static u32 turn;
 #define PASSES 5000
 
@@ -338,7 +352,7 @@ static u32 woken;
 
 static int exclusive_waiter(void *arg)
 {
-	struct waiter w = { .exclusive = true };
+	struct waiter w = {.exclusive = true};
 
 	waitq_add(&queues[0], &w);
 	__atomic_fetch_add(&finished, 1, __ATOMIC_SEQ_CST);
@@ -390,13 +404,20 @@ static void bad_free(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(printf_numbers),    cmocka_unit_test(printf_text),
-		cmocka_unit_test(moves),	     cmocka_unit_test(strings),
-		cmocka_unit_test(numbers),	     cmocka_unit_test(allocator),
-		cmocka_unit_test(allocator_threads), cmocka_unit_test(allocator_reuse),
-		cmocka_unit_test(double_free),	     cmocka_unit_test(bad_free),
-		cmocka_unit_test(mutexes),	     cmocka_unit_test(wait_queues),
-		cmocka_unit_test(wait_deadline),     cmocka_unit_test(wait_exclusive),
+		cmocka_unit_test(printf_numbers),
+		cmocka_unit_test(printf_text),
+		cmocka_unit_test(moves),
+		cmocka_unit_test(strings),
+		cmocka_unit_test(numbers),
+		cmocka_unit_test(allocator),
+		cmocka_unit_test(allocator_threads),
+		cmocka_unit_test(allocator_reuse),
+		cmocka_unit_test(double_free),
+		cmocka_unit_test(bad_free),
+		cmocka_unit_test(mutexes),
+		cmocka_unit_test(wait_queues),
+		cmocka_unit_test(wait_deadline),
+		cmocka_unit_test(wait_exclusive),
 		cmocka_unit_test(random_numbers),
 	};
 

@@ -13,11 +13,11 @@
 #include "harness.h"
 #include "../../../kernel/mm/internal.h"
 
-#define RW (PROT_READ | PROT_WRITE)
-#define ANON (MAP_PRIVATE | MAP_ANONYMOUS)
-#define BASE 0x100000000ULL
+#define RW    (PROT_READ | PROT_WRITE)
+#define ANON  (MAP_PRIVATE | MAP_ANONYMOUS)
+#define BASE  0x100000000ULL
 #define PAGES 96
-#define END (BASE + PAGES * PAGE_SIZE)
+#define END   (BASE + PAGES * PAGE_SIZE)
 
 static struct mm *mm(void)
 {
@@ -91,8 +91,9 @@ static uaddr_t page(u32 i)
 static void set_content(u32 at, u64 val)
 {
 	for (u32 i = 0; i < PAGES; i++) {
-		if (i == at || (model[at].shared && model[i].mapped && model[i].shared &&
-				model[i].object == model[at].object && model[i].index == model[at].index))
+		if (i == at ||
+		    (model[at].shared && model[i].mapped && model[i].shared &&
+		     model[i].object == model[at].object && model[i].index == model[at].index))
 			model[i].content = val;
 	}
 }
@@ -164,13 +165,13 @@ static void model_map(u32 at, u32 n, bool shared, u32 prot)
 {
 	next_object++;
 	for (u32 i = 0; i < n; i++)
-		model[at + i] = (struct model_page){ true, shared, (u8)prot, shared ? next_object : 0,
-						     shared ? i : 0, 0 };
+		model[at + i] = (struct model_page){
+			true, shared, (u8)prot, shared ? next_object : 0, shared ? i : 0, 0};
 }
 
 static void do_map(void)
 {
-	static const u32 prots[] = { PROT_NONE, PROT_READ, RW, RW, RW, PROT_READ | PROT_EXEC };
+	static const u32 prots[] = {PROT_NONE, PROT_READ, RW, RW, RW, PROT_READ | PROT_EXEC};
 	u32 at = rnd(PAGES), n = 1 + rnd(12), prot = prots[rnd(6)];
 	bool shared = rnd(3) == 0;
 	u32 how = rnd(4), flags = MAP_ANONYMOUS | (shared ? MAP_SHARED : MAP_PRIVATE);
@@ -211,7 +212,7 @@ static void do_unmap(void)
 
 static void do_protect(void)
 {
-	static const u32 prots[] = { PROT_NONE, PROT_READ, RW, PROT_READ | PROT_EXEC };
+	static const u32 prots[] = {PROT_NONE, PROT_READ, RW, PROT_READ | PROT_EXEC};
 	u32 at = rnd(PAGES), n = 1 + rnd(10), prot = prots[rnd(4)];
 	long got;
 
@@ -240,7 +241,8 @@ static void do_dontneed(void)
 
 	if (at + n > PAGES)
 		n = PAGES - at;
-	CHECK_EQ(sc(__NR_madvise, page(at), n * PAGE_SIZE, MADV_DONTNEED), is_mapped(at, n) ? 0 : -ENOMEM);
+	CHECK_EQ(sc(__NR_madvise, page(at), n * PAGE_SIZE, MADV_DONTNEED),
+		 is_mapped(at, n) ? 0 : -ENOMEM);
 	for (u32 i = at; i < at + n; i++) {
 		if (!model[i].shared)
 			model[i].content = 0;
@@ -256,7 +258,7 @@ static void model_move(u32 from, u32 old_n, u32 to, u32 new_n, bool keep)
 	memcpy(src, &model[from], old_n * sizeof(src[0]));
 	for (u32 i = 0; i < old_n; i++) {
 		if (!keep)
-			model[from + i] = (struct model_page){ 0 };
+			model[from + i] = (struct model_page){0};
 		else if (!model[from + i].shared)
 			model[from + i].content = 0;
 	}
@@ -264,14 +266,15 @@ static void model_move(u32 from, u32 old_n, u32 to, u32 new_n, bool keep)
 		struct model_page p = first;
 
 		p.index = first.shared ? first.index + i : 0;
-		p.content = i < old_n	  ? src[i].content :
-			    p.shared ? twin_content(p.object, p.index, 0) :
-					    0;
+		p.content = i < old_n  ? src[i].content
+			    : p.shared ? twin_content(p.object, p.index, 0)
+				       : 0;
 		model[to + i] = p;
 	}
 }
 
-/* The part that grew may have been written earlier and unmapped: shared objects keep that. Avoid it. */
+/* The part that grew may have been written earlier and unmapped: shared objects keep that. Avoid
+ * it. */
 static bool shared_growth(u32 from, u32 old_n, u32 new_n)
 {
 	return model[from].mapped && model[from].shared && new_n > old_n;
@@ -335,13 +338,16 @@ static void check_grown(const struct remap_op *o)
 
 static void do_remap(void)
 {
-	struct remap_op o = { .from = rnd(PAGES), .old_n = 1 + rnd(8), .new_n = 1 + rnd(8), .to = rnd(PAGES) };
+	struct remap_op o = {
+		.from = rnd(PAGES), .old_n = 1 + rnd(8), .new_n = 1 + rnd(8), .to = rnd(PAGES)};
 
 	o.flags = rnd(3) == 0 ? MREMAP_MAYMOVE | MREMAP_FIXED : rnd(2) ? MREMAP_MAYMOVE : 0;
-	if (o.from + o.old_n > PAGES || o.to + o.new_n > PAGES || shared_growth(o.from, o.old_n, o.new_n))
+	if (o.from + o.old_n > PAGES || o.to + o.new_n > PAGES ||
+	    shared_growth(o.from, o.old_n, o.new_n))
 		return;
 	o.run = run_length(o.from);
-	o.got = sc(__NR_mremap, page(o.from), o.old_n * PAGE_SIZE, o.new_n * PAGE_SIZE, o.flags, page(o.to));
+	o.got = sc(__NR_mremap, page(o.from), o.old_n * PAGE_SIZE, o.new_n * PAGE_SIZE, o.flags,
+		   page(o.to));
 	if (o.flags & MREMAP_FIXED) {
 		check_fixed(&o);
 	} else if (o.old_n >= o.new_n) {
@@ -357,7 +363,8 @@ VM_TEST(model_check)
 {
 	mm()->mmap_base = END;
 	/* Nothing grows out of the arena. */
-	CHECK_EQ(sc(__NR_mmap, END, 4096, PROT_NONE, MAP_SHARED | MAP_ANONYMOUS | MAP_FIXED, -1, 0), END);
+	CHECK_EQ(sc(__NR_mmap, END, 4096, PROT_NONE, MAP_SHARED | MAP_ANONYMOUS | MAP_FIXED, -1, 0),
+		 END);
 	for (int i = 0; i < 6000; i++) {
 		switch (rnd(8)) {
 		case 0:
@@ -494,7 +501,8 @@ VM_TEST(mremap_errors)
 	CHECK_EQ(sc(__NR_mremap, at, 0, 8192, MREMAP_MAYMOVE), -EINVAL);
 	CHECK_EQ(sc(__NR_mremap, BASE, 4096, 8192, MREMAP_MAYMOVE), -EFAULT);
 	CHECK_EQ(sc(__NR_mremap, at, 4096, 8192, MREMAP_MAYMOVE | MREMAP_DONTUNMAP), -EINVAL);
-	CHECK_EQ(sc(__NR_mremap, at, 8192, 8192, MREMAP_MAYMOVE | MREMAP_FIXED, at + 4096), -EINVAL);
+	CHECK_EQ(sc(__NR_mremap, at, 8192, 8192, MREMAP_MAYMOVE | MREMAP_FIXED, at + 4096),
+		 -EINVAL);
 	CHECK_EQ(sc(__NR_mremap, at, 4096, ~0ULL, MREMAP_MAYMOVE), -EINVAL);
 }
 
@@ -540,7 +548,7 @@ VM_TEST(brk_moves)
 
 static void set_limit(int resource, u64 value)
 {
-	u64 lim[2] = { value, ~0ULL };
+	u64 lim[2] = {value, ~0ULL};
 
 	CHECK_EQ(sc(__NR_setrlimit, resource, uput(lim, sizeof(lim))), 0);
 }
@@ -665,7 +673,9 @@ VM_TEST(shared_memory)
 	poke32(fork_wipe, 2);
 	CHECK_EQ(wait_status(vfork_run(look, NULL)), 0);
 	stub_next_child(look, NULL);
-	CHECK_EQ(wait_status(sc(__NR_clone, 0x100 | 17 /* CLONE_VM, SIGCHLD */, ualloc(65536) + 65536 - 64)), 0);
+	CHECK_EQ(wait_status(sc(__NR_clone, 0x100 | 17 /* CLONE_VM, SIGCHLD */,
+				ualloc(65536) + 65536 - 64)),
+		 0);
 	look(NULL);
 }
 
@@ -700,14 +710,23 @@ VM_TEST(machine_pages)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(model_check),	    cmocka_unit_test(mmap_errors),
-		cmocka_unit_test(mmap_low),	    cmocka_unit_test(mmap_huge),
-		cmocka_unit_test(mmap_zero_device), cmocka_unit_test(mmap_files),
-		cmocka_unit_test(mremap_errors),    cmocka_unit_test(mremap_special),
-		cmocka_unit_test(brk_moves),	    cmocka_unit_test(limits),
-		cmocka_unit_test(memory_locks),	    cmocka_unit_test(mincore_pages),
-		cmocka_unit_test(memfd),	    cmocka_unit_test(fork_memory),
-		cmocka_unit_test(shared_memory),    cmocka_unit_test(futex_keys),	    cmocka_unit_test(machine_pages),
+		cmocka_unit_test(model_check),
+		cmocka_unit_test(mmap_errors),
+		cmocka_unit_test(mmap_low),
+		cmocka_unit_test(mmap_huge),
+		cmocka_unit_test(mmap_zero_device),
+		cmocka_unit_test(mmap_files),
+		cmocka_unit_test(mremap_errors),
+		cmocka_unit_test(mremap_special),
+		cmocka_unit_test(brk_moves),
+		cmocka_unit_test(limits),
+		cmocka_unit_test(memory_locks),
+		cmocka_unit_test(mincore_pages),
+		cmocka_unit_test(memfd),
+		cmocka_unit_test(fork_memory),
+		cmocka_unit_test(shared_memory),
+		cmocka_unit_test(futex_keys),
+		cmocka_unit_test(machine_pages),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -209,7 +209,9 @@ static void read_stream(u32 big)
 
 VM_TEST(stream_between_threads)
 {
-	static u32 sizes[][2] = { { 100000, 100000 }, { 100000, 3000 }, { 3000, 100000 }, { 5000, 4000 } };
+	static u32 sizes[][2] = {
+		{ 100000, 100000 }, { 100000, 3000 }, { 3000, 100000 }, { 5000, 4000 }
+	};
 
 	for (u32 i = 0; i < ARRAY_SIZE(sizes); i++) {
 		make(0);

@@ -56,7 +56,7 @@ VM_TEST(wait_killed)
 
 VM_TEST(wait_any_order)
 {
-	long seen[3] = { 0 }, pids[3];
+	long seen[3] = {0}, pids[3];
 
 	for (long i = 0; i < 3; i++)
 		pids[i] = fork_run(exit_with, (void *)i);
@@ -101,7 +101,7 @@ VM_TEST(wait_stopped)
 
 VM_TEST(ignored_children)
 {
-	struct ksigaction ignore = { .handler = 1 };
+	struct ksigaction ignore = {.handler = 1};
 	long pid;
 
 	CHECK_EQ(sc(__NR_rt_sigaction, SIGCHLD, uput(&ignore, sizeof(ignore)), 0, 8), 0);
@@ -205,7 +205,8 @@ static int count_in(void *arg)
 static long clone_tid(u64 flags, int (*fn)(void *), void *arg, uaddr_t parent, uaddr_t child)
 {
 	stub_next_child(fn, arg);
-	return sc(__NR_clone, CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | flags,
+	return sc(__NR_clone,
+		  CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | flags,
 		  ualloc(65536) + 65536 - 64, parent, child, 0);
 }
 
@@ -214,8 +215,8 @@ VM_TEST(thread_words)
 	long tid;
 
 	words = ualloc(4096);
-	tid = clone_tid(CLONE_PARENT_SETTID | CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID, count_in, NULL,
-			words + 8, words + 16);
+	tid = clone_tid(CLONE_PARENT_SETTID | CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID, count_in,
+			NULL, words + 8, words + 16);
 	CHECK(tid > 1);
 	CHECK_EQ(peek32(words + 8), tid);
 	EVENTUALLY(peek32(words) == 1);
@@ -324,7 +325,7 @@ VM_TEST(clone_errors)
 /* ---- many at once ---- */
 
 #define FORKERS 6
-#define FORKS 60
+#define FORKS	60
 
 static int fork_chain(void *arg)
 {
@@ -361,15 +362,24 @@ VM_TEST(forks_at_once)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(wait_for_child),     cmocka_unit_test(wait_killed),
-		cmocka_unit_test(wait_any_order),     cmocka_unit_test(waitid_keeps),
-		cmocka_unit_test(wait_stopped),	      cmocka_unit_test(ignored_children),
-		cmocka_unit_test(orphans_go_to_init), cmocka_unit_test(orphans_go_to_subreaper),
-		cmocka_unit_test(groups),	      cmocka_unit_test(sessions),
-		cmocka_unit_test(thread_words),	      cmocka_unit_test(group_exit),
-		cmocka_unit_test(racing_group_exits), cmocka_unit_test(leader_first),
-		cmocka_unit_test(killed_threads),     cmocka_unit_test(vfork_waits),
-		cmocka_unit_test(clone_errors),	      cmocka_unit_test(forks_at_once),
+		cmocka_unit_test(wait_for_child),
+		cmocka_unit_test(wait_killed),
+		cmocka_unit_test(wait_any_order),
+		cmocka_unit_test(waitid_keeps),
+		cmocka_unit_test(wait_stopped),
+		cmocka_unit_test(ignored_children),
+		cmocka_unit_test(orphans_go_to_init),
+		cmocka_unit_test(orphans_go_to_subreaper),
+		cmocka_unit_test(groups),
+		cmocka_unit_test(sessions),
+		cmocka_unit_test(thread_words),
+		cmocka_unit_test(group_exit),
+		cmocka_unit_test(racing_group_exits),
+		cmocka_unit_test(leader_first),
+		cmocka_unit_test(killed_threads),
+		cmocka_unit_test(vfork_waits),
+		cmocka_unit_test(clone_errors),
+		cmocka_unit_test(forks_at_once),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -207,7 +207,10 @@ VM_TEST(names_and_connections)
 	poke32(len, 200);
 	CHECK_EQ(sc(__NR_getpeername, conn, buf, len), 0);
 	CHECK_EQ(peek32(len), 2);
-	/* Taken: by path as long as the node is there, by abstract name as long as the socket lives. */
+	/*
+	 * Taken: by path as long as the node is there, by abstract name as long as the socket
+	 * lives.
+	 */
 	addr = name("/tmp/sock", &n);
 	CHECK_EQ(sc(__NR_bind, client(SOCK_STREAM), addr, n), -EADDRINUSE);
 	sc(__NR_close, s);
@@ -365,7 +368,8 @@ static uaddr_t message(struct message *m, const char *data, u64 ctl_len)
 
 static long send_fds(int to, const int *fds, int n)
 {
-	struct message m = { .ctl = { { sizeof(struct cmsghdr) + n * 4, SOL_SOCKET, SCM_RIGHTS } } };
+	struct message m = { .ctl = {
+				     { sizeof(struct cmsghdr) + n * 4, SOL_SOCKET, SCM_RIGHTS } } };
 
 	for (int i = 0; i < n; i++)
 		m.ctl.data[i] = fds[i];
@@ -439,7 +443,9 @@ VM_TEST(socket_sent_to_itself)
 VM_TEST(credentials)
 {
 	struct ucred cred = { 1, 0, 0 };
-	struct message m = { .ctl = { { sizeof(struct cmsghdr) + 12, SOL_SOCKET, SCM_CREDENTIALS } } }, got;
+	struct message m = { .ctl = { { sizeof(struct cmsghdr) + 12, SOL_SOCKET,
+					SCM_CREDENTIALS } } },
+		       got;
 	uaddr_t at = ualloc(12), len = uput(&(u32){ 12 }, 4);
 
 	pair(SOCK_DGRAM);
@@ -456,7 +462,8 @@ VM_TEST(credentials)
 	CHECK_EQ(got.ctl.data[0], 1);
 	cred.uid = 1234;
 	memcpy(m.ctl.data, &cred, sizeof(cred));
-	CHECK_EQ(sc(__NR_sendmsg, a, message(&m, "x", m.ctl.hdr.len), 0), 1); /* root may claim it */
+	CHECK_EQ(sc(__NR_sendmsg, a, message(&m, "x", m.ctl.hdr.len), 0),
+		 1); /* root may claim it */
 	CHECK_EQ(receive(b, &got, sizeof(struct control), 0), 1);
 	CHECK_EQ(got.ctl.data[1], 1234);
 	CHECK_EQ(sc(__NR_setuid, 7), 0);
@@ -510,7 +517,10 @@ static void read_stream(u32 big, u32 flags)
 
 VM_TEST(stream_between_threads)
 {
-	static u32 sizes[][3] = { { 50000, 50000, 0 }, { 50000, 3000, 0 }, { 3000, 50000, 0 }, { 5000, 40000, MSG_WAITALL } };
+	static u32 sizes[][3] = { { 50000, 50000, 0 },
+				  { 50000, 3000, 0 },
+				  { 3000, 50000, 0 },
+				  { 5000, 40000, MSG_WAITALL } };
 
 	for (u32 i = 0; i < ARRAY_SIZE(sizes); i++) {
 		pair(SOCK_STREAM);
@@ -529,8 +539,12 @@ VM_TEST(timeouts)
 	u64 start = mc_clock(CLOCK_MONOTONIC);
 
 	pair(SOCK_STREAM);
-	CHECK_EQ(sc(__NR_setsockopt, a, SOL_SOCKET, SO_RCVTIMEO_OLD, uput(&tv, sizeof(tv)), sizeof(tv)), 0);
-	CHECK_EQ(sc(__NR_setsockopt, a, SOL_SOCKET, SO_SNDTIMEO_OLD, uput(&tv, sizeof(tv)), sizeof(tv)), 0);
+	CHECK_EQ(sc(__NR_setsockopt, a, SOL_SOCKET, SO_RCVTIMEO_OLD, uput(&tv, sizeof(tv)),
+		    sizeof(tv)),
+		 0);
+	CHECK_EQ(sc(__NR_setsockopt, a, SOL_SOCKET, SO_SNDTIMEO_OLD, uput(&tv, sizeof(tv)),
+		    sizeof(tv)),
+		 0);
 	CHECK_EQ(recv_from(a, buf, 1, 0), -EAGAIN);
 	CHECK(mc_clock(CLOCK_MONOTONIC) - start >= 29 * NSEC_PER_MSEC);
 	CHECK(sc(__NR_write, a, buf, 1 << 20) > 100000);
@@ -556,7 +570,8 @@ static int tcp_server(uaddr_t addr, int family)
 VM_TEST(tcp)
 {
 	uaddr_t addr = ualloc(16), buf = ualloc(1 << 20), len = ualloc(4), n = ualloc(4);
-	int l = tcp_server(addr, AF_INET), c = (int)sc(__NR_socket, AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0), s;
+	int l = tcp_server(addr, AF_INET),
+	    c = (int)sc(__NR_socket, AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0), s;
 	long ret = sc(__NR_connect, c, addr, 16);
 
 	ignore_sigpipe();
@@ -605,7 +620,8 @@ VM_TEST(udp)
 {
 	struct sockaddr_in in = { .sin_family = AF_INET, .sin_addr.s_addr = 0x0100007f };
 	uaddr_t addr = uput(&in, sizeof(in)), buf = ualloc(100), len = ualloc(4);
-	int s = (int)sc(__NR_socket, AF_INET, SOCK_DGRAM, 0), c = (int)sc(__NR_socket, AF_INET, SOCK_DGRAM, 0);
+	int s = (int)sc(__NR_socket, AF_INET, SOCK_DGRAM, 0),
+	    c = (int)sc(__NR_socket, AF_INET, SOCK_DGRAM, 0);
 	struct message m;
 
 	CHECK_EQ(sc(__NR_bind, s, addr, 16), 0);
@@ -660,22 +676,14 @@ VM_TEST(netlink_dump)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(stream_basics),
-		cmocka_unit_test(reset_by_unread_data),
-		cmocka_unit_test(sigpipe),
-		cmocka_unit_test(names_and_connections),
-		cmocka_unit_test(backlog),
-		cmocka_unit_test(permissions),
-		cmocka_unit_test(datagrams),
-		cmocka_unit_test(seqpacket),
-		cmocka_unit_test(descriptors),
-		cmocka_unit_test(socket_sent_to_itself),
-		cmocka_unit_test(credentials),
-		cmocka_unit_test(stream_between_threads),
-		cmocka_unit_test(timeouts),
-		cmocka_unit_test(tcp),
-		cmocka_unit_test(tcp_stream),
-		cmocka_unit_test(udp),
+		cmocka_unit_test(stream_basics), cmocka_unit_test(reset_by_unread_data),
+		cmocka_unit_test(sigpipe),	 cmocka_unit_test(names_and_connections),
+		cmocka_unit_test(backlog),	 cmocka_unit_test(permissions),
+		cmocka_unit_test(datagrams),	 cmocka_unit_test(seqpacket),
+		cmocka_unit_test(descriptors),	 cmocka_unit_test(socket_sent_to_itself),
+		cmocka_unit_test(credentials),	 cmocka_unit_test(stream_between_threads),
+		cmocka_unit_test(timeouts),	 cmocka_unit_test(tcp),
+		cmocka_unit_test(tcp_stream),	 cmocka_unit_test(udp),
 		cmocka_unit_test(netlink_dump),
 	};
 

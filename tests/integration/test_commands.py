@@ -1,0 +1,105 @@
+"""The command line: do, spec, debug, --version, and how errors are told."""
+
+import json
+import os
+import pathlib
+import subprocess
+
+import pytest
+from bundle import BUILD, RUNTIME
+
+pytestmark = pytest.mark.skipif(RUNTIME == "runc", reason="known: callgate's own command line")
+
+
+def callgate(*args, timeout=20, **options):
+    if "input" not in options:
+        options["stdin"] = subprocess.DEVNULL
+    return subprocess.run([str(BUILD / "callgate"), *map(str, args)], capture_output=True,
+                          text=True, timeout=timeout, check=False, **options)
+
+
+def test_version():
+    lines = callgate("--version").stdout.splitlines()
+    assert lines[0].startswith("callgate version ")
+    assert lines[1].startswith("commit: ") and lines[2].startswith("spec: 1.")
+
+
+def test_help_names_every_command():
+    text = callgate("--help").stdout
+    for command in ("run", "do", "spec", "debug"):
+        assert command in text
+
+
+@pytest.mark.parametrize("args", [["nonsense"], ["run"], ["run", "--no-such-flag", "x"]])
+def test_wrong_usage(args):
+    result = callgate(*args)
+    assert result.returncode != 0 and (result.stderr or result.stdout)
+
+
+def test_do_status_and_output():
+    result = callgate("do", "--", "/bin/sh", "-c", "echo out; echo err >&2; exit 5")
+    assert (result.returncode, result.stdout, result.stderr) == (5, "out\n", "err\n")
+
+
+def test_do_without_dashes_finds_programs():
+    assert callgate("do", "uname").stdout == "Linux\n"
+
+
+def test_do_reads_stdin():
+    data = "line\n" * 50000
+    assert callgate("do", "--", "wc", "-l", input=data).stdout.strip() == "50000"
+
+
+def test_do_throws_away_what_is_written(tmp_path):
+    path = pathlib.Path("/var/tmp") / f"callgate-do-{os.getpid()}"
+    result = callgate("do", "--", "sh", "-c", f"echo x >{path} && cat {path} && rm /etc/passwd")
+    assert result.stdout == "x\n" and result.returncode == 0, result.stderr
+    assert not path.exists() and os.path.exists("/etc/passwd")
+
+
+def test_do_missing_program():
+    result = callgate("do", "--", "/no/such/program")
+    assert result.returncode != 0 and "no such file or directory" in result.stderr.lower()
+
+
+def test_do_sees_only_its_own_processes():
+    pids = callgate("do", "--", "sh", "-c", "ls /proc | grep -c '^[0-9]'").stdout
+    assert int(pids) <= 4
+
+
+def test_spec(tmp_path):
+    assert callgate("spec", cwd=tmp_path).returncode == 0
+    config = json.loads((tmp_path / "config.json").read_text())
+    assert config["ociVersion"].startswith("1.") and config["process"]["args"]
+    assert callgate("spec", cwd=tmp_path).returncode != 0, "it overwrote a file"
+
+
+def test_error_in_log(tmp_path):
+    log = tmp_path / "log.json"
+    result = callgate("--log", log, "--log-format", "json", "run", "--bundle", tmp_path, "x1")
+    assert result.returncode != 0
+    entry = json.loads(log.read_text().splitlines()[0])
+    assert entry["level"] == "error" and "config.json" in entry["msg"] and entry["time"]
+    assert "config.json" in result.stderr
+
+
+def test_bad_container_id(tmp_path, bundles):
+    bundle = bundles.make(["/bin/true"])
+    for ident in ("../up", "a/b", ""):
+        assert callgate("run", "--bundle", bundle, ident).returncode != 0
+
+
+def test_id_in_use(start):
+    container = start("/bin/sh", "-c", "echo up; sleep 100")
+    container.process.stdout.read(3)
+    again = callgate("run", "--bundle", container.bundle, container.id)
+    assert again.returncode != 0 and container.id in again.stderr
+    assert container.process.poll() is None
+
+
+def test_debug_syscalls(start):
+    container = start("/bin/bash", "-c", "for i in 1 2 3; do /bin/true; done; echo up; sleep 100")
+    container.process.stdout.read(3)
+    result = callgate("debug", "syscalls", container.id)
+    assert result.returncode == 0, result.stderr
+    assert "execve" in result.stdout and "clone" in result.stdout
