@@ -57,7 +57,10 @@ static bool take_event(struct epitem *item, struct epoll_event *out, struct list
 	return true;
 }
 
-/* Events of guest objects. Each item is looked at once, though it may become ready again meanwhile. */
+/*
+ * Events of guest objects. Each item is looked at once, though it may become ready again
+ * meanwhile.
+ */
 static int collect_guest(struct eventpoll *ep, struct epoll_event *out, int max)
 {
 	struct list_head again = LIST_HEAD_INIT(again);
@@ -182,8 +185,7 @@ static void epoll_release(struct file *f)
 	{
 		guard(&ep_nest_lock);
 		guard(&ep->lock);
-		list_for_each_safe(item, tmp, &ep->items, ep_node)
-			ep_remove(item);
+		list_for_each_safe(item, tmp, &ep->items, ep_node) ep_remove(item);
 	}
 	if (ep->watch)
 		mc_handle_release(ep->watch);
@@ -277,7 +279,8 @@ static int prepare_add(struct eventpoll *ep, struct file *f)
 
 static int check_event(int op, struct file *f, const struct epoll_event *event)
 {
-	u32 exclusive_ok = EPOLLIN | EPOLLOUT | EPOLLERR | EPOLLHUP | EPOLLWAKEUP | EPOLLET | EPOLLEXCLUSIVE;
+	u32 exclusive_ok = EPOLLIN | EPOLLOUT | EPOLLERR | EPOLLHUP | EPOLLWAKEUP | EPOLLET |
+			   EPOLLEXCLUSIVE;
 
 	if (!(event->events & EPOLLEXCLUSIVE) || op == EPOLL_CTL_DEL)
 		return 0;
@@ -286,7 +289,8 @@ static int check_event(int op, struct file *f, const struct epoll_event *event)
 	return 0;
 }
 
-static int ctl_locked(struct eventpoll *ep, int op, struct file *f, int fd, const struct epoll_event *event)
+static int ctl_locked(struct eventpoll *ep, int op, struct file *f, int fd,
+		      const struct epoll_event *event)
 {
 	struct epitem *item;
 
@@ -302,7 +306,8 @@ static int ctl_locked(struct eventpoll *ep, int op, struct file *f, int fd, cons
 	return 0;
 }
 
-static long do_ctl(struct file *epf, int op, struct file *f, int fd, const struct epoll_event *event)
+static long do_ctl(struct file *epf, int op, struct file *f, int fd,
+		   const struct epoll_event *event)
 {
 	struct eventpoll *ep = epoll_of_file(epf);
 	int err;
@@ -314,7 +319,8 @@ static long do_ctl(struct file *epf, int op, struct file *f, int fd, const struc
 	err = check_event(op, f, event);
 	if (err)
 		return err;
-	if (!epoll_of_file(f) && (op != EPOLL_CTL_ADD || !file_poll_handle(f) || READ_ONCE(ep->watch)))
+	if (!epoll_of_file(f) &&
+	    (op != EPOLL_CTL_ADD || !file_poll_handle(f) || READ_ONCE(ep->watch)))
 		return ctl_locked(ep, op, f, fd, event);
 	guard(&ep_nest_lock);
 	err = op == EPOLL_CTL_ADD ? prepare_add(ep, f) : 0;

@@ -169,7 +169,8 @@ int ep_modify(struct epitem *item, const struct epoll_event *event)
 	if ((item->events | event->events) & EPOLLEXCLUSIVE)
 		return -EINVAL;
 	item->data = event->data;
-	__atomic_store_n(&item->events, event->events, __ATOMIC_SEQ_CST); /* before the look: ep_wake() reads it */
+	__atomic_store_n(&item->events, event->events,
+			 __ATOMIC_SEQ_CST); /* before the look: ep_wake() reads it */
 	if (item->handle)
 		err = ep_watch_update(item);
 	if (!err && ep_item_poll(item))

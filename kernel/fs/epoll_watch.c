@@ -1,17 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The host's part of an epoll: a watch with the handles whose readiness the host knows. Edge, level and
- * one-shot behaviour of these is the host's own.
+ * The host's part of an epoll: a watch with the handles whose readiness the host knows. Edge,
+ * level and one-shot behaviour of these is the host's own.
  *
  * The watch knows each handle once, guest items may be several: the same file under two
- * descriptors. Then the watch wants the union of their events, under the id of one of them, the leader.
+ * descriptors. Then the watch wants the union of their events, under the id of one of them, the
+ * leader.
  */
 #include "epoll_impl.h"
 #include "hostfs.h"
 
 #define COLLECT_MAX 64
-#define SHARED_MASK ((u32)(EPOLLIN | EPOLLOUT | EPOLLPRI | EPOLLRDHUP | EPOLLRDNORM | EPOLLRDBAND | \
-			   EPOLLWRNORM | EPOLLWRBAND | EPOLLERR | EPOLLHUP))
+#define SHARED_MASK                                                                                \
+	((u32)(EPOLLIN | EPOLLOUT | EPOLLPRI | EPOLLRDHUP | EPOLLRDNORM | EPOLLRDBAND |            \
+	       EPOLLWRNORM | EPOLLWRBAND | EPOLLERR | EPOLLHUP))
 
 /* Other items of the same epoll on the same file. */
 static struct epitem *next_sibling(struct epitem *item, struct epitem *after)
@@ -46,7 +48,8 @@ static u32 host_events(struct epitem *leader)
 	u32 events = leader->events & ~(u32)EPOLLWAKEUP;
 	bool shared = false;
 
-	if (leader->file->mode & FMODE_WATCH) /* an inner epoll: asked again before it is reported */
+	/* An inner epoll: asked again before it is reported. */
+	if (leader->file->mode & FMODE_WATCH)
 		return EPOLLIN | (leader->events & (EPOLLET | EPOLLONESHOT));
 	while ((other = next_sibling(leader, other))) {
 		shared = true;
@@ -57,7 +60,8 @@ static u32 host_events(struct epitem *leader)
 
 static int watch_ctl(struct epitem *leader, int op)
 {
-	return mc_watch_ctl(leader->ep->watch, op, leader->handle, host_events(leader), ep_item_id(leader));
+	return mc_watch_ctl(leader->ep->watch, op, leader->handle, host_events(leader),
+			    ep_item_id(leader));
 }
 
 int ep_watch_add(struct epitem *item, u32 handle)
@@ -151,7 +155,8 @@ int ep_ensure_watch(struct eventpoll *ep)
 }
 
 /* One event of the host, which may stand for several items. Number of events put to out. */
-static int spread_event(struct eventpoll *ep, const struct mc_event *ev, struct epoll_event *out, int max)
+static int spread_event(struct eventpoll *ep, const struct mc_event *ev, struct epoll_event *out,
+			int max)
 {
 	struct epitem *leader = ep_item_by_id(ep, ev->data), *item;
 	int n = 0;
@@ -164,7 +169,8 @@ static int spread_event(struct eventpoll *ep, const struct mc_event *ev, struct 
 		return 0;
 	}
 	guard(&leader->file->ep_lock);
-	for (item = leader; item && n < max; item = next_sibling(leader, item == leader ? NULL : item)) {
+	for (item = leader; item && n < max;
+	     item = next_sibling(leader, item == leader ? NULL : item)) {
 		u32 events = ev->events & (item->events | EPOLLERR | EPOLLHUP);
 
 		if (!events || !(item->events & ~EP_PRIVATE_BITS))

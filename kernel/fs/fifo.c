@@ -82,7 +82,10 @@ static struct file *open_write(struct pipe *p, u32 flags, bool wait)
 	return f;
 }
 
-/* Takes over a reference to p. wait: a named pipe, whose opener meets its partner; others have met. */
+/*
+ * Takes over a reference to p. wait: a named pipe, whose opener meets its partner; others have
+ * met.
+ */
 static struct file *open_pipe(struct pipe *p, u32 flags, bool wait)
 {
 	struct file *f;

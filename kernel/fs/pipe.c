@@ -3,8 +3,9 @@
  * Pipes: read, write, poll, the life of a pipe (pipe(7)).
  *
  * Waking another process is dear, so a write wakes a reader only when it found the pipe empty,
- * and a read wakes writers only when as much room is free as one of them waits for. A big write to a full
- * pipe waits for half of the pipe: until all of it fits it would have to sleep again anyway.
+ * and a read wakes writers only when as much room is free as one of them waits for. A big write
+ * to a full pipe waits for half of the pipe: until all of it fits it would have to sleep again
+ * anyway.
  */
 #include <asm/ioctls.h>
 #include <linux/poll.h>
@@ -40,7 +41,8 @@ bool pipe_has_readers(const struct pipe *p)
 
 static long wait_data(struct pipe *p)
 {
-	long err = wait_event_exclusive(&p->rd_wait, !pipe_empty(p) || !pipe_has_writers(p), MC_FOREVER);
+	long err = wait_event_exclusive(&p->rd_wait, !pipe_empty(p) || !pipe_has_writers(p),
+					MC_FOREVER);
 
 	if (err && !pipe_empty(p))
 		waitq_wake(&p->rd_wait, POLLIN | POLLRDNORM, 1);
@@ -90,7 +92,8 @@ static s64 pipe_read(struct file *f, struct uio *u, s64 *pos)
 	if (!u->resid)
 		return 0;
 	for (;;) {
-		bool writers = pipe_has_writers(p); /* before the look at the data: the last one may write and go */
+		bool writers = pipe_has_writers(
+			p); /* before the look at the data: the last one may write and go */
 		s64 done = take(p, u);
 		long err;
 
@@ -130,8 +133,8 @@ static bool room_or_announce(struct pipe *p, size_t n)
 {
 	u64 old = __atomic_load_n(&p->wr_need, __ATOMIC_RELAXED);
 
-	while (old > n &&
-	       !__atomic_compare_exchange_n(&p->wr_need, &old, n, false, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED))
+	while (old > n && !__atomic_compare_exchange_n(&p->wr_need, &old, n, false,
+						       __ATOMIC_SEQ_CST, __ATOMIC_RELAXED))
 		;
 	smp_mb();
 	return pipe_room(p) >= n || !pipe_has_readers(p);
@@ -249,7 +252,10 @@ static u32 pipe_poll(struct file *f, struct poll_table *pt)
 		poll_wait(pt, f, &p->wr_wait);
 	smp_mb();
 	if (f->mode & FMODE_READ) {
-		/* A FIFO opened without blocking, which never had a writer, is not hung up (pos: see fifo.c). */
+		/*
+		 * A FIFO opened without blocking, which never had a writer, is not hung up
+		 * (pos: see fifo.c).
+		 */
 		if (!pipe_has_writers(p) && (u32)f->pos != READ_ONCE(p->w_opens))
 			mask |= POLLHUP;
 		if (!pipe_empty(p))

@@ -54,7 +54,10 @@ s64 pipe_ring_put(struct pipe *p, struct uio *u, size_t n)
 	return done;
 }
 
-/* The bytes that may be read at once, up to n: all, or to the next boundary. *packet: they are one packet's. */
+/*
+ * The bytes that may be read at once, up to n: all, or to the next boundary. *packet: they are
+ * one packet's.
+ */
 static size_t readable(struct pipe *p, size_t n, struct packet **packet)
 {
 	size_t used = __atomic_load_n(&p->tail, __ATOMIC_ACQUIRE) - p->head;
@@ -138,7 +141,10 @@ size_t pipe_peek(struct pipe *p, void *to, size_t skip, size_t n)
 	return n;
 }
 
-/* Before the bytes are published by moving tail: a reader that sees them must see their boundary. */
+/*
+ * Before the bytes are published by moving tail: a reader that sees them must see their
+ * boundary.
+ */
 int pipe_packet_add(struct pipe *p, u64 start, u64 end)
 {
 	struct packet *packet = kmalloc(sizeof(*packet));
@@ -157,6 +163,5 @@ void pipe_packets_free(struct pipe *p)
 {
 	struct packet *packet, *tmp;
 
-	list_for_each_safe(packet, tmp, &p->packets, node)
-		kfree(packet);
+	list_for_each_safe(packet, tmp, &p->packets, node) kfree(packet);
 }

@@ -2,9 +2,10 @@
 /*
  * The wait behind poll and select.
  *
- * Guest objects wake the task by their wait queues; readiness of host handles is asked of the host. With no
- * host handle among the files the task parks; otherwise it sleeps in mc_poll(), which an unpark ends as well.
- * A wake-up that comes after a file was looked at leaves a token, so none is lost.
+ * Guest objects wake the task by their wait queues; readiness of host handles is asked of the
+ * host. With no host handle among the files the task parks; otherwise it sleeps in mc_poll(),
+ * which an unpark ends as well. A wake-up that comes after a file was looked at leaves a token,
+ * so none is lost.
  */
 #include <linux/time.h>
 
@@ -31,7 +32,7 @@ struct poll_call {
 	struct poll_item *items;
 	int n;
 	struct pollfd *host; /* what goes to mc_poll() ... */
-	int *host_item;      /* ... and the item that each is of */
+	int *host_item; /* ... and the item that each is of */
 	int nhost;
 	struct poll_waiter first[INLINE_WAITERS];
 	int nfirst;
@@ -125,7 +126,8 @@ static int scan_guest(struct poll_call *pc)
 		struct poll_item *item = &pc->items[i];
 
 		if (item->file && !(item->file->mode & FMODE_HOSTPOLL))
-			item->revents = vfs_poll(item->file, &pc->pt) & (item->events | POLLERR | POLLHUP);
+			item->revents = vfs_poll(item->file, &pc->pt) &
+					(item->events | POLLERR | POLLHUP);
 		if (item->revents) {
 			ready++;
 			pc->pt.fn = NULL; /* no sleep: no more waiters needed */

@@ -15,8 +15,9 @@ struct poll_item {
 };
 
 /*
- * Wait until an item is ready. deadline 0: only look. Number of items with revents, 0 at the deadline,
- * -EINTR when work is pending for the task, -ENOMEM. Drops the references to the files.
+ * Wait until an item is ready. deadline 0: only look. Number of items with revents, 0 at the
+ * deadline, -EINTR when work is pending for the task, -ENOMEM. Drops the references to the
+ * files.
  */
 long poll_items(struct poll_item *items, int n, u64 deadline);
 

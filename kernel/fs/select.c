@@ -298,7 +298,8 @@ long sys_select(u64 n, u64 in, u64 out, u64 ex, u64 utv)
 			return -EFAULT;
 		if (tv.tv_sec < 0 || tv.tv_usec < 0)
 			return -EINVAL;
-		deadline = deadline_in(tv.tv_sec + tv.tv_usec / 1000000, tv.tv_usec % 1000000 * 1000);
+		deadline =
+			deadline_in(tv.tv_sec + tv.tv_usec / 1000000, tv.tv_usec % 1000000 * 1000);
 	}
 	ret = do_select((int)n, in, out, ex, deadline);
 	if (utv && deadline != MC_FOREVER) {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * splice, tee, vmsplice: by copies through kernel memory. What the other side does not take stays in
- * the pipe: bytes are looked at first and consumed when they are written. (Two readers of
- * one pipe of which one splices may see the same bytes; nobody promises them an order.)
+ * splice, tee, vmsplice: by copies through kernel memory. What the other side does not take
+ * stays in the pipe: bytes are looked at first and consumed when they are written. (Two readers
+ * of one pipe of which one splices may see the same bytes; nobody promises them an order.)
  */
 #include "pipe.h"
 #include "syscall.h"
@@ -24,8 +24,8 @@ struct splice {
 };
 
 /*
- * One transfer between kernel memory and a file, at *pos, which advances, or (NULL) at the file's own position. Of host
- * files that is the host's; the lock is for the others.
+ * One transfer between kernel memory and a file, at *pos, which advances, or (NULL) at the
+ * file's own position. Of host files that is the host's; the lock is for the others.
  */
 static s64 transfer(struct file *f, void *buf, size_t n, s64 *pos, bool nowait, bool writes)
 {
@@ -102,7 +102,10 @@ static s64 to_pipe(struct splice *s)
 	n = read_some(s->in, s->buf, want, s->in_pos, s->nowait);
 	if (n <= 0)
 		return n;
-	/* The bytes are out of `in`: they must get into the pipe, even if another writer took the room. */
+	/*
+	 * The bytes are out of `in`: they must get into the pipe, even if another writer took
+	 * the room.
+	 */
 	done = write_all(s->out, s->buf, n, NULL, false);
 	return done < 0 ? done : n;
 }
@@ -147,7 +150,9 @@ static long check_splice(struct file *in, struct file *out)
 long sys_splice(u64 fd_in, u64 uoff_in, u64 fd_out, u64 uoff_out, u64 len, u64 flags)
 {
 	struct file *in __file = fd_get_io((int)fd_in), *out __file = fd_get_io((int)fd_out);
-	struct splice s = { .in = in, .out = out, .len = min(len, 1UL << 30),
+	struct splice s = { .in = in,
+			    .out = out,
+			    .len = min(len, 1UL << 30),
 			    .nowait = flags & SPLICE_F_NONBLOCK };
 	s64 off_in, off_out, ret;
 	long err = check_splice(in, out);
@@ -171,7 +176,10 @@ long sys_splice(u64 fd_in, u64 uoff_in, u64 fd_out, u64 uoff_out, u64 len, u64 f
 
 /* ---- tee ---- */
 
-/* One copy of what is in `in` now, as far as it fits: a second look would find the same bytes again. */
+/*
+ * One copy of what is in `in` now, as far as it fits: a second look would find the same bytes
+ * again.
+ */
 static s64 tee_once(struct pipe *in, struct file *out, size_t len, bool nowait)
 {
 	struct pipe *p = pipe_of_file(out);

@@ -6,8 +6,9 @@
 #include "fs.h"
 
 /*
- * The handle whose readiness the host knows and that f's readiness depends on; 0: none. A file with
- * FMODE_HOSTPOLL depends on it alone; one with FMODE_WATCH (an epoll) on it and on guest wait queues.
+ * The handle whose readiness the host knows and that f's readiness depends on; 0: none. A file
+ * with FMODE_HOSTPOLL depends on it alone; one with FMODE_WATCH (an epoll) on it and on guest
+ * wait queues.
  */
 static inline u32 file_poll_handle(struct file *f)
 {
@@ -21,7 +22,10 @@ u32 handle_poll(u32 handle, u32 events);
 /* Readiness of any file at this moment, host handle or guest object. */
 u32 file_poll_now(struct file *f, u32 events);
 
-/* file_put calls this before f->ops->release when the last reference goes and f->epitems is not empty. */
+/*
+ * file_put calls this before f->ops->release when the last reference goes and f->epitems is not
+ * empty.
+ */
 void eventpoll_release(struct file *f);
 
 /* Remaining time to a deadline; user timespec in and out. MC_FOREVER for no address. */

@@ -20,7 +20,7 @@ int pipe_create(u32 flags, struct file **rd, struct file **wr);
 struct file *fifo_open(u64 dev, u64 ino, u32 flags);
 
 struct pipe *pipe_of_file(struct file *f); /* NULL: not a pipe */
-long pipe_get_size(struct file *f);        /* F_GETPIPE_SZ; -EBADF if it is no pipe */
+long pipe_get_size(struct file *f); /* F_GETPIPE_SZ; -EBADF if it is no pipe */
 long pipe_set_size(struct file *f, u64 size);
 
 /* For splice and tee. */
@@ -28,7 +28,10 @@ bool pipe_empty(const struct pipe *p);
 size_t pipe_room(const struct pipe *p);
 bool pipe_has_writers(const struct pipe *p);
 bool pipe_has_readers(const struct pipe *p);
-/* Copy up to n bytes from `skip` behind the front without taking them; stops at packet boundaries. */
+/*
+ * Copy up to n bytes from `skip` behind the front without taking them; stops at packet
+ * boundaries.
+ */
 size_t pipe_peek(struct pipe *p, void *to, size_t skip, size_t n);
 void pipe_consume(struct pipe *p, size_t n);
 /* Wait for data (or no writer) / room (or no reader). 0, -EAGAIN, -ERESTARTSYS. */

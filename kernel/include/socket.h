@@ -83,20 +83,21 @@ struct cmsghdr {
 /* One message on its way through a socket. */
 struct msg {
 	struct uio u;
-	u32 flags;         /* MSG_* of the call; nowait is in u */
+	u32 flags; /* MSG_* of the call; nowait is in u */
 	u8 addr[SOCK_ADDR_MAX] __attribute__((aligned(8)));
-	u32 addr_len;      /* send: destination, 0 none. receive: the sender's, set by the family */
-	bool want_addr;    /* receive */
-	u8 *ctl;           /* send: kernel copy */
+	u32 addr_len; /* send: destination, 0 none. receive: the sender's, set by the family */
+	bool want_addr; /* receive */
+	u8 *ctl; /* send: kernel copy */
 	u32 ctl_len;
-	uaddr_t uctl;      /* receive: the user's buffer, filled by msg_put_cmsg() */
+	uaddr_t uctl; /* receive: the user's buffer, filled by msg_put_cmsg() */
 	u64 uctl_room, uctl_used;
-	u32 out_flags;     /* receive: MSG_TRUNC, MSG_CTRUNC, MSG_EOR ... */
+	u32 out_flags; /* receive: MSG_TRUNC, MSG_CTRUNC, MSG_EOR ... */
 };
 /* Append a control message for the receiver; what does not fit is cut, with MSG_CTRUNC. */
 void msg_put_cmsg(struct msg *m, int level, int type, const void *data, size_t len);
 /* Walk the control messages to send. *at starts at 0. False at the end; *error: malformed. */
-bool msg_next_cmsg(const struct msg *m, u32 *at, struct cmsghdr *hdr, const u8 **data, u32 *len, int *error);
+bool msg_next_cmsg(const struct msg *m, u32 *at, struct cmsghdr *hdr, const u8 **data, u32 *len,
+		   int *error);
 
 struct socket;
 struct sock_ops {
@@ -123,12 +124,15 @@ struct socket {
 	const struct sock_ops *ops;
 	int domain, type, protocol;
 	u64 rcvtimeo, sndtimeo; /* ns; 0: for ever */
-	u32 handle;             /* families whose sockets are the host's */
-	u64 ino;                /* of its file; 0: none yet */
+	u32 handle; /* families whose sockets are the host's */
+	u64 ino; /* of its file; 0: none yet */
 };
 
 extern const struct file_ops socket_ops;
-/* The file of a new socket, which it takes over (also on error: then the socket is released). NULL: no memory. */
+/*
+ * The file of a new socket, which it takes over (also on error: then the socket is released).
+ * NULL: no memory.
+ */
 struct file *socket_file(struct socket *s, u32 flags);
 static inline struct socket *socket_of_file(struct file *f)
 {
@@ -142,7 +146,8 @@ static inline long sock_interrupted(u64 timeo)
 {
 	return timeo ? -EINTR : -ERESTARTSYS;
 }
-int iov_import(struct uio *u, struct mc_iovec *fast, int nfast, uaddr_t uiov, u64 n, struct mc_iovec **heap);
+int iov_import(struct uio *u, struct mc_iovec *fast, int nfast, uaddr_t uiov, u64 n,
+	       struct mc_iovec **heap);
 
 /* Families: a new socket or ERR_PTR. type without flags. */
 struct socket *unix_socket(int type, int protocol);
@@ -150,10 +155,16 @@ int unix_socketpair(int type, struct socket **a, struct socket **b);
 struct socket *inet_socket(int domain, int type, int protocol);
 struct socket *netlink_socket(int type, int protocol);
 
-/* Questions about network devices (SIOCGIF*), which any socket answers. -ENOTTY: not one of them. */
+/*
+ * Questions about network devices (SIOCGIF*), which any socket answers. -ENOTTY: not one of
+ * them.
+ */
 s64 netdev_ioctl(u32 cmd, uaddr_t arg);
 
-/* /proc/net/unix: the line of the n-th socket, with newline, to buf (256 bytes do). Its length, 0: no more. */
+/*
+ * /proc/net/unix: the line of the n-th socket, with newline, to buf (256 bytes do). Its length,
+ * 0: no more.
+ */
 size_t unix_proc_line(u32 n, char *buf, size_t size);
 
 #endif

@@ -84,10 +84,12 @@ int host_bind(struct socket *s, const void *addr, u32 len)
 	struct pv_slot slot;
 	s64 ret;
 
-	len = min(len, PV_ADDR_MAX); /* of struct sockaddr_storage only the beginning is an address */
+	len = min(len,
+		  PV_ADDR_MAX); /* of struct sockaddr_storage only the beginning is an address */
 	mc_pv_get(&slot);
 	slot.req.cmd = PV_BIND;
-	slot.req.u.bind = (struct pv_req_xen_bind){ .id = s->handle, .len = len, .cred = cred_pv_id() };
+	slot.req.u.bind =
+		(struct pv_req_xen_bind){ .id = s->handle, .len = len, .cred = cred_pv_id() };
 	memcpy(slot.req.u.bind.addr, addr, len);
 	ret = mc_pv_call(&slot);
 	mc_pv_put(&slot);
@@ -102,7 +104,8 @@ int host_pv_connect(struct socket *s, const void *addr, u32 len)
 	len = min(len, PV_ADDR_MAX);
 	mc_pv_get(&slot);
 	slot.req.cmd = PV_CONNECT;
-	slot.req.u.connect = (struct pv_req_xen_connect){ .id = s->handle, .len = len, .cred = cred_pv_id() };
+	slot.req.u.connect =
+		(struct pv_req_xen_connect){ .id = s->handle, .len = len, .cred = cred_pv_id() };
 	memcpy(slot.req.u.connect.addr, addr, len);
 	ret = mc_pv_call(&slot);
 	mc_pv_put(&slot);
@@ -126,7 +129,9 @@ static void sock_request(struct pv_slot *slot, u32 cmd, struct socket *s)
 {
 	mc_pv_get(slot);
 	slot->req.cmd = cmd;
-	slot->req.u.sock = (struct pv_req_sock){ .id = s->handle, .cred = cred_pv_id(), .pid = current->proc->pid };
+	slot->req.u.sock = (struct pv_req_sock){ .id = s->handle,
+						 .cred = cred_pv_id(),
+						 .pid = current->proc->pid };
 }
 
 int host_getname(struct socket *s, void *addr, bool peer)
@@ -184,7 +189,10 @@ int host_getsockopt(struct socket *s, int level, int name, void *val, u32 room)
 	return ret;
 }
 
-/* Options of the IP levels and time stamps make control messages; the few that do not cost a slower receive. */
+/*
+ * Options of the IP levels and time stamps make control messages; the few that do not cost a
+ * slower receive.
+ */
 static bool makes_control(int level, int name)
 {
 	if (level == IPPROTO_IP || level == IPPROTO_IPV6 || level == IPPROTO_UDP)
@@ -239,9 +247,11 @@ static u32 ioctl_size(u32 cmd)
 static s64 pv_ioctl(struct pv_slot *slot, struct socket *s, u32 cmd, u32 len)
 {
 	slot->req.cmd = PV_IOCTL;
-	slot->req.u.handle = (struct pv_req_handle){
-		.id = s->handle, .flags = cmd, .len = len, .cred = cred_pv_id(), .pid = current->proc->pid
-	};
+	slot->req.u.handle = (struct pv_req_handle){ .id = s->handle,
+						     .flags = cmd,
+						     .len = len,
+						     .cred = cred_pv_id(),
+						     .pid = current->proc->pid };
 	return mc_pv_call(slot);
 }
 
@@ -384,7 +394,8 @@ s64 host_recvfrom(struct socket *s, struct msg *m)
 	s64 ret;
 
 	sock_request(&slot, PV_RECVFROM, s);
-	slot.req.u.sock.flags = m->flags & (MSG_OOB | MSG_PEEK | MSG_ERRQUEUE | (s->type == SOCK_STREAM ? 0 : MSG_TRUNC));
+	slot.req.u.sock.flags = m->flags & (MSG_OOB | MSG_PEEK | MSG_ERRQUEUE |
+					    (s->type == SOCK_STREAM ? 0 : MSG_TRUNC));
 	slot.req.u.sock.len = room;
 	slot.req.u.sock.ctl_len = ctl_room;
 	ret = mc_pv_call(&slot);

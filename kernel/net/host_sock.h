@@ -11,10 +11,10 @@
 #define PV_ADDR_MAX 28u
 
 struct host_sock {
-	struct socket sk;    /* sk.handle: the hypervisor's socket */
-	bool connected;      /* a stream whose connect() or accept() has succeeded */
-	bool wants_control;  /* an option was set that makes the host send control messages */
-	u32 peer_len;        /* of an accepted socket: its peer's address, for accept() to return */
+	struct socket sk; /* sk.handle: the hypervisor's socket */
+	bool connected; /* a stream whose connect() or accept() has succeeded */
+	bool wants_control; /* an option was set that makes the host send control messages */
+	u32 peer_len; /* of an accepted socket: its peer's address, for accept() to return */
 	u8 peer[PV_ADDR_MAX] __attribute__((aligned(8)));
 };
 
@@ -24,7 +24,8 @@ static inline struct host_sock *host_of(struct socket *s)
 }
 
 /* host_sock.c */
-struct socket *host_sock_new(const struct sock_ops *ops, int domain, int type, int protocol); /* or ERR_PTR */
+struct socket *host_sock_new(const struct sock_ops *ops, int domain, int type,
+			     int protocol); /* or ERR_PTR */
 struct host_sock *host_sock_wrap(const struct sock_ops *ops, const struct socket *like, u32 handle);
 int host_bind(struct socket *s, const void *addr, u32 len);
 int host_pv_connect(struct socket *s, const void *addr, u32 len);
@@ -42,7 +43,10 @@ s64 host_recvfrom(struct socket *s, struct msg *m);
 /* inet_msg.c */
 s64 inet_sendmsg(struct socket *s, struct msg *m);
 s64 inet_recvmsg(struct socket *s, struct msg *m);
-/* Wait for `events` on the handle. 0: ready (*got, if wanted: POLL*) or look again, -EAGAIN: the deadline, or interrupted. */
+/*
+ * Wait for `events` on the handle. 0: ready (*got, if wanted: POLL*) or look again, -EAGAIN:
+ * the deadline, or interrupted.
+ */
 long inet_wait(struct socket *s, u32 events, u64 deadline, u64 timeo, u32 *got);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * TCP, UDP and raw sockets: the hypervisor opens, names and connects them in the container's network; its
- * donated descriptor carries the data (inet_msg.c).
+ * TCP, UDP and raw sockets: the hypervisor opens, names and connects them in the container's
+ * network; its donated descriptor carries the data (inet_msg.c).
  */
 #include "cred.h"
 #include "host_sock.h"
@@ -19,7 +19,10 @@ struct socket *inet_socket(int domain, int type, int protocol)
 	return host_sock_new(&inet_ops, domain, type, protocol);
 }
 
-/* The host's socket does not block: wait for the end of the handshake. A restarted connect() goes on waiting. */
+/*
+ * The host's socket does not block: wait for the end of the handshake. A restarted connect()
+ * goes on waiting.
+ */
 static int wait_connected(struct socket *s, const void *addr, u32 len)
 {
 	u64 deadline = sock_deadline(s->sndtimeo);

@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Data of inet sockets. The donated descriptor sends and receives what needs no address and no control
- * data; the rest goes by PV call.
+ * Data of inet sockets. The donated descriptor sends and receives what needs no address and no
+ * control data; the rest goes by PV call.
  *
- * Here alone is how a call blocks: the host's socket blocks by itself, interrupted by kicks. MSG_DONTWAIT goes
- * to the host when the guest does not want to wait, or only for some time: on EAGAIN the
- * latter waits for readiness and tries again.
+ * Here alone is how a call blocks: the host's socket blocks by itself, interrupted by kicks.
+ * MSG_DONTWAIT goes to the host when the guest does not want to wait, or only for some time: on
+ * EAGAIN the latter waits for readiness and tries again.
  */
 #include "host_sock.h"
 #include "task.h"
 
-#define HOST_FLAGS (MSG_OOB | MSG_PEEK | MSG_DONTROUTE | MSG_TRUNC | MSG_EOR | MSG_CONFIRM | MSG_MORE)
+#define HOST_FLAGS                                                                                 \
+	(MSG_OOB | MSG_PEEK | MSG_DONTROUTE | MSG_TRUNC | MSG_EOR | MSG_CONFIRM | MSG_MORE)
 
 long inet_wait(struct socket *s, u32 events, u64 deadline, u64 timeo, u32 *got)
 {
@@ -94,7 +95,8 @@ s64 inet_sendmsg(struct socket *s, struct msg *m)
 
 	if (m->flags & MSG_FASTOPEN)
 		return -EOPNOTSUPP;
-	if (s->type == SOCK_STREAM) { /* a connection has one destination, and TCP no control data to send */
+	if (s->type ==
+	    SOCK_STREAM) { /* a connection has one destination, and TCP no control data to send */
 		m->addr_len = 0;
 		m->ctl_len = 0;
 	}
@@ -118,7 +120,8 @@ s64 inet_sendmsg(struct socket *s, struct msg *m)
 				break;
 		}
 	}
-	if (n == -EINTR && !sum) /* of the host call: a kick; what it means is decided on the way out */
+	if (n == -EINTR &&
+	    !sum) /* of the host call: a kick; what it means is decided on the way out */
 		n = sock_interrupted(s->sndtimeo);
 	return sum ? sum : n;
 }
@@ -141,7 +144,8 @@ static s64 try_recv(struct socket *s, struct msg *m)
 				    m->u.nowait || s->rcvtimeo ? MC_NOWAIT : 0);
 	if (dgram)
 		flags |= MSG_TRUNC; /* to know whether it was cut */
-	n = mc_recv(s->handle, p.iov, p.n, flags, m->want_addr ? m->addr : NULL, m->want_addr ? &len : NULL);
+	n = mc_recv(s->handle, p.iov, p.n, flags, m->want_addr ? m->addr : NULL,
+		    m->want_addr ? &len : NULL);
 	if (n < 0)
 		return n;
 	m->addr_len = m->want_addr && dgram ? len : 0;
@@ -155,7 +159,8 @@ static s64 try_recv(struct socket *s, struct msg *m)
 s64 inet_recvmsg(struct socket *s, struct msg *m)
 {
 	u64 deadline = sock_deadline(s->rcvtimeo);
-	bool whole = s->type == SOCK_STREAM && (m->flags & (MSG_WAITALL | MSG_PEEK | MSG_TRUNC)) == MSG_WAITALL;
+	bool whole = s->type == SOCK_STREAM &&
+		     (m->flags & (MSG_WAITALL | MSG_PEEK | MSG_TRUNC)) == MSG_WAITALL;
 	s64 sum = 0, n;
 
 	for (;;) {
@@ -169,7 +174,8 @@ s64 inet_recvmsg(struct socket *s, struct msg *m)
 			break;
 		}
 		if (n < 0) {
-			n = inet_wait(s, m->flags & MSG_OOB ? POLLPRI : POLLIN, deadline, s->rcvtimeo, NULL);
+			n = inet_wait(s, m->flags & MSG_OOB ? POLLPRI : POLLIN, deadline,
+				      s->rcvtimeo, NULL);
 			if (n)
 				break;
 		}

@@ -6,7 +6,8 @@
 #define MAX_RW_COUNT 0x7ffff000ULL
 
 /* heap: the array if it did not fit `fast`; the caller frees it. */
-int iov_import(struct uio *u, struct mc_iovec *fast, int nfast, uaddr_t uiov, u64 n, struct mc_iovec **heap)
+int iov_import(struct uio *u, struct mc_iovec *fast, int nfast, uaddr_t uiov, u64 n,
+	       struct mc_iovec **heap)
 {
 	struct mc_iovec *iov = fast;
 
@@ -126,11 +127,13 @@ int msg_export_recv(struct msg *m, const struct user_msghdr *h, uaddr_t uhdr)
 	int err;
 
 	if (h->name) {
-		err = sockaddr_to_user(h->name, uhdr + offsetof(struct user_msghdr, namelen), m->addr, m->addr_len);
+		err = sockaddr_to_user(h->name, uhdr + offsetof(struct user_msghdr, namelen),
+				       m->addr, m->addr_len);
 		if (err)
 			return err;
 	}
-	if (mc_copy_to_user(uhdr + offsetof(struct user_msghdr, controllen), &m->uctl_used, sizeof(u64)))
+	if (mc_copy_to_user(uhdr + offsetof(struct user_msghdr, controllen), &m->uctl_used,
+			    sizeof(u64)))
 		return -EFAULT;
 	return mc_copy_to_user(uhdr + offsetof(struct user_msghdr, flags), &flags, sizeof(flags));
 }
@@ -163,7 +166,8 @@ void msg_put_cmsg(struct msg *m, int level, int type, const void *data, size_t l
 	m->uctl_used += min(CMSG_ALIGN(hdr.len), left);
 }
 
-bool msg_next_cmsg(const struct msg *m, u32 *at, struct cmsghdr *hdr, const u8 **data, u32 *len, int *error)
+bool msg_next_cmsg(const struct msg *m, u32 *at, struct cmsghdr *hdr, const u8 **data, u32 *len,
+		   int *error)
 {
 	*error = 0;
 	if (*at + sizeof(*hdr) > m->ctl_len)

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * NETLINK_ROUTE: questions about interfaces, addresses and routes, which the hypervisor
- * asks the host. Such a socket is never donated. The answers to a request are there when it has
- * been sent; only who waits for changes (and there are few such) is served by looking again now and then.
+ * NETLINK_ROUTE: questions about interfaces, addresses and routes, which the hypervisor asks
+ * the host. Such a socket is never donated. The answers to a request are there when it has been
+ * sent; only who waits for changes (and there are few such) is served by looking again now and
+ * then.
  */
 #include <linux/netlink.h>
 #include <linux/time.h>

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The socket file and the system calls that make, name and configure sockets. Data: socket_msg.c. */
+/*
+ * The socket file and the system calls that make, name and configure sockets. Data:
+ * socket_msg.c.
+ */
 #include <asm/ioctls.h>
 #include <linux/time.h>
 
@@ -57,7 +60,8 @@ static u32 socket_poll(struct file *f, struct poll_table *pt)
 {
 	struct socket *s = f->priv;
 
-	return s->ops->poll ? s->ops->poll(s, f, pt) : handle_poll(s->handle, POLLIN | POLLOUT | POLLPRI | POLLRDHUP);
+	return s->ops->poll ? s->ops->poll(s, f, pt)
+			    : handle_poll(s->handle, POLLIN | POLLOUT | POLLPRI | POLLRDHUP);
 }
 
 static s64 socket_ioctl(struct file *f, u32 cmd, u64 arg)
@@ -180,7 +184,8 @@ long sys_socketpair(u64 domain, u64 utype, u64 protocol, u64 ufds)
 	if (bad_type(type))
 		return -EINVAL;
 	if ((int)domain != AF_UNIX)
-		return (int)domain == AF_INET || (int)domain == AF_INET6 ? -EOPNOTSUPP : -EAFNOSUPPORT;
+		return (int)domain == AF_INET || (int)domain == AF_INET6 ? -EOPNOTSUPP
+									 : -EAFNOSUPPORT;
 	if ((int)protocol && (int)protocol != AF_UNIX)
 		return -EPROTONOSUPPORT;
 	err = unix_socketpair(type & SOCK_TYPE_MASK, &a, &b);

@@ -85,7 +85,8 @@ void unix_release(struct socket *s)
 		list_splice_tail(&u->pending, &pending);
 		u->npending = 0;
 	}
-	waitq_wake_all(&unix_space, POLLOUT); /* whoever waits for room here must see that we are dead */
+	waitq_wake_all(&unix_space,
+		       POLLOUT); /* whoever waits for room here must see that we are dead */
 	unix_detach_peer(u, unread);
 	unix_rx_purge(u);
 	while (!list_empty(&pending)) {
@@ -332,9 +333,9 @@ const struct sock_ops unix_ops = {
 static size_t proc_line(struct unix_sock *u, char *buf, size_t size)
 {
 	u32 len = u->addr ? u->addr->len - UNIX_HEADER : 0;
-	int n = snprintf(buf, size, "%016llx: %08X %08X %08X %04X %02X %5llu", 0ULL, ref_read(&u->ref), 0,
-			 u->state == UNIX_LISTENING ? 0x10000u : 0u, (u32)u->sk.type, u->peer ? 3u : 1u,
-			 (unsigned long long)u->sk.ino);
+	int n = snprintf(buf, size, "%016llx: %08X %08X %08X %04X %02X %5llu", 0ULL,
+			 ref_read(&u->ref), 0, u->state == UNIX_LISTENING ? 0x10000u : 0u,
+			 (u32)u->sk.type, u->peer ? 3u : 1u, (unsigned long long)u->sk.ino);
 
 	if (len && u->addr->un.sun_path[0])
 		n += snprintf(buf + n, size - n, " %s", u->addr->un.sun_path);

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Unix sockets, inside: unix.c (life, options, poll), unix_name.c (addresses), unix_conn.c (connections),
- * unix_msg.c (data), unix_scm.c (descriptors and credentials).
+ * Unix sockets, inside: unix.c (life, options, poll), unix_name.c (addresses), unix_conn.c
+ * (connections), unix_msg.c (data), unix_scm.c (descriptors and credentials).
  *
- * A socket is referenced by its file, by peers, by packets that it sent and by accept queues. `lock` protects its
- * own state and queue; two sockets are never locked at once but in unix_name.c's and
- * unix_conn.c's order: by address. Sleepers wait on queues of their own socket, or on unix_space, where
- * those wait whom somebody else's full queue stops: a queue of another socket might not outlive the wait.
+ * A socket is referenced by its file, by peers, by packets that it sent and by accept queues.
+ * `lock` protects its own state and queue; two sockets are locked at once by
+ * unix_conn.c alone, in the order of their addresses. Sleepers wait on queues of their own
+ * socket, or on unix_space, where those wait whom somebody else's full queue stops: a queue of
+ * another socket might not outlive the wait.
  */
 #ifndef UNIX_H
 #define UNIX_H
@@ -36,16 +37,16 @@ struct unix_sock {
 	struct mutex lock;
 	struct mutex read_lock; /* one reader at a time; not held while it sleeps */
 	enum unix_state state;
-	bool dead;     /* its file is gone */
+	bool dead; /* its file is gone */
 	bool passcred;
-	bool polled;   /* edge-triggered watchers see every message */
+	bool polled; /* edge-triggered watchers see every message */
 	u32 shutdown;
-	int err;       /* SO_ERROR */
+	int err; /* SO_ERROR */
 	struct unix_sock *peer; /* reference */
-	struct list_head rx;    /* packets */
+	struct list_head rx; /* packets */
 	u32 rx_packets;
 	u64 rx_bytes;
-	u32 wmem;               /* bytes sent and not yet received */
+	u32 wmem; /* bytes sent and not yet received */
 	u32 sndbuf, rcvbuf;
 	struct waitq rd_wait, wr_wait;
 	struct ucred own, other; /* as SO_PEERCRED shows: ours to peers; the peer's */
@@ -55,14 +56,14 @@ struct unix_sock {
 	u32 npending, backlog;
 
 	struct unix_addr *addr;
-	u64 dev, ino;              /* of a bound path; ino 0: abstract or unbound */
+	u64 dev, ino; /* of a bound path; ino 0: abstract or unbound */
 	struct list_head hash_node, all_node;
 };
 
 struct unix_packet {
 	struct list_head node;
-	struct unix_sock *from;  /* reference: its wmem is charged, its name is the sender's */
-	struct unix_addr *addr;  /* the sender's name when it sent; may be NULL */
+	struct unix_sock *from; /* reference: its wmem is charged, its name is the sender's */
+	struct unix_addr *addr; /* the sender's name when it sent; may be NULL */
 	struct ucred cred;
 	struct scm_files *files; /* may be NULL */
 	u32 charge;
@@ -94,7 +95,7 @@ struct unix_sock *unix_new(int type);
 void unix_get(struct unix_sock *u);
 void unix_put(struct unix_sock *u);
 struct unix_sock *unix_peer_get(struct unix_sock *u); /* with a reference; NULL */
-int unix_take_error(struct unix_sock *u);             /* -errno, and clears it */
+int unix_take_error(struct unix_sock *u); /* -errno, and clears it */
 struct ucred unix_current_cred(void);
 bool unix_writable(const struct unix_sock *u);
 void unix_release(struct socket *s);
@@ -110,7 +111,7 @@ void unix_addr_put(struct unix_addr *a); /* NULL is allowed */
 struct unix_addr *unix_addr_get(struct unix_addr *a);
 void unix_list_add(struct unix_sock *u);
 void unix_list_del(struct unix_sock *u); /* and unhash */
-extern struct mutex unix_table_lock;     /* the lists of all sockets, and addr of each */
+extern struct mutex unix_table_lock; /* the lists of all sockets, and addr of each */
 extern struct list_head unix_all;
 
 /* unix_conn.c */
@@ -130,7 +131,10 @@ void unix_rx_purge(struct unix_sock *u);
 
 /* unix_scm.c */
 int scm_send(struct unix_sock *u, struct msg *m, struct ucred *cred, struct scm_files **files);
-/* Descriptors to the receiver: installs, or with peek installs copies. Takes files over unless peek. */
+/*
+ * Descriptors to the receiver: installs, or with peek installs copies. Takes files over unless
+ * peek.
+ */
 void scm_receive_files(struct msg *m, struct scm_files *files, bool peek);
 void scm_receive_cred(struct unix_sock *u, struct msg *m, const struct ucred *cred);
 void scm_files_free(struct scm_files *files); /* NULL is allowed */

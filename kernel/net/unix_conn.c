@@ -254,7 +254,8 @@ struct socket *unix_accept(struct socket *s, bool nowait)
 			return ERR_PTR(-EINVAL);
 		if (nowait)
 			return ERR_PTR(-EAGAIN);
-		err = wait_event_exclusive(&u->rd_wait, !list_empty(&u->pending) || (u->shutdown & RCV_SHUTDOWN),
+		err = wait_event_exclusive(&u->rd_wait,
+					   !list_empty(&u->pending) || (u->shutdown & RCV_SHUTDOWN),
 					   deadline);
 		if (!err)
 			continue;

@@ -170,7 +170,10 @@ static s64 send_stream(struct send *s)
 	s64 sent = 0;
 
 	do {
-		/* Not more than half of the buffer at once: two packets keep reader and writer busy. */
+		/*
+		 * Not more than half of the buffer at once: two packets keep reader and writer
+		 * busy.
+		 */
 		size_t len = min(io->resid, (size_t)s->u->sndbuf / 2);
 		struct unix_packet *p;
 		int err;
@@ -384,10 +387,11 @@ struct stream_read {
 	struct unix_sock *u;
 	struct msg *m;
 	s64 copied;
-	u32 peek_off;       /* bytes of the queue that MSG_PEEK has shown already */
+	u32 peek_off; /* bytes of the queue that MSG_PEEK has shown already */
 	bool have_cred;
-	struct ucred cred;  /* of what is copied: never glue bytes of different writers with SO_PASSCRED */
-	bool stop;          /* descriptors came: the call ends behind them */
+	/* Of what is copied: with SO_PASSCRED, never glue bytes of different writers. */
+	struct ucred cred;
+	bool stop; /* descriptors came: the call ends behind them */
 };
 
 static bool other_writer(struct stream_read *r, const struct unix_packet *p)
@@ -467,12 +471,14 @@ static s64 recv_stream(struct unix_sock *u, struct msg *m)
 	if (!m->u.resid)
 		return 0;
 	for (;;) {
-		bool ended = READ_ONCE(u->shutdown) & RCV_SHUTDOWN; /* before the look at the data */
+		/* Before the look at the data. */
+		bool ended = READ_ONCE(u->shutdown) & RCV_SHUTDOWN;
 
 		err = drain_stream(&r);
 		if (err)
 			return err;
-		if (r.stop || !m->u.resid || (r.copied && (m->flags & (MSG_WAITALL | MSG_PEEK)) != MSG_WAITALL))
+		if (r.stop || !m->u.resid ||
+		    (r.copied && (m->flags & (MSG_WAITALL | MSG_PEEK)) != MSG_WAITALL))
 			break;
 		err = r.copied ? 0 : unix_take_error(u);
 		if (err || ended)

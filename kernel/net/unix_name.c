@@ -97,7 +97,10 @@ static struct unix_sock *take(struct unix_sock *u, int type)
 	return ref_get_unless_zero(&u->ref) ? u : ERR_PTR(-ECONNREFUSED);
 }
 
-/* A connection needs write permission on the node (unix(7)); the way to it vfs_stat() has checked. */
+/*
+ * A connection needs write permission on the node (unix(7)); the way to it vfs_stat() has
+ * checked.
+ */
 static bool may_connect(const struct statx *st)
 {
 	const struct cred *c = current->cred;

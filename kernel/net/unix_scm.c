@@ -42,8 +42,9 @@ static void inflight_del(struct scm_files *files)
 }
 
 /*
- * The last reference to a socket may be in a packet, whose queue may hold the last reference to another, and so on:
- * one caller at a time drops them in a loop, so that the stack does not grow with the chain.
+ * The last reference to a socket may be in a packet, whose queue may hold the last reference to
+ * another, and so on: one caller at a time drops them in a loop, so that the stack does not
+ * grow with the chain.
  */
 static struct mutex doomed_lock;
 static struct scm_files *doomed;
