@@ -10,9 +10,9 @@
 #include "mm.h"
 #include "task.h"
 
-#define VMA_FLAGS (VMA_DONTFORK | VMA_WIPEONFORK | VMA_DONTDUMP | VMA_KERNEL)
+#define VMA_FLAGS     (VMA_DONTFORK | VMA_WIPEONFORK | VMA_DONTDUMP | VMA_KERNEL)
 #define MAX_MAP_COUNT 65530u
-#define STACK_GUARD (256 * PAGE_SIZE) /* kept free below a mapping that grows down */
+#define STACK_GUARD   (256 * PAGE_SIZE) /* kept free below a mapping that grows down */
 
 /* Files of removed mappings: their last reference must not go while mm->lock is held. */
 struct dead_files {
@@ -23,12 +23,15 @@ struct dead_files {
 void dead_files_put(struct dead_files *d); /* without mm->lock */
 
 /* ---- vma.c: the sorted array ---- */
-u32 vma_index(const struct mm *mm, uaddr_t addr); /* of the first one that ends above addr; nvmas if none */
+u32 vma_index(const struct mm *mm,
+	      uaddr_t addr); /* of the first one that ends above addr; nvmas if none */
 bool vma_overlaps(const struct mm *mm, uaddr_t start, uaddr_t end);
-bool vma_kernel_in(const struct mm *mm, uaddr_t start, uaddr_t end); /* one of the machine's is in the range */
-int vma_reserve(struct mm *mm, u32 extra); /* room for so many more: 0 or -ENOMEM */
+bool vma_kernel_in(const struct mm *mm, uaddr_t start,
+		   uaddr_t end);	     /* one of the machine's is in the range */
+int vma_reserve(struct mm *mm, u32 extra);   /* room for so many more: 0 or -ENOMEM */
 void vma_split(struct mm *mm, uaddr_t addr); /* make addr a border; needs room for one */
-/* Insert a range that is empty; takes a reference to v->file. Needs room for one. Joins neighbours. */
+/* Insert a range that is empty; takes a reference to v->file. Needs room for one. Joins neighbours.
+ */
 void vma_insert(struct mm *mm, const struct vma *v);
 /* Take out what is in [start, end). Needs room for one. -ENOMEM: nothing done. */
 int vma_remove(struct mm *mm, uaddr_t start, uaddr_t end, struct dead_files *dead);
@@ -51,15 +54,15 @@ int host_protect(uaddr_t addr, u64 len, u32 prot);
 /* ---- limit.c: 0 or -errno ---- */
 int limit_data(const struct mm *mm, u64 len, u32 prot, u32 flags);  /* RLIMIT_DATA */
 int limit_space(const struct mm *mm, u64 len, u32 prot, u32 flags); /* RLIMIT_AS, RLIMIT_DATA */
-int limit_locked(const struct mm *mm, u64 len);                     /* RLIMIT_MEMLOCK */
+int limit_locked(const struct mm *mm, u64 len);			    /* RLIMIT_MEMLOCK */
 
 /* ---- map.c ---- */
 /* Unmap what is there, on the machine and in the list. -EINVAL if it is the machine's. */
 int unmap_range(struct mm *mm, uaddr_t start, uaddr_t end, struct dead_files *dead);
 
 /*
- * Walk the mappings of [start, end): *v is the next one, *from and *to the part in the range. False at the end;
- * *gap is set if some of the range is not mapped.
+ * Walk the mappings of [start, end): *v is the next one, *from and *to the part in the range. False
+ * at the end; *gap is set if some of the range is not mapped.
  */
 struct vma_walk {
 	struct mm *mm;

@@ -95,7 +95,8 @@ static void set_cmdline(struct process *p, const struct exec_strings *s)
 	kfree(old);
 }
 
-/* What others look at under tasklist_lock: the address space, and what the parent is to be told at exit. */
+/* What others look at under tasklist_lock: the address space, and what the parent is to be told at
+ * exit. */
 static void change_mm(struct task *t, struct mm *mm)
 {
 	struct mm *old;

@@ -14,7 +14,8 @@ static u64 random_pages(const struct exec *x, u64 limit)
 	return x->randomize ? random_u64() % limit * PAGE_SIZE : 0;
 }
 
-/* Memory behind the file's part of a segment: the rest of its last page (to its very end: ld.so allocates there), then whole pages. */
+/* Memory behind the file's part of a segment: the rest of its last page (to its very end: ld.so
+ * allocates there), then whole pages. */
 static int load_bss(struct exec *x, const struct exec_file *f, const struct elf_load *l)
 {
 	uaddr_t from = f->base + l->vaddr + l->filesz, to = f->base + l->vaddr + l->memsz;

@@ -34,7 +34,8 @@ void stub_fail(const char *fmt, ...)
 
 static void *reserve(size_t len, int flags)
 {
-	void *p = mmap(NULL, len, PROT_READ | PROT_WRITE, flags | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	void *p = mmap(NULL, len, PROT_READ | PROT_WRITE, flags | MAP_ANONYMOUS | MAP_NORESERVE, -1,
+		       0);
 
 	STUB_CHECK(p != MAP_FAILED);
 	return p;
@@ -86,7 +87,8 @@ void mc_poweroff(int wait_status)
 	_exit(WIFEXITED(wait_status) ? WEXITSTATUS(wait_status) : 128 + WTERMSIG(wait_status));
 }
 
-void stub_init(const char *root, const struct boot_info *boot, const struct stub_mount *mounts, u32 nmounts)
+void stub_init(const char *root, const struct boot_info *boot, const struct stub_mount *mounts,
+	       u32 nmounts)
 {
 	int channel[2];
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The data plane: the host's descriptors behind handles. What may block waits first, together with the
- * thread's own wake-up, and then does not block. User memory is reached by way of a buffer.
+ * The data plane: the host's descriptors behind handles. What may block waits first, together with
+ * the thread's own wake-up, and then does not block. User memory is reached by way of a buffer.
  */
 #include <poll.h>
 #include <stdlib.h>
@@ -65,7 +65,7 @@ static bool may_block(int fd)
 /* Until fd is ready. 0, -EAGAIN, -EINTR. */
 static int await(int fd, short events, bool nowait)
 {
-	struct pollfd p = { .fd = fd, .events = events };
+	struct pollfd p = {.fd = fd, .events = events};
 	int ret;
 
 	if (!may_block(fd))
@@ -78,7 +78,7 @@ static int await(int fd, short events, bool nowait)
 
 static s64 host_io(int fd, void *buf, size_t len, s64 off, int flags)
 {
-	struct iovec iov = { buf, len };
+	struct iovec iov = {buf, len};
 	int rwf = flags & MC_APPEND ? RWF_APPEND : 0;
 	int ret = await(fd, flags & MC_WRITE ? POLLOUT : POLLIN, flags & MC_NOWAIT);
 	ssize_t n;
@@ -139,7 +139,7 @@ static s64 io_op(void *ctx, u8 *buf, size_t len)
 
 s64 mc_io(u32 handle, const struct mc_iovec *iov, int n, s64 off, int flags)
 {
-	struct io_args a = { .fd = stub_fd(handle), .flags = flags, .off = off };
+	struct io_args a = {.fd = stub_fd(handle), .flags = flags, .off = off};
 
 	return a.fd < 0 ? a.fd : with_bounce(iov, n, flags & MC_WRITE, io_op, &a);
 }
@@ -158,7 +158,7 @@ static s64 send_op(void *ctx, u8 *buf, size_t len)
 
 s64 mc_send(u32 handle, const struct mc_iovec *iov, int n, int flags)
 {
-	struct io_args a = { .fd = stub_fd(handle), .flags = flags };
+	struct io_args a = {.fd = stub_fd(handle), .flags = flags};
 
 	return a.fd < 0 ? a.fd : with_bounce(iov, n, true, send_op, &a);
 }
@@ -180,7 +180,8 @@ static s64 recv_op(void *ctx, u8 *buf, size_t len)
 
 s64 mc_recv(u32 handle, const struct mc_iovec *iov, int n, int flags, void *addr, u32 *addr_len)
 {
-	struct io_args a = { .fd = stub_fd(handle), .flags = flags, .addr = addr, .addr_len = addr_len };
+	struct io_args a = {
+		.fd = stub_fd(handle), .flags = flags, .addr = addr, .addr_len = addr_len};
 
 	return a.fd < 0 ? a.fd : with_bounce(iov, n, false, recv_op, &a);
 }
@@ -210,7 +211,7 @@ int mc_poll(struct pollfd *fds, int n, u64 deadline)
 	STUB_CHECK(host);
 	for (int i = 0; i < n && ret >= 0; i++) {
 		ret = stub_fd((u32)fds[i].fd);
-		host[i] = (struct pollfd){ .fd = ret, .events = fds[i].events };
+		host[i] = (struct pollfd){.fd = ret, .events = fds[i].events};
 	}
 	if (ret >= 0)
 		ret = stub_wait(host, n, deadline, true);
@@ -223,7 +224,7 @@ int mc_poll(struct pollfd *fds, int n, u64 deadline)
 int mc_watch_ctl(u32 watch, int op, u32 handle, u32 events, u64 data)
 {
 	int wfd = stub_fd(watch), fd = stub_fd(handle);
-	struct epoll_event ev = { .events = events, .data.u64 = data };
+	struct epoll_event ev = {.events = events, .data.u64 = data};
 
 	if (wfd < 0 || fd < 0)
 		return wfd < 0 ? wfd : fd;
@@ -235,7 +236,7 @@ int mc_watch_ctl(u32 watch, int op, u32 handle, u32 events, u64 data)
 int mc_watch_wait(u32 watch, struct mc_event *out, int max, u64 deadline)
 {
 	struct epoll_event ev[WATCH_BATCH];
-	struct pollfd p = { .fd = stub_fd(watch), .events = POLLIN };
+	struct pollfd p = {.fd = stub_fd(watch), .events = POLLIN};
 	int ret;
 
 	if (p.fd < 0)
@@ -245,6 +246,6 @@ int mc_watch_wait(u32 watch, struct mc_event *out, int max, u64 deadline)
 		return ret == -ETIMEDOUT ? 0 : ret;
 	ret = epoll_wait(p.fd, ev, max < WATCH_BATCH ? max : WATCH_BATCH, 0);
 	for (int i = 0; i < ret; i++)
-		out[i] = (struct mc_event){ .events = ev[i].events, .data = ev[i].data.u64 };
+		out[i] = (struct mc_event){.events = ev[i].events, .data = ev[i].data.u64};
 	return ret < 0 ? -errno : ret;
 }

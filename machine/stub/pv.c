@@ -57,7 +57,8 @@ static void submit(const struct pv_slot *s)
 	r->cpu = (u32)sched_getcpu();
 	__atomic_store_n(&r->req_prod, prod + 1, __ATOMIC_SEQ_CST);
 	pthread_mutex_unlock(&slot_lock);
-	if (__atomic_compare_exchange_n(&r->sleeping, &one, 0, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
+	if (__atomic_compare_exchange_n(&r->sleeping, &one, 0, false, __ATOMIC_SEQ_CST,
+					__ATOMIC_SEQ_CST))
 		syscall(SYS_futex, &r->sleeping, FUTEX_WAKE, 1, NULL, NULL, 0);
 }
 
@@ -156,11 +157,11 @@ static int receive(struct donation *d)
 		struct cmsghdr head;
 		char room[CMSG_SPACE(sizeof(int))];
 	} control;
-	struct iovec iov = { d, sizeof(*d) };
-	struct msghdr msg = { .msg_iov = &iov,
-			      .msg_iovlen = 1,
-			      .msg_control = &control,
-			      .msg_controllen = sizeof(control) };
+	struct iovec iov = {d, sizeof(*d)};
+	struct msghdr msg = {.msg_iov = &iov,
+			     .msg_iovlen = 1,
+			     .msg_control = &control,
+			     .msg_controllen = sizeof(control)};
 	int fd;
 
 	STUB_CHECK(recvmsg(stub_channel, &msg, MSG_CMSG_CLOEXEC) == sizeof(*d));

@@ -38,8 +38,8 @@ static void on_log(void *ctx, int level, const char *text)
 }
 
 /*
- * The server wants the container's root to be its own, but the tests go on in the host's: so it is started by a
- * thread that has changed root alone. Its threads inherit that.
+ * The server wants the container's root to be its own, but the tests go on in the host's: so it is
+ * started by a thread that has changed root alone. Its threads inherit that.
  */
 static void *starter(void *arg)
 {
@@ -55,15 +55,17 @@ static void *starter(void *arg)
 	return NULL;
 }
 
-__attribute__((visibility("default"))) void stub_server_start(const char *root, void *ring, int channel,
-							      const struct stub_mount *mounts, u32 nmounts)
+__attribute__((visibility("default"))) void stub_server_start(const char *root, void *ring,
+							      int channel,
+							      const struct stub_mount *mounts,
+							      u32 nmounts)
 {
 	struct pv_marker *markers = calloc(nmounts + 1, sizeof(*markers));
 	static struct start s;
 	pthread_t thread;
 
 	for (u32 i = 0; i < nmounts; i++)
-		markers[i] = (struct pv_marker){ .dev = mounts[i].dev, .target = mounts[i].target };
+		markers[i] = (struct pv_marker){.dev = mounts[i].dev, .target = mounts[i].target};
 	s.root = root;
 	s.cfg = (struct pv_server_config){
 		.ring = ring,

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Simulated address spaces: a sorted list of regions, and the pages that were touched. A private page
- * belongs to its space (fork copies it); a shared one to its object: a file's page of the host, or an anonymous one.
+ * Simulated address spaces: a sorted list of regions, and the pages that were touched. A private
+ * page belongs to its space (fork copies it); a shared one to its object: a file's page of the
+ * host, or an anonymous one.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -13,7 +14,8 @@
 
 #define BUCKETS 512
 
-/* What a region shows: a file (fd), or shared anonymous memory (fd -1). Private anonymous memory has none. */
+/* What a region shows: a file (fd), or shared anonymous memory (fd -1). Private anonymous memory
+ * has none. */
 struct object {
 	int refs;
 	int fd;
@@ -121,7 +123,7 @@ static u8 *shared_page(const struct object *o, u64 off)
 	if (!p) {
 		p = calloc(1, sizeof(*p));
 		STUB_CHECK(p);
-		*p = (struct shared_page){ *bucket, o->dev, o->ino, index, shared_data(o, off) };
+		*p = (struct shared_page){*bucket, o->dev, o->ino, index, shared_data(o, off)};
 		*bucket = p;
 	}
 	pthread_mutex_unlock(&shared_lock);
@@ -409,7 +411,8 @@ int mc_map(uaddr_t addr, u64 len, int prot, int flags, u32 handle, u64 off)
 	int fd = handle ? stub_fd(handle) : -1;
 	struct space *s;
 
-	STUB_CHECK(!(flags & ~(MAP_SHARED | MAP_PRIVATE | MAP_NORESERVE | MAP_POPULATE | MAP_LOCKED)));
+	STUB_CHECK(
+		!(flags & ~(MAP_SHARED | MAP_PRIVATE | MAP_NORESERVE | MAP_POPULATE | MAP_LOCKED)));
 	STUB_CHECK(off % PAGE == 0 && !(prot & ~7));
 	if (handle && fd < 0)
 		return fd;
@@ -418,7 +421,7 @@ int mc_map(uaddr_t addr, u64 len, int prot, int flags, u32 handle, u64 off)
 	ptes_drop(s, addr, addr + len);
 	r = calloc(1, sizeof(*r));
 	STUB_CHECK(r);
-	*r = (struct region){ .start = addr, .end = addr + len, .prot = prot, .off = off };
+	*r = (struct region){.start = addr, .end = addr + len, .prot = prot, .off = off};
 	r->shared = flags & MAP_SHARED;
 	if (handle || r->shared)
 		r->object = object_new(fd);
@@ -580,81 +583,7 @@ uaddr_t mc_vdso(void)
 	return 0;
 }
 
-static bool user_range(uaddr_t addr, size_t len)
-{
-	return addr < USER_END && len <= USER_END - addr;
-}
-
-int mc_copy_from_user(void *to, uaddr_t from, size_t len)
-{
-	if (!len)
-		return user_range(from, 0) ? 0 : -EFAULT;
-	return space_copy(stub_self()->space, from, to, len, false) == len ? 0 : -EFAULT;
-}
-
-int mc_copy_to_user(uaddr_t to, const void *from, size_t len)
-{
-	if (!len)
-		return user_range(to, 0) ? 0 : -EFAULT;
-	return space_copy(stub_self()->space, to, (void *)from, len, true) == len ? 0 : -EFAULT;
-}
-
-s64 mc_strncpy_from_user(char *to, uaddr_t from, size_t size)
-{
-	s64 n = space_strncpy(stub_self()->space, to, from, size);
-
-	return n == (s64)size ? -ENAMETOOLONG : n;
-}
-
-int mc_clear_user(uaddr_t to, size_t len)
-{
-	static const u8 zeros[PAGE];
-
-	for (size_t done = 0, n; done < len; done += n) {
-		n = len - done < PAGE ? len - done : PAGE;
-		if (mc_copy_to_user(to + done, zeros, n))
-			return -EFAULT;
-	}
-	return 0;
-}
-
-int mc_user_cmpxchg(uaddr_t addr, u32 expect, u32 val, u32 *old)
-{
-	return space_cmpxchg(stub_self()->space, addr, expect, val, old);
-}
-
-int mc_user_load(uaddr_t addr, u32 *val)
-{
-	return mc_copy_from_user(val, addr, sizeof(*val));
-}
-
-s64 mc_space_read(struct task *t, uaddr_t addr, void *buf, size_t len)
-{
-	struct space *s = stub_of(t)->space;
-	size_t n = s ? space_copy(s, addr, buf, len, false) : 0;
-
-	return n || !len ? (s64)n : -EFAULT;
-}
-
-s64 mc_space_write(struct task *t, uaddr_t addr, const void *buf, size_t len)
-{
-	struct space *s = stub_of(t)->space;
-	size_t n = s ? space_copy(s, addr, (void *)buf, len, true) : 0;
-
-	return n || !len ? (s64)n : -EFAULT;
-}
-
 /* ---- for tests ---- */
-
-bool stub_load(uaddr_t addr, void *to, size_t len)
-{
-	return space_copy(stub_self()->space, addr, to, len, false) == len;
-}
-
-bool stub_store(uaddr_t addr, const void *from, size_t len)
-{
-	return space_copy(stub_self()->space, addr, (void *)from, len, true) == len;
-}
 
 int stub_page_prot(uaddr_t addr)
 {

@@ -15,7 +15,8 @@
 
 struct space;
 
-/* A thread of the guest. Outlives its struct task, which others may free while the thread is on its last lines. */
+/* A thread of the guest. Outlives its struct task, which others may free while the thread is on its
+ * last lines. */
 struct stub_thread {
 	int refs; /* the task's, the running thread's */
 	struct task *task;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Threads, sleeping and waking. One eventfd for each thread serves unpark and kick, alone or beside other descriptors. */
+/* Threads, sleeping and waking. One eventfd for each thread serves unpark and kick, alone or beside
+ * other descriptors. */
 #include <linux/futex.h>
 #include <poll.h>
 #include <sched.h>
@@ -12,9 +13,9 @@
 
 #include "stub_impl.h"
 
-#define STACK_SIZE (2 << 20)
+#define STACK_SIZE   (2 << 20)
 #define FS_USER_EXIT 60
-#define NSEC 1000000000ULL
+#define NSEC	     1000000000ULL
 
 static __thread struct stub_thread *self;
 
@@ -211,7 +212,7 @@ static struct timespec *until(u64 deadline, struct timespec *ts)
 
 	if (deadline == MC_FOREVER)
 		return NULL;
-	*ts = (struct timespec){ (time_t)(left / NSEC), (long)(left % NSEC) };
+	*ts = (struct timespec){(time_t)(left / NSEC), (long)(left % NSEC)};
 	return ts;
 }
 
@@ -222,7 +223,7 @@ static int wait_once(struct pollfd *fds, int n, u64 deadline)
 	u64 count;
 	int ret;
 
-	fds[n] = (struct pollfd){ .fd = self->wake_fd, .events = POLLIN };
+	fds[n] = (struct pollfd){.fd = self->wake_fd, .events = POLLIN};
 	ret = ppoll(fds, (nfds_t)n + 1, until(deadline, &ts), NULL);
 	if (ret == 0)
 		return -ETIMEDOUT;
@@ -294,7 +295,7 @@ void mc_lock_wake(u32 *word, int n)
 
 void mc_cpu_time(struct task *t, bool process, u64 *user, u64 *sys)
 {
-	struct timespec ts = { 0 };
+	struct timespec ts = {0};
 
 	clock_gettime(process ? CLOCK_PROCESS_CPUTIME_ID : CLOCK_THREAD_CPUTIME_ID, &ts);
 	*user = (u64)ts.tv_sec * NSEC + (u64)ts.tv_nsec;

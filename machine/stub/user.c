@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * User mode: registers, system calls, signal handlers. User code "runs" at USER_RIP; when the kernel sends
- * it elsewhere that is a signal handler, whose C function is looked up by its address.
+ * User mode: registers, system calls, signal handlers. User code "runs" at USER_RIP; when the
+ * kernel sends it elsewhere that is a signal handler, whose C function is looked up by its address.
  */
 #include <string.h>
 
 #include "stub_impl.h"
 
-#define USER_RIP 0x400000ULL
+#define USER_RIP     0x400000ULL
 #define SYSCALL_INSN 2 /* bytes: what a restart takes rip back by */
 #define RT_SIGRETURN 15
-#define HANDLERS 64
-#define FPU_SIZE 640
+#define HANDLERS     64
+#define FPU_SIZE     640
 
 static struct {
 	uaddr_t address;
@@ -106,7 +106,8 @@ static void run_handler(struct stub_thread *t)
 	enter_kernel(t);
 }
 
-/* Until user mode is back where it was: restarts, and handlers, each of which makes calls of its own. */
+/* Until user mode is back where it was: restarts, and handlers, each of which makes calls of its
+ * own. */
 void stub_return_to(struct stub_thread *t, uaddr_t back)
 {
 	while (t->regs.rip != back) {
@@ -125,7 +126,8 @@ static long run(struct stub_thread *t)
 
 	enter_kernel(t);
 	stub_return_to(t, back);
-	STUB_CHECK((long)t->regs.rax > -512 || (long)t->regs.rax < -530); /* ERESTARTSYS and its kin */
+	STUB_CHECK((long)t->regs.rax > -512 ||
+		   (long)t->regs.rax < -530); /* ERESTARTSYS and its kin */
 	return (long)t->regs.rax;
 }
 
@@ -136,7 +138,8 @@ long stub_syscall(u64 nr, u64 a, u64 b, u64 c, u64 d, u64 e, u64 f)
 	long ret;
 
 	if (!t->regs.cs) {
-		t->regs = (struct pt_regs){ .cs = 0x33, .ss = 0x2b, .rflags = 0x202, .rsp = t->regs.rsp };
+		t->regs = (struct pt_regs){
+			.cs = 0x33, .ss = 0x2b, .rflags = 0x202, .rsp = t->regs.rsp};
 	}
 	t->regs.rip = USER_RIP + 0x10 * (1 + (saved.rip - USER_RIP) / 0x10 % 0x1000);
 	t->regs.rax = nr;

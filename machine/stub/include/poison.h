@@ -10,6 +10,6 @@ void __asan_unpoison_memory_region(const volatile void *p, unsigned long n);
 	(__asan_unpoison_memory_region((p), (room)),                                               \
 	 __asan_poison_memory_region((const char *)(p) + (size), (room) - (size)))
 #define poison_freed(p, room) __asan_poison_memory_region((p), (room))
-#define poison_none(p, room) __asan_unpoison_memory_region((p), (room))
+#define poison_none(p, room)  __asan_unpoison_memory_region((p), (room))
 
 #endif

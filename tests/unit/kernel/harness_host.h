@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Between the two halves of the harness: one sees the kernel's headers, the other the C library's. */
+/* Between the halves of the harness: one sees the kernel's headers, one the C library's. */
 #ifndef HARNESS_HOST_H
 #define HARNESS_HOST_H
 
