@@ -16,7 +16,7 @@ static const char *boot_string(u32 off) { return off ? (const char *)boot() + of
 static char **boot_strings(u32 array, u32 n)
 {
 	const u32 *offs = (const u32 *)((const char *)boot() + array);
-	char **v = kmalloc((n + 1) * sizeof(char *));
+	char **v = kmalloc((n + 2) * sizeof(char *)); /* and one that add_home() may add */
 	u32 i;
 
 	BUG_ON(!v);
@@ -85,6 +85,15 @@ static void __attribute__((noreturn)) exec_failed(const char *name, long err)
 	mc_poweroff((int)err);
 }
 
+static void add_home(struct exec_args *args)
+{
+	for (int i = 0; i < args->envc; i++)
+		if (strstarts(args->envp[i], "HOME="))
+			return;
+	args->envp[args->envc++] = boot_home(current->cred->uid);
+	args->envp[args->envc] = NULL;
+}
+
 void kernel_boot(void)
 {
 	const struct boot_info *b = boot();
@@ -95,6 +104,7 @@ void kernel_boot(void)
 	vfs_boot();
 	args.argv = boot_strings(b->argv, b->argc);
 	args.envp = boot_strings(b->envp, b->envc);
+	add_home(&args);
 	if (!b->argc)
 		exec_failed("", -ENOENT);
 	args.file = find_program(args.argv, args.envp, &args.filename);

@@ -31,6 +31,9 @@ void orphan_check(struct process *p);
 int pidfd_new(struct process *p, u32 flags); /* takes over a reference */
 struct process *pidfd_process(int fd);       /* with a reference, or ERR_PTR(-EBADF) */
 
+/* ---- home.c ---- */
+char *boot_home(u32 uid); /* "HOME=..." */
+
 /* ---- exit.c ---- */
 void process_free(struct process *p);
 
