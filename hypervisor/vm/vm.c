@@ -209,6 +209,7 @@ static int vm_create(struct vm *vm, struct error *err)
 
 	if (!ret)
 		ret = control_listen(&vm->control, cfg->state_dir, err);
+	vm->control.counters = &vm->counters;
 	if (!ret)
 		ret = container_enter(cfg->spec, &vm->container, err);
 	if (!ret)
