@@ -237,6 +237,30 @@ int caller_become(struct caller *me, struct cred *cred)
 	return 0;
 }
 
+int caller_open_owned(struct caller *me, int dirfd, const char *name, int flags)
+{
+	struct stat st;
+	int fd, ret;
+
+	if (fstatat(dirfd, name, &st, 0) < 0)
+		return -errno;
+	if (me->fixed || st.st_uid == me->cred->fsuid) {
+		fd = openat(dirfd, name, flags | O_CLOEXEC);
+		return fd < 0 ? -errno : fd;
+	}
+	ret = set_fsids(st.st_uid, me->cred->fsgid);
+	fd = ret < 0 ? ret : openat(dirfd, name, flags | O_CLOEXEC);
+	if (fd < 0 && !ret)
+		fd = -errno;
+	/* Back to what the thread was, with the effective set that the change of fsuid has edited. */
+	ret = set_fsids(me->cred->fsuid, me->cred->fsgid);
+	if (!ret)
+		ret = caps_set(me->permitted, me->effective);
+	if (ret < 0 && fd >= 0)
+		close(fd);
+	return ret < 0 ? ret : fd;
+}
+
 int caller_chroot(struct caller *me, struct pv_handle *root)
 {
 	if (root == me->root)

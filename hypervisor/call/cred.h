@@ -50,6 +50,8 @@ int caller_init(struct caller *me, struct pv_server *srv);
 void caller_exit(struct caller *me);
 /* Take on credentials; a root directory. 0 or -errno, and then the thread must not act. */
 int caller_become(struct caller *me, struct cred *cred);
+/* Open a file below dirfd as its owner: for /proc/PID/mem, which is only its owner's. A descriptor or -errno. */
+int caller_open_owned(struct caller *me, int dirfd, const char *name, int flags);
 int caller_chroot(struct caller *me, struct pv_handle *root);
 
 #endif

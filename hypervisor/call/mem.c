@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "call/control.h"
+#include "call/cred.h"
 #include "call/server_impl.h"
 
 int mem_decode(struct call *c)
@@ -14,13 +15,13 @@ int mem_decode(struct call *c)
 	return c->req.u.ctl.arg <= (u64)KWIN_END ? 0 : -EFAULT;
 }
 
-static int open_mem(int procfd, long pid)
+static int open_mem(struct call *c, int procfd, long pid)
 {
 	char name[32];
 	int fd;
 
 	snprintf(name, sizeof(name), "%ld/mem", pid);
-	fd = openat(procfd, name, O_RDWR | O_CLOEXEC);
+	fd = caller_open_owned(c->me, procfd, name, O_RDWR);
 	return fd < 0 ? -ESRCH : fd;
 }
 
@@ -38,11 +39,11 @@ static int open_process(struct call *c, u32 pid)
 	if (pid == 0 || pid > 0x7fffffff)
 		return -ESRCH;
 	if (srv->cfg.vm_procfd >= 0)
-		return open_mem(srv->cfg.vm_procfd, (long)pid);
+		return open_mem(c, srv->cfg.vm_procfd, (long)pid);
 	host = vm_host_pid(srv, pid);
 	if (host <= 0)
 		return -ESRCH;
-	fd = open_mem(srv->cfg.procfd, host);
+	fd = open_mem(c, srv->cfg.procfd, host);
 	if (fd >= 0 && vm_host_pid(srv, pid) != host) {
 		close(fd);
 		fd = -ESRCH;
