@@ -7,6 +7,7 @@
 
 #include <linux/mman.h>
 
+#include "fsnotify.h"
 #include "hostfs.h"
 #include "memfile.h"
 #include "mm.h"
@@ -146,8 +147,10 @@ static s64 mem_read(struct file *f, struct uio *u, s64 *pos)
 	if (!handle)
 		return 0;
 	r = uio_handle(u, handle, *pos, 0);
-	if (r > 0)
+	if (r > 0) {
 		*pos += r;
+		fsnotify_inode(i, IN_ACCESS);
+	}
 	return r;
 }
 
@@ -173,14 +176,12 @@ static int prepare_write(struct mem_inode *m, struct uio *u, s64 pos)
 	return account(m, end);
 }
 
-static s64 mem_write(struct file *f, struct uio *u, s64 *pos)
+static s64 write_locked(struct file *f, struct uio *u, s64 *pos)
 {
 	struct inode *i = f->inode;
 	u64 end = *pos + u->resid;
 	s64 r;
 
-	if (!u->resid)
-		return 0;
 	guard(&i->lock);
 	if ((f->flags & O_APPEND) || (u->flags & RWF_APPEND)) {
 		*pos = i->size;
@@ -201,6 +202,15 @@ static s64 mem_write(struct file *f, struct uio *u, s64 *pos)
 		i->size = max(size, old);
 	}
 	inode_touch(i, ATTR_MTIME);
+	return r;
+}
+
+static s64 mem_write(struct file *f, struct uio *u, s64 *pos)
+{
+	s64 r = u->resid ? write_locked(f, u, pos) : 0;
+
+	if (r > 0)
+		fsnotify_inode(f->inode, IN_MODIFY);
 	return r;
 }
 
@@ -243,8 +253,19 @@ static int mem_fsync(struct file *f, bool data_only)
 
 static int mem_truncate(struct file *f, u64 len)
 {
-	guard(&f->inode->lock);
-	return memfile_resize(f->inode, len);
+	int r;
+
+	mutex_lock(&f->inode->lock);
+	r = memfile_resize(f->inode, len);
+	mutex_unlock(&f->inode->lock);
+	if (!r)
+		fsnotify_inode(f->inode, IN_MODIFY);
+	return r;
+}
+
+static void mem_release(struct file *f)
+{
+	fsnotify_inode(f->inode, f->mode & FMODE_WRITE ? IN_CLOSE_WRITE : IN_CLOSE_NOWRITE);
 }
 
 /*
@@ -283,6 +304,7 @@ static int mem_fallocate(struct file *f, int mode, u64 off, u64 len)
 }
 
 const struct file_ops memfile_ops = {
+	.release = mem_release,
 	.read = mem_read,
 	.write = mem_write,
 	.seek = mem_seek,

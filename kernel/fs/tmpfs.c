@@ -4,6 +4,7 @@
 #include <linux/fs.h>
 
 #include "cred.h"
+#include "fsnotify.h"
 #include "memfile.h"
 #include "tmpfs.h"
 #include "vfs_impl.h"
@@ -117,6 +118,22 @@ static int add(struct mem_inode *dir, const char *name, size_t len, struct mem_i
 	dir->i.size += 20;
 	inode_touch(&dir->i, ATTR_MTIME);
 	return 0;
+}
+
+bool tmpfs_name_of(struct inode *dir, const struct inode *i, char *name)
+{
+	struct tmpfs_entry *e;
+
+	if (dir->ops != &dir_ops)
+		return false;
+	guard(&dir->lock);
+	list_for_each(e, &mem_inode(dir)->entries, node) {
+		if (&e->inode->i == i) {
+			memcpy(name, e->name, e->len + 1);
+			return true;
+		}
+	}
+	return false;
 }
 
 static int tmpfs_lookup(struct inode *i, const char *name, size_t len, struct inode **out)

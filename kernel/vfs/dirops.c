@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Making and removing names: mkdir, mknod, symlink, unlink, rmdir. */
 #include "cred.h"
+#include "fsnotify.h"
 #include "hostfs.h"
 #include "mounts.h"
 #include "syscall.h"
@@ -45,8 +46,13 @@ static s64 guest_make(struct name *n, void *arg)
 		return -ENOENT;
 	if (!n->parent->ops->create)
 		return -EPERM;
-	guard(&n->parent->lock);
-	return n->parent->ops->create(n->parent, n->last, n->last_len, a->mode, a->rdev, NULL);
+	mutex_lock(&n->parent->lock);
+	r = n->parent->ops->create(n->parent, n->last, n->last_len, a->mode, a->rdev, NULL);
+	mutex_unlock(&n->parent->lock);
+	if (!r)
+		fsnotify_name(n->parent, IN_CREATE | (S_ISDIR(a->mode) ? IN_ISDIR : 0), n->last,
+			      n->last_len, 0);
+	return r;
 }
 
 static s64 host_mknod(struct name *n, void *arg)
@@ -156,8 +162,12 @@ static s64 guest_symlink(struct name *n, void *target)
 		return r;
 	if (!n->parent->ops->symlink)
 		return -EPERM;
-	guard(&n->parent->lock);
-	return n->parent->ops->symlink(n->parent, n->last, n->last_len, target);
+	mutex_lock(&n->parent->lock);
+	r = n->parent->ops->symlink(n->parent, n->last, n->last_len, target);
+	mutex_unlock(&n->parent->lock);
+	if (!r)
+		fsnotify_name(n->parent, IN_CREATE, n->last, n->last_len, 0);
+	return r;
 }
 
 long sys_symlinkat(u64 utarget, u64 dirfd, u64 upath)
@@ -195,6 +205,15 @@ static s64 host_unlink(struct name *n, void *rmdir)
 	return host_simple(n, PV_UNLINK, *(bool *)rmdir ? PV_AT_REMOVEDIR : 0, 0, 0);
 }
 
+static void removed(struct name *n)
+{
+	struct inode *i = n->inode;
+
+	fsnotify_name(n->parent, IN_DELETE | (S_ISDIR(i->mode) ? IN_ISDIR : 0), n->last,
+		      n->last_len, 0);
+	fsnotify_inode(i, i->nlink ? IN_ATTRIB : IN_DELETE_SELF);
+}
+
 static s64 guest_unlink(struct name *n, void *arg)
 {
 	bool rmdir = *(bool *)arg;
@@ -214,8 +233,12 @@ static s64 guest_unlink(struct name *n, void *arg)
 		return -EPERM;
 	if (n->slash && !rmdir)
 		return S_ISDIR(n->inode->mode) ? -EISDIR : -ENOTDIR;
-	guard(&dir->lock);
-	return dir->ops->unlink(dir, n->last, n->last_len, rmdir);
+	mutex_lock(&dir->lock);
+	r = dir->ops->unlink(dir, n->last, n->last_len, rmdir);
+	mutex_unlock(&dir->lock);
+	if (!r)
+		removed(n);
+	return r;
 }
 
 static long unlink_at(int dirfd, uaddr_t upath, bool rmdir)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Inodes of guest file systems: life, permission, attributes. */
 #include "cred.h"
+#include "fsnotify.h"
 #include "hostfs.h"
 #include "vfs_impl.h"
 
@@ -153,8 +154,13 @@ void inode_set_fields(struct inode *i, const struct iattr *a)
 
 int inode_setattr(struct inode *i, const struct iattr *a)
 {
+	int r = 0;
+
 	if (i->ops->setattr)
-		return i->ops->setattr(i, a);
-	inode_set_fields(i, a);
-	return 0;
+		r = i->ops->setattr(i, a);
+	else
+		inode_set_fields(i, a);
+	if (!r)
+		fsnotify_inode(i, a->valid & ATTR_SIZE ? IN_MODIFY : IN_ATTRIB);
+	return r;
 }

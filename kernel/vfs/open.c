@@ -2,6 +2,7 @@
 /* Opening and closing. */
 #include <linux/openat2.h>
 
+#include "fsnotify.h"
 #include "hostfs.h"
 #include "pipe.h"
 #include "syscall.h"
@@ -161,9 +162,12 @@ static int create(struct name *n, const struct open_args *a)
 	r = inode_permission(dir, MAY_WRITE | MAY_EXEC);
 	if (r)
 		return r;
-	guard(&dir->lock);
-	return dir->ops->create(dir, n->last, n->last_len, S_IFREG | (a->mode & 07777), 0,
-				&n->inode);
+	mutex_lock(&dir->lock);
+	r = dir->ops->create(dir, n->last, n->last_len, S_IFREG | (a->mode & 07777), 0, &n->inode);
+	mutex_unlock(&dir->lock);
+	if (!r)
+		fsnotify_name(dir, IN_CREATE, n->last, n->last_len, 0);
+	return r;
 }
 
 static int make_tmpfile(struct name *n, const struct open_args *a)
@@ -218,6 +222,8 @@ static s64 guest_open(struct name *n, void *arg)
 	if (!f->name && n->canon && n->canon[0] == '/')
 		f->name = kstrdup(n->canon);
 	a->file = f;
+	if (!(a->flags & O_PATH))
+		fsnotify_inode(n->inode, IN_OPEN);
 	return 0;
 }
 

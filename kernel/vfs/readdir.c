@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Reading directories. */
+#include "fsnotify.h"
 #include "hostfs.h"
 #include "syscall.h"
 #include "vfs_impl.h"
@@ -40,7 +41,13 @@ static int dir_fsync(struct file *f, bool data_only)
 	return 0;
 }
 
+static void dir_release(struct file *f)
+{
+	fsnotify_inode(f->inode, IN_CLOSE_NOWRITE);
+}
+
 const struct file_ops dir_file_ops = {
+	.release = dir_release,
 	.seek = generic_seek,
 	.getdents = dir_getdents,
 	.fsync = dir_fsync,

@@ -2,6 +2,7 @@
 /* Operations on two names: rename and link. Both must lie on the same side. */
 #include <linux/fs.h>
 
+#include "fsnotify.h"
 #include "hostfs.h"
 #include "mounts.h"
 #include "syscall.h"
@@ -106,15 +107,23 @@ static int may_rename(struct two_names *t)
 	return r;
 }
 
-static s64 guest_rename(struct two_names *t)
+static void renamed(struct two_names *t)
+{
+	struct name *from = &t->from, *to = &t->to;
+	u32 dir = S_ISDIR(from->inode->mode) ? IN_ISDIR : 0, cookie = fsnotify_cookie();
+
+	fsnotify_name(from->parent, IN_MOVED_FROM | dir, from->last, from->last_len, cookie);
+	fsnotify_name(to->parent, IN_MOVED_TO | dir, to->last, to->last_len, cookie);
+	fsnotify_inode(from->inode, IN_MOVE_SELF);
+	if (to->inode && !(t->flags & RENAME_EXCHANGE))
+		fsnotify_inode(to->inode, to->inode->nlink ? IN_ATTRIB : IN_DELETE_SELF);
+}
+
+static int rename_locked(struct two_names *t)
 {
 	struct inode *a = t->from.parent, *b = t->to.parent, *second = a < b ? b : a;
-	int r = may_rename(t);
+	int r;
 
-	if (r)
-		return r;
-	if (!a->ops->rename)
-		return -EPERM;
 	guard(&rename_lock);
 	guard(a < b ? &a->lock : &b->lock);
 	if (a != b)
@@ -123,6 +132,20 @@ static s64 guest_rename(struct two_names *t)
 			   t->flags);
 	if (a != b)
 		mutex_unlock(&second->lock);
+	return r;
+}
+
+static s64 guest_rename(struct two_names *t)
+{
+	int r = may_rename(t);
+
+	if (r)
+		return r;
+	if (!t->from.parent->ops->rename)
+		return -EPERM;
+	r = rename_locked(t);
+	if (!r)
+		renamed(t);
 	return r;
 }
 
@@ -174,8 +197,14 @@ static s64 guest_link(struct two_names *t)
 		return r;
 	if (!to->parent->ops->link)
 		return -EPERM;
-	guard(&to->parent->lock);
-	return to->parent->ops->link(to->parent, to->last, to->last_len, from->inode);
+	mutex_lock(&to->parent->lock);
+	r = to->parent->ops->link(to->parent, to->last, to->last_len, from->inode);
+	mutex_unlock(&to->parent->lock);
+	if (!r) {
+		fsnotify_name(to->parent, IN_CREATE, to->last, to->last_len, 0);
+		fsnotify_inode(from->inode, IN_ATTRIB);
+	}
+	return r;
 }
 
 long sys_linkat(u64 dirfd, u64 upath, u64 dirfd2, u64 upath2, u64 uflags)

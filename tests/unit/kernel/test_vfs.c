@@ -384,6 +384,46 @@ VM_TEST(magic_links)
 	CHECK(has_text("/tmp/under", "t"));
 }
 
+/* One event of an inotify instance; its name is checked by the caller in buf + 16. */
+static u32 next_event(long fd, uaddr_t buf)
+{
+	uaddr_t one = buf;
+
+	CHECK(sc(__NR_read, fd, one, 32) >= 16);
+	return peek32(one + 4);
+}
+
+VM_TEST(watches)
+{
+	long fd = sc(__NR_inotify_init1, O_NONBLOCK), wd;
+	uaddr_t buf = ualloc(4096);
+
+	CHECK(fd >= 0);
+	CHECK_EQ(sc(__NR_read, fd, buf, 4096), -EAGAIN);
+	wd = sc(__NR_inotify_add_watch, fd, ustr("/tmp"), 0x100 | 0x2 | 0x200 | 0xc0);
+	CHECK(wd > 0);
+	write_text("/tmp/new", "x");
+	CHECK_EQ(sc(__NR_read, fd, buf, 20), -EINVAL);
+	CHECK_EQ(next_event(fd, buf), 0x100);
+	CHECK(ueq(buf + 16, "new"));
+	CHECK_EQ(peek32(buf), wd);
+	CHECK_EQ(next_event(fd, buf), 0x2);
+	CHECK_EQ(sc(__NR_rename, ustr("/tmp/new"), ustr("/tmp/old")), 0);
+	CHECK_EQ(next_event(fd, buf), 0x40);
+	CHECK_EQ(next_event(fd, buf), 0x80);
+	CHECK(ueq(buf + 16, "old"));
+	CHECK_EQ(sc(__NR_unlink, ustr("/tmp/old")), 0);
+	CHECK_EQ(next_event(fd, buf), 0x200);
+	CHECK_EQ(sc(__NR_inotify_rm_watch, fd, wd), 0);
+	CHECK_EQ(next_event(fd, buf), 0x8000);
+	CHECK_EQ(sc(__NR_inotify_rm_watch, fd, wd), -EINVAL);
+	CHECK_EQ(sc(__NR_mkdir, ustr("/seen"), 0755), 0);
+	CHECK(sc(__NR_inotify_add_watch, fd, ustr("/seen"), 0x100) > 0);
+	write_text("/seen/host", "x");
+	EVENTUALLY(sc(__NR_read, fd, buf, 4096) == 32);
+	CHECK(ueq(buf + 16, "host"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -393,7 +433,7 @@ int main(void)
 		cmocka_unit_test(directories),	     cmocka_unit_test(working_directory),
 		cmocka_unit_test(memfd),	     cmocka_unit_test(locks),
 		cmocka_unit_test(copies),	     cmocka_unit_test(permissions),
-		cmocka_unit_test(magic_links),
+		cmocka_unit_test(magic_links),	     cmocka_unit_test(watches),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
