@@ -75,6 +75,30 @@ struct waiter {
 	bool exclusive; /* a waitq_wake of n exclusive waiters stops after n of these */
 };
 
+/*
+ * Wake-ups put off until locks are released. Who is woken runs at once, on another CPU, and wants the very
+ * lock under which he was found: unparked under it, he would go straight back to sleep.
+ *
+ * While a task holds a batch, what it wakes (waitq_wake, wake_task, kick_task) is gathered there. Declare
+ * defer_wakes() before the guard(): cleanup goes the other way round. Inside another one it does nothing.
+ * task.wake_refs keeps those in the batch in existence.
+ */
+#define WAKE_BATCH 16
+struct wake_batch {
+	u32 n;
+	u64 task[WAKE_BATCH]; /* pointers; bit 0: kick */
+};
+void wake_hold(struct wake_batch *b);
+void wake_release(struct wake_batch *b); /* does what was put off, if it is the one that is held */
+void wake_task(struct task *t);          /* mc_unpark, now or later */
+void kick_task(struct task *t);          /* mc_kick, now or later */
+/* Batches of one's own, not held: false if it is full. wake_flush needs no lock. */
+bool wake_add(struct wake_batch *b, struct task *t, bool kick);
+void wake_flush(struct wake_batch *b);
+#define defer_wakes()                                                                              \
+	struct wake_batch deferred_wakes __cleanup(wake_release);                                  \
+	wake_hold(&deferred_wakes)
+
 void waitq_init(struct waitq *q);
 void waitq_add(struct waitq *q, struct waiter *w); /* w->task = current unless set; non-exclusive ones first */
 void waitq_del(struct waitq *q, struct waiter *w);

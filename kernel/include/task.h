@@ -69,7 +69,8 @@ struct task {
 	uaddr_t robust_list;
 	u64 robust_len;
 	bool owns_pi;  /* somebody has waited for a PI futex of this task */
-	u32 wake_refs; /* wakers that are about to unpark this task; waited for at exit (futex) */
+	u32 wake_refs; /* wakers that are about to unpark or kick this task; waited for at exit */
+	struct wake_batch *wake_batch; /* held: what this task wakes is put off (sync.h) */
 	struct vfork_done *vfork; /* the parent waits for exec or exit */
 	bool in_exec;
 	bool copied_mm; /* fork: the address space is a copy that is its own */
@@ -216,6 +217,7 @@ void signal_task_exit(struct task *t);
 void signal_process_exit(struct process *p); /* after the last thread: flush the shared queue */
 /* Reset handlers, altstack; unshares sighand. 0 or -ENOMEM (before anything changed). */
 int signal_exec(struct task *t);
+void task_await_wakers(struct task *t);                         /* last thing of an exit: see sync.h */
 void futex_task_exit(struct task *t);                           /* robust list, clear_child_tid */
 void timers_process_exit(struct process *p);
 void timers_exec(struct process *p);

@@ -61,6 +61,7 @@ static int kill_one(int pid, int sig, const siginfo_t *info)
 {
 	struct process *p;
 
+	defer_wakes();
 	guard(&tasklist_lock);
 	p = process_of(pid);
 	return p ? signal_process(p, sig, info) : -ESRCH;
@@ -90,6 +91,7 @@ static int kill_all(int sig, const siginfo_t *info)
 {
 	struct broadcast b = { .sig = sig, .info = info };
 
+	defer_wakes();
 	guard(&tasklist_lock);
 	for_each_process(broadcast_one, &b);
 	return b.count ? b.err : -ESRCH;
@@ -102,6 +104,7 @@ static int kill_group(int id, int sig, const siginfo_t *info)
 	struct pgrp *g;
 	int ret = -ESRCH;
 
+	defer_wakes();
 	guard(&tasklist_lock);
 	g = id ? find_pgrp(id) : current->proc->pgrp;
 	if (!g)
@@ -136,6 +139,7 @@ static int kill_thread(int tgid, int tid, int sig, const siginfo_t *info)
 	struct task *t;
 	int err;
 
+	defer_wakes();
 	guard(&tasklist_lock);
 	t = find_task(tid);
 	if (!t || (tgid && t->proc->pid != tgid))

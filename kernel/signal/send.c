@@ -71,7 +71,7 @@ static void wake_for_signal(struct task *t)
 {
 	work_set(t, WORK_SIGNAL);
 	if (t != current)
-		mc_kick(t);
+		kick_task(t);
 }
 
 /*
@@ -122,8 +122,8 @@ void kill_process_locked(struct process *p, int sig)
 		work_set(t, WORK_EXIT);
 		if (t == current)
 			continue;
-		mc_kick(t);
-		mc_unpark(t); /* from where kicks do not wake (vfork) */
+		kick_task(t);
+		wake_task(t); /* from where kicks do not wake (vfork) */
 	}
 }
 
@@ -213,6 +213,7 @@ bool send_sigqueue(struct process *p, int tid, struct sigqueue *q)
 	struct sigpending *to;
 	struct task *t;
 
+	defer_wakes();
 	guard(&tasklist_lock);
 	t = sigqueue_target(p, tid);
 	if (!t)
@@ -241,6 +242,7 @@ int send_signal_task_locked(struct task *t, int sig, const siginfo_t *info)
 
 int send_signal_task(struct task *t, int sig, const siginfo_t *info)
 {
+	defer_wakes();
 	guard(&tasklist_lock);
 
 	return send_signal_task_locked(t, sig, info);
@@ -255,6 +257,7 @@ int send_signal_process_locked(struct process *p, int sig, const siginfo_t *info
 
 int send_signal_process(struct process *p, int sig, const siginfo_t *info)
 {
+	defer_wakes();
 	guard(&tasklist_lock);
 
 	return send_signal_process_locked(p, sig, info);
@@ -281,6 +284,7 @@ void send_signal_init(int sig)
 		return;
 	fill_kernel_info(&info, sig);
 	info.si_code = SI_USER; /* from pid 0: outside */
+	defer_wakes();
 	guard(&tasklist_lock);
 	t = init_process ? live_thread(init_process) : NULL;
 	if (t)

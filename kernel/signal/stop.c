@@ -121,6 +121,7 @@ void group_stop(struct task *t, int sig)
 	struct process *p = t->proc;
 	struct task *other;
 
+	defer_wakes();
 	guard(&tasklist_lock);
 	if (sig != SIGSTOP && p->pgrp && pgrp_orphaned(p->pgrp, NULL))
 		return;
@@ -133,7 +134,7 @@ void group_stop(struct task *t, int sig)
 	list_for_each(other, &p->threads, thread_node) {
 		work_set(other, WORK_STOP);
 		if (other != t)
-			mc_kick(other);
+			kick_task(other);
 	}
 }
 
@@ -161,6 +162,7 @@ static bool enter_stop(struct task *t)
 	struct process *p = t->proc;
 	bool stop;
 
+	defer_wakes();
 	guard(&tasklist_lock);
 	mutex_lock(&t->sighand->lock);
 	stop = (p->flags & (PROC_STOPPING | PROC_STOPPED)) && !p->group_exiting;
@@ -221,7 +223,7 @@ bool continue_locked(struct process *p)
 	list_for_each(t, &p->threads, thread_node)
 		if (t->state == TASK_STOPPED) {
 			t->state = TASK_RUNNING;
-			mc_unpark(t);
+			wake_task(t);
 		}
 	return was_stopped && !p->group_exiting;
 }

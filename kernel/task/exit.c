@@ -132,7 +132,7 @@ static bool unlink_thread(struct task *t)
 	if (p->leader == t)
 		p->leader = last ? NULL : list_first(&p->threads, struct task, thread_node);
 	if (p->exec_waiter)
-		mc_unpark(p->exec_waiter);
+		wake_task(p->exec_waiter);
 	if (last) {
 		memcpy(p->zombie_comm, t->comm, sizeof(p->zombie_comm));
 		p->zombie_uid = cred->euid;
@@ -142,6 +142,13 @@ static bool unlink_thread(struct task *t)
 	t->cred = NULL;
 	cred_put(cred);
 	return last;
+}
+
+static bool unlink_and_wake(struct task *t)
+{
+	defer_wakes();
+
+	return unlink_thread(t);
 }
 
 static void last_thread(struct task *t)
@@ -175,8 +182,9 @@ void do_exit(int wait_status)
 		last_thread(t);
 	task_vfork_release(t);
 	release_parts(t);
-	last = unlink_thread(t);
+	last = unlink_and_wake(t);
 	sighand_put(sighand);
+	task_await_wakers(t);
 	mc_thread_exit(last);
 }
 

@@ -184,9 +184,10 @@ void task_vfork_release(struct task *t)
 	if (!v)
 		return;
 	t->vfork = NULL;
+	defer_wakes();
 	guard(&tasklist_lock); /* the parent cannot be freed meanwhile */
 	if (!__atomic_exchange_n(&v->done, 1, __ATOMIC_SEQ_CST) && v->parent)
-		mc_unpark(v->parent);
+		wake_task(v->parent);
 	vfork_put(v);
 }
 

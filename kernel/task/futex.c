@@ -95,27 +95,12 @@ bool futex_unqueue(struct futex_waiter *w)
 
 bool futex_take(struct futex_waiter *w, struct wake_batch *batch)
 {
-	struct task *t = w->task;
-
-	if (batch->n == WAKE_BATCH)
+	if (!wake_add(batch, w->task, false))
 		return false;
-	__atomic_fetch_add(&t->wake_refs, 1, __ATOMIC_RELAXED);
-	batch->task[batch->n++] = t;
 	list_del(&w->node);
 	__atomic_fetch_sub(&w->bucket->waiters, 1, __ATOMIC_RELAXED);
 	__atomic_store_n(&w->bucket, NULL, __ATOMIC_RELEASE);
 	return true;
-}
-
-void wake_flush(struct wake_batch *batch)
-{
-	for (int i = 0; i < batch->n; i++) {
-		struct task *t = batch->task[i];
-
-		mc_unpark(t);
-		__atomic_fetch_sub(&t->wake_refs, 1, __ATOMIC_RELEASE);
-	}
-	batch->n = 0;
 }
 
 /*

@@ -32,13 +32,6 @@ struct futex_waiter {
 	int owner;    /* PI: the tid waited for */
 };
 
-/* Tasks taken off a list and not yet unparked. */
-#define WAKE_BATCH 16
-struct wake_batch {
-	int n;
-	struct task *task[WAKE_BATCH];
-};
-
 #define FUTEX_BUCKETS 256
 struct futex_bucket *futex_bucket_at(int i);
 int futex_key_of(uaddr_t addr, bool shared, struct futex_key *key);
@@ -56,7 +49,6 @@ void futex_enqueue(struct futex_bucket *b, struct futex_waiter *w);
 bool futex_unqueue(struct futex_waiter *w);
 /* Bucket locked: take w off the list, to be unparked by wake_flush. False: the batch is full. */
 bool futex_take(struct futex_waiter *w, struct wake_batch *batch);
-void wake_flush(struct wake_batch *batch);
 /* Queue w if the word still is val: 0, -EAGAIN, -EFAULT, -EINVAL. */
 int futex_wait_prepare(struct futex_waiter *w, uaddr_t addr, bool shared, u32 val);
 /* Sleep until w is woken. 0 or why not: -ETIMEDOUT, -EINTR (w may have been woken all the same). */

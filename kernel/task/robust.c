@@ -132,7 +132,7 @@ static void clear_tid(struct task *t)
 		futex_wake(t->clear_child_tid, true, 1, FUTEX_BITSET_MATCH_ANY);
 }
 
-/* By t itself, at exit and exec, while it has its memory. It waits on no futex any more. */
+/* By t itself, at exit and exec, while it has its memory. */
 void futex_task_exit(struct task *t)
 {
 	if (t->robust_list)
@@ -142,6 +142,4 @@ void futex_task_exit(struct task *t)
 	if (t->clear_child_tid)
 		clear_tid(t);
 	t->clear_child_tid = 0;
-	while (__atomic_load_n(&t->wake_refs, __ATOMIC_ACQUIRE))
-		mc_yield();
 }
