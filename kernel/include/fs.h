@@ -77,7 +77,7 @@ struct file_ops {
 #define FMODE_HOSTPOLL 64u /* readiness is the host's: epoll and poll use f->handle with mc_poll/mc_watch */
 #define FMODE_WATCH 256u   /* an epoll file: readiness depends on guest queues and on f->handle, a host watch */
 #define FMODE_TTY 512u     /* the container's terminal (fs/dev_tty.c) */
-#define FMODE_LOCKED 256u  /* flock or OFD locks may be held through it */
+#define FMODE_LOCKED 1024u  /* flock or OFD locks may be held through it */
 
 struct file {
 	refcount_t ref;
