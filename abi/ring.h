@@ -66,7 +66,6 @@ struct ring_header {
 
 	/* Written by the guest. */
 	u32 req_prod __attribute__((aligned(64)));
-	u32 cpu; /* a hint: the CPU of the latest requester */
 	/* Futex. 1: the hypervisor sleeps and wants the doorbell. */
 	u32 sleeping __attribute__((aligned(64)));
 	u32 state[RING_SLOTS] __attribute__((aligned(64)));

@@ -102,7 +102,6 @@ static struct call *take_request(struct pv_server *srv)
 	}
 	fetch(&req, &srv->ring->requests[srv->consumed % RING_SLOTS], sizeof(req));
 	srv->consumed++;
-	follow_request(&srv->follower, __atomic_load_n(&srv->ring->cpu, __ATOMIC_RELAXED));
 	if (req.req_id >= RING_SLOTS) {
 		serve_violation(srv, "slot number out of range");
 		return NULL;

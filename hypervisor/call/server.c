@@ -22,8 +22,7 @@ static void *server_main(void *arg)
 	/* Workers are this thread's children, and inherit its filter. */
 	if (caller_init(&me, srv) < 0 || confine_thread() < 0)
 		serve_violation(srv, "a server thread cannot be set up");
-	follow_init(&srv->follower);
-	srv->spinner.allowed = srv->follower.active;
+	srv->spinner.allowed = wait_may_poll();
 	while (!server_stopping(srv)) {
 		wait_for_request(srv);
 		while (!server_stopping(srv) && ring_pending(srv) && serve_next(srv, &me))

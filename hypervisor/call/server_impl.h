@@ -18,16 +18,6 @@ struct spinner {
 	bool allowed; /* more than one CPU */
 };
 
-/* On which CPU the main thread runs: see follow.c. */
-struct follower {
-	cpu_set_t allowed;
-	bool active; /* there is a choice */
-	int pinned; /* a CPU, or -1 */
-	int last; /* CPU of the latest request */
-	u32 same; /* how many came from it in a row */
-	u32 elsewhere; /* grows as requests come from other CPUs than the one that we are pinned to */
-};
-
 struct donor {
 	pthread_mutex_t lock; /* order of sending == order of numbers */
 	u32 sequence;
@@ -55,7 +45,6 @@ struct pv_server {
 	bool magic; /* a procfs is visible in the container: names may hold magic links */
 	pthread_t thread;
 	struct spinner spinner;
-	struct follower follower;
 	struct workers workers;
 	struct donor donor;
 	struct handle_table handles;
@@ -74,12 +63,9 @@ void serve_violation(struct pv_server *srv, const char *why);
 
 /* wait.c: until the ring holds a request or the server stops. */
 void wait_for_request(struct pv_server *srv);
+bool wait_may_poll(void); /* there is a CPU for the guest beside ours */
 bool ring_pending(struct pv_server *srv);
 void ring_wake_server(struct pv_server *srv);
-
-/* follow.c */
-void follow_init(struct follower *f);
-void follow_request(struct follower *f, u32 cpu);
 
 static inline bool server_stopping(struct pv_server *srv)
 {

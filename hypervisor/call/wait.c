@@ -84,6 +84,13 @@ static void sleep_until_ready(struct pv_server *srv)
 	__atomic_store_n(sleeping, 0, __ATOMIC_RELAXED);
 }
 
+bool wait_may_poll(void)
+{
+	cpu_set_t set;
+
+	return sched_getaffinity(0, sizeof(set), &set) == 0 && CPU_COUNT(&set) > 1;
+}
+
 void wait_for_request(struct pv_server *srv)
 {
 	struct spinner *s = &srv->spinner;
@@ -92,8 +99,7 @@ void wait_for_request(struct pv_server *srv)
 	if (ready(srv))
 		return;
 	start = now_ns();
-	/* On the requester's own CPU polling would only keep it from running. */
-	if (s->allowed && srv->follower.pinned < 0 && s->score > 0 && spin(srv, start + SPIN_NS)) {
+	if (s->allowed && s->score > 0 && spin(srv, start + SPIN_NS)) {
 		rate(s, true);
 		return;
 	}

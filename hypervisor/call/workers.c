@@ -69,10 +69,6 @@ static int start_thread(struct pv_server *srv)
 	pthread_attr_init(&attr);
 	pthread_attr_setstacksize(&attr, 256 * 1024);
 	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-	/* The main thread, which creates this one, may be pinned. */
-	if (srv->follower.active)
-		pthread_attr_setaffinity_np(&attr, sizeof(srv->follower.allowed),
-					    &srv->follower.allowed);
 	ret = pthread_create(&thread, &attr, worker_main, srv);
 	pthread_attr_destroy(&attr);
 	return -ret;

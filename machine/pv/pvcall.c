@@ -49,29 +49,18 @@ void mc_pv_put(struct pv_slot *s)
 	}
 }
 
-/* The host's CPU number is in the limit of a segment that Linux keeps for getcpu(). 0: not there. */
-static u32 this_cpu(void)
-{
-	u32 limit = 0;
-
-	asm("lsl %1, %0" : "+r"(limit) : "r"(0x7bu) : "cc");
-	return limit & 0xfff;
-}
-
-/* True: the hypervisor slept and was woken. */
-static bool doorbell(void)
+static void doorbell(void)
 {
 	u32 one = 1;
 
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	if (!__atomic_load_n(&RING->sleeping, __ATOMIC_RELAXED) ||
 	    !__atomic_compare_exchange_n(&RING->sleeping, &one, 0, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
-		return false;
+		return;
 	hostcall(futex, &RING->sleeping, FUTEX_WAKE, 1, 0, 0, 0);
-	return true;
 }
 
-static bool submit(struct pv_slot *s)
+static void submit(struct pv_slot *s)
 {
 	u32 prod;
 
@@ -80,17 +69,16 @@ static bool submit(struct pv_slot *s)
 	mutex_lock(&ring_lock);
 	prod = RING->req_prod;
 	RING->requests[prod % RING_SLOTS] = s->req;
-	WRITE_ONCE(RING->cpu, this_cpu());
 	__atomic_store_n(&RING->req_prod, prod + 1, __ATOMIC_RELEASE);
 	mutex_unlock(&ring_lock);
-	return doorbell();
+	doorbell();
 }
 
 /*
  * Most calls are answered in a few microseconds by the other CPU. A longer wait sleeps. The time
  * to poll adapts: where polling was in vain (one CPU, a busy host), it shrinks to nothing.
  */
-#define SPIN_MAX 4000
+#define SPIN_MAX 1500 /* about 75 us: a hypervisor that sleeps on an idle CPU takes 50 to wake */
 #define SPIN_MIN 50
 static u32 spin_budget __attribute__((section(".data.hot"))) = SPIN_MAX;
 
@@ -111,12 +99,11 @@ static bool poll_answer(u32 *state)
 	return false;
 }
 
-/* A hypervisor that had to be woken waits for this CPU (follow.c), or is not here soon: no use in polling. */
-static void await(u32 *state, bool woken)
+static void await(u32 *state)
 {
 	u32 pending = SLOT_PENDING;
 
-	if (!woken && poll_answer(state))
+	if (poll_answer(state))
 		return;
 	__atomic_compare_exchange_n(state, &pending, SLOT_SLEEPING, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
 	while (__atomic_load_n(state, __ATOMIC_ACQUIRE) != SLOT_DONE)
@@ -144,7 +131,8 @@ s64 mc_pv_call(struct pv_slot *s)
 
 	pv_self()->npvcalls++;
 	pv_handle_before(&s->req);
-	await(state, submit(s));
+	submit(s);
+	await(state);
 	s->rsp = RING->responses[s->index];
 	__atomic_store_n(state, SLOT_FREE, __ATOMIC_RELAXED);
 	if (s->rsp.donation)
