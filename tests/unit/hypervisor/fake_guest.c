@@ -231,7 +231,6 @@ void guest_issue(struct guest *g, u32 slot, struct pv_request *req)
 		__atomic_store_n(&h->state[slot], SLOT_PENDING, __ATOMIC_RELEASE);
 	req->req_id = slot;
 	h->requests[h->req_prod % RING_SLOTS] = *req;
-	h->cpu = (u32)sched_getcpu();
 	__atomic_store_n(&h->req_prod, h->req_prod + 1, __ATOMIC_SEQ_CST);
 	pthread_mutex_unlock(&g->produce);
 	if (__atomic_load_n(&h->sleeping, __ATOMIC_SEQ_CST)) {
