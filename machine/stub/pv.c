@@ -54,7 +54,6 @@ static void submit(const struct pv_slot *s)
 	__atomic_store_n(&r->state[s->index], SLOT_SLEEPING, __ATOMIC_RELAXED);
 	prod = r->req_prod;
 	r->requests[prod % RING_SLOTS] = s->req;
-	r->cpu = (u32)sched_getcpu();
 	__atomic_store_n(&r->req_prod, prod + 1, __ATOMIC_SEQ_CST);
 	pthread_mutex_unlock(&slot_lock);
 	if (__atomic_compare_exchange_n(&r->sleeping, &one, 0, false, __ATOMIC_SEQ_CST,
