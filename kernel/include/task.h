@@ -90,6 +90,7 @@ struct task {
 	struct list_head free_node;
 	/* per call accounting of the running system call */
 	u32 syscall_nr;
+	u64 call_host, call_pv; /* counts of the machine when it began */
 	u64 user_time_base;
 	u64 futex_waits; /* statistics: voluntary switches */
 	void *io_private; /* scratch of vfs: files held by an epoll/poll in progress */
@@ -247,6 +248,7 @@ void tty_leader_exit(struct process *leader);
 
 /* Boot: make the first process. task_first: the calling thread, in the tables; task_boot: with all its parts, from boot_info. */
 struct task *task_first(void);
+void syscall_account(struct task *t); /* the running call ends without returning: count what it cost */
 void task_boot(void);
 
 #endif

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* From the machine's first thread to guest pid 1, and the way into every system call. */
+#include <asm/unistd.h>
+
 #include "cred.h"
 #include "dev.h"
 #include "fs.h"
@@ -110,20 +112,22 @@ void kernel_boot(void)
 	args.file = find_program(args.argv, args.envp, &args.filename);
 	if (IS_ERR(args.file))
 		exec_failed(args.argv[0], PTR_ERR(args.file));
+	current->syscall_nr = __NR_execve; /* what booting cost is counted there */
 	r = do_execve(&args);
 	exec_failed(args.argv[0], r);
 }
 
 /* ---- system calls ---- */
 
-/* What the call cost, exactly; most cost nothing. */
-static void count(struct guest_counters *c, u32 nr, u64 host, u64 pv)
+/* What the running call has cost, exactly; most cost nothing. Exec, which does not return, calls it by itself. */
+void syscall_account(struct task *t)
 {
-	__atomic_fetch_add(&c->calls[nr], 1, __ATOMIC_RELAXED);
+	u64 host = t->mc.host_calls - t->call_host, pv = t->mc.pv_calls - t->call_pv;
+
 	if (host)
-		__atomic_fetch_add(&c->hostcalls[nr], (u32)host, __ATOMIC_RELAXED);
+		__atomic_fetch_add(&counters->hostcalls[t->syscall_nr], (u32)host, __ATOMIC_RELAXED);
 	if (pv)
-		__atomic_fetch_add(&c->pvcalls[nr], (u32)pv, __ATOMIC_RELAXED);
+		__atomic_fetch_add(&counters->pvcalls[t->syscall_nr], (u32)pv, __ATOMIC_RELAXED);
 }
 
 static s64 missing(u32 nr)
@@ -136,19 +140,20 @@ static s64 missing(u32 nr)
 s64 kernel_syscall(struct pt_regs *r)
 {
 	struct task *t = current;
-	u64 nr = r->orig_rax, host, pv;
+	u64 nr = r->orig_rax;
 	s64 ret;
 
 	if (unlikely(nr >= COUNTED_CALLS))
 		return missing(COUNTED_CALLS);
-	host = t->mc.host_calls;
-	pv = t->mc.pv_calls;
+	__atomic_fetch_add(&counters->calls[nr], 1, __ATOMIC_RELAXED);
+	t->call_host = t->mc.host_calls;
+	t->call_pv = t->mc.pv_calls;
 	t->syscall_nr = (u32)nr;
 	if (likely(syscall_table[nr].fn))
 		ret = syscall_table[nr].fn(r->rdi, r->rsi, r->rdx, r->r10, r->r8, r->r9);
 	else
 		ret = missing((u32)nr);
-	count(counters, (u32)nr, t->mc.host_calls - host, t->mc.pv_calls - pv);
+	syscall_account(t);
 	return ret;
 }
 

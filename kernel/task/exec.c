@@ -139,6 +139,7 @@ static void set_registers(const struct exec *x)
 	mc_set_fsbase(0);
 	mc_fpu_restore(0);
 	mc_regs_changed();
+	syscall_account(current);
 }
 
 /* In the new space, on an empty kernel stack. */
