@@ -87,13 +87,10 @@ struct task {
 	void *kthread_arg;
 	int pdeathsig; /* PR_SET_PDEATHSIG */
 	u64 timer_slack;
-	struct list_head free_node;
 	/* per call accounting of the running system call */
 	u32 syscall_nr;
 	u64 call_host, call_pv; /* counts of the machine when it began */
-	u64 user_time_base;
 	u64 futex_waits; /* statistics: voluntary switches */
-	void *io_private; /* scratch of vfs: files held by an epoll/poll in progress */
 };
 
 struct process {
@@ -178,7 +175,7 @@ int pid_last(void); /* the last one given out, for /proc */
 struct process *find_process(int pid);
 struct task *find_task(int tid);
 struct pgrp *find_pgrp(int id);
-/* Calls fn for each process (in pid order) until it returns non-zero. Takes tasklist_lock itself? No: caller holds it. */
+/* Calls fn for each process (in pid order) until it returns non-zero. */
 int for_each_process(int (*fn)(struct process *p, void *arg), void *arg);
 int next_pid(int after); /* the lowest pid of a process above `after`; 0 if none (for /proc) */
 u32 process_count(void);
@@ -201,7 +198,6 @@ struct task *kthread_create(void (*fn)(void *arg), void *arg);
 int kill_other_threads(void);
 
 /* ---- pieces of a task, by their owners: get shares (CLONE_*), copy makes a new one ---- */
-struct files_ops;
 struct fdtable *fdtable_get(struct fdtable *t);
 struct fdtable *fdtable_copy(struct fdtable *t); /* NULL: no memory */
 void fdtable_put(struct fdtable *t);

@@ -203,19 +203,27 @@ long sys_socketpair(u64 domain, u64 utype, u64 protocol, u64 ufds)
 
 /* ---- bind, connect, listen, accept, shutdown ---- */
 
-long sys_bind(u64 fd, u64 uaddr, u64 len)
+/* The socket and the address that bind and connect are given. */
+static int socket_and_address(u64 fd, u64 uaddr, u64 len, struct fdref *r, u8 *addr)
 {
-	struct fdref r __fdref = { 0 };
-	u8 addr[SOCK_ADDR_MAX] __attribute__((aligned(8)));
-	struct socket *s;
-	int err = socket_borrow((int)fd, &r);
+	int err = socket_borrow((int)fd, r);
 
 	if (!err)
 		err = sockaddr_from_user(addr, uaddr, len);
 	if (err)
 		return err;
-	if ((u32)len < sizeof(u16))
-		return -EINVAL;
+	return (u32)len < sizeof(u16) ? -EINVAL : 0;
+}
+
+long sys_bind(u64 fd, u64 uaddr, u64 len)
+{
+	struct fdref r __fdref = { 0 };
+	u8 addr[SOCK_ADDR_MAX] __attribute__((aligned(8)));
+	struct socket *s;
+	int err = socket_and_address(fd, uaddr, len, &r, addr);
+
+	if (err)
+		return err;
 	s = r.f->priv;
 	return s->ops->bind(s, addr, len);
 }
@@ -225,14 +233,10 @@ long sys_connect(u64 fd, u64 uaddr, u64 len)
 	struct fdref r __fdref = { 0 };
 	u8 addr[SOCK_ADDR_MAX] __attribute__((aligned(8)));
 	struct socket *s;
-	int err = socket_borrow((int)fd, &r);
+	int err = socket_and_address(fd, uaddr, len, &r, addr);
 
-	if (!err)
-		err = sockaddr_from_user(addr, uaddr, len);
 	if (err)
 		return err;
-	if ((u32)len < sizeof(u16))
-		return -EINVAL;
 	s = r.f->priv;
 	return s->ops->connect(s, addr, len, socket_nonblock(r));
 }

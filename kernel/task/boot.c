@@ -154,6 +154,9 @@ s64 kernel_syscall(struct pt_regs *r)
 	else
 		ret = missing((u32)nr);
 	syscall_account(t);
+	/* A late wake-up can interrupt a host call with no work to do: the way out must restart it all the same. */
+	if (unlikely(ret <= -ERESTARTSYS && ret >= -ERESTART_RESTARTBLOCK))
+		__atomic_fetch_or(&t->mc.work, WORK_NOTIFY, __ATOMIC_SEQ_CST);
 	return ret;
 }
 

@@ -86,7 +86,7 @@ void process_release(struct process *p)
 	process_put(p);
 }
 
-static int why_of(int status)
+int exit_why(int status)
 {
 	if (!(status & 0x7f))
 		return CLD_EXITED;
@@ -105,7 +105,7 @@ static void process_exit(struct process *p)
 		tty_leader_exit(p);
 		p->session->leader = NULL;
 	}
-	notify_parent_locked(p, why_of(p->exit_code));
+	notify_parent_locked(p, exit_why(p->exit_code));
 	if (parent_ignores_children(p) || !p->parent)
 		process_release(p);
 }

@@ -23,9 +23,8 @@ static int check_flags(const struct clone_args *a)
 		return -EINVAL;
 	if (f & CLONE_SIGHAND && f & CLONE_CLEAR_SIGHAND)
 		return -EINVAL;
-	if (f & (CLONE_THREAD | CLONE_PARENT) && a->exit_signal)
-		if (f & CLONE_THREAD)
-			return -EINVAL;
+	if (f & CLONE_THREAD && a->exit_signal)
+		return -EINVAL;
 	if (f & CLONE_NAMESPACES)
 		return -EPERM;
 	if (f & CLONE_INTO_CGROUP || (f & CLONE_PIDFD && f & (CLONE_DETACHED | CLONE_THREAD)))

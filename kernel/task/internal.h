@@ -36,5 +36,6 @@ char *boot_home(u32 uid); /* "HOME=..." */
 
 /* ---- exit.c ---- */
 void process_free(struct process *p);
+int exit_why(int wait_status); /* CLD_EXITED, CLD_KILLED or CLD_DUMPED */
 
 #endif

@@ -37,13 +37,6 @@ static void result(struct wait_args *a, struct process *c, int why, int status)
 	a->stime = c->stime + c->cstime;
 }
 
-static int exit_why(int status)
-{
-	if (!(status & 0x7f))
-		return CLD_EXITED;
-	return status & 0x80 ? CLD_DUMPED : CLD_KILLED;
-}
-
 static bool take_zombie(struct process *c, struct wait_args *a)
 {
 	struct process *me = current->proc;
