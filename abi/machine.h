@@ -55,6 +55,7 @@ enum mc_start {
 	MC_FORK,   /* gets a copy-on-write copy of the caller's space */
 	MC_VFORK,  /* a process of its own that shares the caller's space until mc_space_renew() or exit */
 	MC_KERNEL, /* runs kernel code only, in no user space; starts in kernel_thread_main() */
+	MC_NEW,    /* a process in an empty space of its own; starts in kernel_process_main(). Only from kernel_host_events() */
 };
 /*
  * Start `child`, whose user registers are *regs (MC_KERNEL: NULL). It begins in
@@ -208,6 +209,8 @@ void kernel_user_work(struct pt_regs *regs);      /* work != 0, on the way to us
 /* A synchronous fault of user code: trap signal, si_code, address. Returns to user mode by way of kernel_user_work(). */
 void kernel_user_fault(struct pt_regs *regs, int sig, int code, uaddr_t addr, u32 trapno, u64 err);
 void kernel_host_signal(int sig);                 /* from outside the VM, for guest pid 1 */
+void kernel_host_events(void);                    /* the hypervisor has posted events (PV_EVENT); on a thread without a process */
+void kernel_process_main(struct task *t) __attribute__((noreturn)); /* MC_NEW: becomes a process, as kernel_boot() */
 /* For machines that patch call sites: a page within jump reach of `near`, reserved for the machine; 0 if there is none. */
 uaddr_t kernel_code_page(uaddr_t near);
 /* May the code at [addr, addr+len) be replaced (private, readable and executable, not writable)? If so, it stays so until unlock. */

@@ -82,6 +82,7 @@ enum pv_cmd {
 	PV_FADVISE = 0x18b,  /* flags = advice, off, len */
 	PV_DONATE = 0x18c,   /* send a copy of the handle's descriptor (again) */
 	PV_INOTIFY_RM = 0x18d, /* off = watch descriptor */
+	PV_TAKE_FD = 0x18e,  /* id = new handle, off = event number, len = which of the event's descriptors (0 ...). Donated if it can be */
 
 	/* Sockets beyond Xen's: struct pv_req_sock. Buffer: data as stated. */
 	PV_GETSOCKNAME = 0x200, /* Out: sockaddr, ret = length */
@@ -113,6 +114,9 @@ enum pv_cmd {
 	PV_HOST_STAT = 0x40a, /* Out: struct pv_host_stat */
 	PV_SETHOSTNAME = 0x40b, /* Buffer in: name (len): sets the uts namespace's host name, too */
 	PV_PROC_STAT = 0x40c, /* pid = host thread (in the VM's pid namespace). Out: struct pv_proc_stat of its process */
+	PV_EVENT = 0x40d,     /* Out: struct pv_event, the oldest that was posted; ret = its size, 0 = there is none */
+	PV_EVENT_DONE = 0x40e, /* arg = event number, pid = result (s32). Buffer in: text (len): why it failed. See pv_event */
+	PV_EXITED = 0x40f,    /* arg = event number of a PV_EV_EXEC that succeeded, pid = wait status of its process */
 };
 
 #define PV_AT_NOFOLLOW 0x100   /* AT_SYMLINK_NOFOLLOW */
@@ -314,6 +318,40 @@ struct pv_proc_stat {
 	u64 minflt, majflt;
 	u32 state; /* of the thread: the host's letter, 'R', 'S', 'D' ... */
 	u32 pad;
+};
+
+/*
+ * What the hypervisor wants of the running guest. It posts an event, counts up ring_header.events and kicks vm0;
+ * the guest then takes events until there are none, and answers each with PV_EVENT_DONE exactly once.
+ * Unlike everything else in this file the hypervisor asks here, and the guest believes it.
+ *
+ * Event number 0 is the boot: PV_EVENT_DONE 0 says that pid 1's program was found and could be executed. With
+ * boot_info.wait_start pid 1 then waits for PV_EV_START. (A boot that fails ends with PV_POWEROFF.)
+ */
+enum pv_event_kind {
+	/* pid 1 executes its program. Result 0 once it does; if it can't, PV_POWEROFF follows instead. */
+	PV_EV_START = 1,
+	/* A further process: pv_event.process. Result: its guest pid once the program is executed, or -errno and a text. */
+	PV_EV_EXEC = 2,
+	/* Signal sig to target: 0 = pid 1, PV_TO_ALL = all processes, else the process of that PV_EV_EXEC. 0 or -ESRCH. */
+	PV_EV_SIGNAL = 3,
+	/* Signal sig (SIGINT, SIGQUIT, SIGTSTP, SIGWINCH, SIGHUP) from the terminal of target: to its foreground group. */
+	PV_EV_TTY_SIGNAL = 4,
+	/* The limits have changed: ncpus, mem_limit. Result 0. */
+	PV_EV_LIMITS = 5,
+};
+#define PV_TO_ALL 0xffffffffu
+
+struct pv_event {
+	u32 size;    /* bytes, with all that the offsets below lead to; at most RING_BUF_SIZE */
+	u32 event;   /* its number, from 1 */
+	u32 kind;
+	u32 target;
+	u32 sig;
+	u32 ncpus;
+	u64 mem_limit; /* bytes; 0 = none */
+	u32 nfds;    /* descriptors that came with it: PV_TAKE_FD */
+	u32 process; /* offset of struct boot_process (ring.h), whose own offsets count from the start of this structure */
 };
 
 struct pv_host_stat {

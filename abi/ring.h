@@ -62,7 +62,10 @@ struct ring_header {
 	u32 listener_fd;
 	/* Set by the hypervisor, taken by vm0 when it is kicked: bit n - 1 = signal n for guest pid 1. */
 	u64 host_signals;
-	u32 pad0[10];
+	/* Counts up for each event that the hypervisor has posted (PV_EVENT); vm0 is kicked as well. */
+	u32 events;
+	u32 pad1;
+	u32 pad0[8];
 
 	/* Written by the guest. */
 	u32 req_prod __attribute__((aligned(64)));
@@ -108,25 +111,33 @@ struct boot_rlimit {
 	u64 soft, hard;
 };
 
+/* A program to run: the container's first, or a further one (PV_EV_EXEC). Offsets as above. */
 #define BOOT_MAX_GROUPS 64
+struct boot_process {
+	u32 argc, argv; /* argv: offset of an array of argc u32 string offsets */
+	u32 envc, envp;
+	u32 cwd;
+	u32 uid, gid, umask, ngroups;
+	u32 groups[BOOT_MAX_GROUPS];
+	u32 no_new_privs;
+	u32 terminal;   /* descriptors 0 to 2 are one terminal, which becomes the controlling one */
+	u32 nfds;       /* descriptors from 0 on: 3 and those to preserve */
+	u32 oom_score_adj;
+	u32 nrlimits;
+	u32 rlimits;    /* offset of struct boot_rlimit[nrlimits] */
+	u32 pad;
+	u64 cap_effective, cap_permitted, cap_inheritable, cap_bounding, cap_ambient;
+};
+
 struct boot_info {
 	u32 size;     /* bytes, with all strings */
 	u32 ncpus;    /* CPUs that the container may use */
 	u64 mem_limit; /* bytes, for meminfo; 0 = none */
 	u64 mem_total; /* bytes of memory of the host */
 	u8 seed[64];  /* random bytes */
-	u32 argc, argv; /* argv: offset of an array of argc u32 string offsets */
-	u32 envc, envp;
-	u32 cwd;
+	struct boot_process process; /* guest pid 1 */
 	u32 hostname, domainname;
 	u32 id;       /* container ID, for messages */
-	u32 uid, gid, umask, ngroups;
-	u32 groups[BOOT_MAX_GROUPS];
-	u64 cap_effective, cap_permitted, cap_inheritable, cap_bounding, cap_ambient;
-	u32 no_new_privs;
-	u32 terminal; /* stdin is the container's controlling terminal */
-	u32 nrlimits;
-	u32 rlimits;  /* offset of struct boot_rlimit[nrlimits] */
 	u32 nmounts;
 	u32 mounts;   /* offset of struct boot_mount[nmounts] */
 	u32 stdio[3]; /* PV handles of descriptors 0, 1, 2; 0 = closed */
@@ -136,8 +147,12 @@ struct boot_info {
 	u32 filter_len; /* instructions */
 	u32 no_patch; /* 1: never patch call sites */
 	u32 host_release; /* the host's uname release, for messages only */
-	u32 oom_score_adj;
-	u32 pad[8];
+	u32 seccomp;     /* offset of the struct sock_filter array for guest calls (linux.seccomp); 0: none */
+	u32 seccomp_len; /* instructions */
+	u32 seccomp_flags; /* SECCOMP_FILTER_FLAG_* */
+	u32 wait_start;  /* 1: pid 1 waits for PV_EV_START before it executes its program */
+	u32 sysctls, nsysctls; /* offset of an array of nsysctls pairs of u32 string offsets: name, value */
+	u32 pad[7];
 };
 
 #endif

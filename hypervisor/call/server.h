@@ -16,6 +16,7 @@
 
 #include <sys/types.h>
 
+#include "pvcall.h"
 #include "types.h"
 
 /* The empty read-only tmpfs that lies on the host side where the guest has mounted something. */
@@ -42,6 +43,10 @@ struct pv_server_config {
 	void (*panic)(void *ctx, const char *text);
 	void (*protocol_error)(void *ctx, const char *why);
 	void (*log)(void *ctx, int level, const char *text);
+	/* The answer to an event (0: the boot). text is why it failed, "" if nothing was said. */
+	void (*event_done)(void *ctx, u32 event, int result, const char *text);
+	/* The process that a PV_EV_EXEC started has ended. */
+	void (*exited)(void *ctx, u32 event, int wait_status);
 	/*
 	 * Instead of vm0: host number of a thread given by its number in the VM; 0 or less: there
 	 * is none.
@@ -68,6 +73,16 @@ int pv_server_start(struct pv_server **out, const struct pv_server_config *confi
  * guest-side mounts). Only before the guest runs. Takes over the descriptor on success.
  */
 int pv_server_add_handle(struct pv_server *server, u32 id, int fd);
+
+/*
+ * Posts an event to the running guest. event->event is chosen here; if there is a process, blob_size bytes
+ * lie at event (which is their start), else only the structure counts. The descriptors are taken over on success.
+ * The event's number, or -errno: -E2BIG, -EAGAIN (too many are waiting). Any thread; callbacks may come before
+ * it returns.
+ */
+#define PV_EVENT_FDS 256
+int pv_server_post(struct pv_server *server, const struct pv_event *event, size_t blob_size, const int *fds,
+		   unsigned int nfds);
 
 /*
  * Stops serving and frees everything, unless a thread is stuck in a host call: that one keeps

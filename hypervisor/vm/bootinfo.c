@@ -133,7 +133,7 @@ static int put_mounts(struct writer *w, struct boot_info *b, const struct contai
 	return 0;
 }
 
-static void put_limits(struct writer *w, struct boot_info *b, const struct oci_process *p)
+static void put_limits(struct writer *w, struct boot_process *b, const struct oci_process *p)
 {
 	struct boot_rlimit *v = reserve(w, p->n_rlimits * sizeof(*v), &b->rlimits);
 
@@ -146,7 +146,7 @@ static void put_limits(struct writer *w, struct boot_info *b, const struct oci_p
 	b->nrlimits = (uint32_t)p->n_rlimits;
 }
 
-static void put_user(struct boot_info *b, const struct oci_process *p)
+static void put_user(struct boot_process *b, const struct oci_process *p)
 {
 	const struct oci_capabilities *caps = &p->capabilities;
 
@@ -164,6 +164,18 @@ static void put_user(struct boot_info *b, const struct oci_process *p)
 	b->no_new_privs = p->no_new_privileges;
 	b->oom_score_adj = p->oom_score_adj.set ? (uint32_t)p->oom_score_adj.v : 0;
 	b->terminal = p->terminal;
+}
+
+static void put_process(struct writer *w, struct boot_process *b, const struct oci_process *p)
+{
+	b->argc = (uint32_t)p->args.n;
+	b->argv = put_strings(w, &p->args);
+	b->envc = (uint32_t)p->env.n;
+	b->envp = put_strings(w, &p->env);
+	b->cwd = put_string(w, p->cwd);
+	b->nfds = 3;
+	put_user(b, p);
+	put_limits(w, b, p);
 }
 
 static uint32_t cpu_count(void)
@@ -216,16 +228,10 @@ int bootinfo_write(struct boot_info *b, size_t room, const struct vm_config *cfg
 	*b = (struct boot_info){ .vdso_ok = getenv("CALLGATE_NO_VDSO") == NULL, .debug = cfg->debug ? 7 : 4 };
 	put_host(&w, b, cfg);
 	b->no_patch = getenv("CALLGATE_NO_PATCH") != NULL;
-	b->argc = (uint32_t)spec->process.args.n;
-	b->argv = put_strings(&w, &spec->process.args);
-	b->envc = (uint32_t)spec->process.env.n;
-	b->envp = put_strings(&w, &spec->process.env);
-	b->cwd = put_string(&w, spec->process.cwd);
+	put_process(&w, &b->process, &spec->process);
 	b->hostname = put_string(&w, hostname_of(spec, &uts));
 	b->domainname = put_string(&w, spec->domainname);
 	b->id = put_string(&w, cfg->id);
-	put_user(b, &spec->process);
-	put_limits(&w, b, &spec->process);
 	put_stdio(b);
 	ret = put_mounts(&w, b, c, err);
 	if (ret)

@@ -46,7 +46,7 @@ static int fill(struct inode *root)
 				      RDEV(nodes[i].major, nodes[i].minor), NULL);
 	for (u32 i = 0; i < ARRAY_SIZE(links) && !r; i++)
 		r = root->ops->symlink(root, links[i].name, strlen(links[i].name), links[i].target);
-	if (!r && b->terminal)
+	if (!r && b->process.terminal)
 		r = root->ops->create(root, "console", 7, S_IFCHR | 0620, RDEV(5, 1), NULL);
 	return r;
 }

@@ -41,7 +41,7 @@ void task_boot(void)
 	t->timer_slack = 50000;
 	strlcpy(t->comm, "init", sizeof(t->comm));
 	rlimits_boot(t->proc);
-	t->proc->oom_score_adj = (int)boot()->oom_score_adj;
+	t->proc->oom_score_adj = (int)boot()->process.oom_score_adj;
 }
 
 /* What a shell would look up: process.args[0] along PATH of process.env, as runc does. */
@@ -99,15 +99,15 @@ static void add_home(struct exec_args *args)
 void kernel_boot(void)
 {
 	const struct boot_info *b = boot();
-	struct exec_args args = { .argc = (int)b->argc, .envc = (int)b->envc };
+	struct exec_args args = { .argc = (int)b->process.argc, .envc = (int)b->process.envc };
 	long r;
 
 	task_boot();
 	vfs_boot();
-	args.argv = boot_strings(b->argv, b->argc);
-	args.envp = boot_strings(b->envp, b->envc);
+	args.argv = boot_strings(b->process.argv, b->process.argc);
+	args.envp = boot_strings(b->process.envp, b->process.envc);
 	add_home(&args);
-	if (!b->argc)
+	if (!b->process.argc)
 		exec_failed("", -ENOENT);
 	args.file = find_program(args.argv, args.envp, &args.filename);
 	if (IS_ERR(args.file))

@@ -106,7 +106,7 @@ bool cred_in_group(const struct cred *c, u32 gid)
 
 struct cred *cred_boot(void)
 {
-	const struct boot_info *b = mc_boot_info();
+	const struct boot_process *b = &((const struct boot_info *)mc_boot_info())->process;
 	struct cred *c = kzalloc(sizeof(*c));
 
 	if (!c)

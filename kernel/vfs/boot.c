@@ -84,7 +84,7 @@ static void open_stdio(const struct boot_info *b)
 		f = hostfs_stdio(b->stdio[fd], fd);
 		if (IS_ERR(f))
 			panic("cannot open descriptor %d: %ld", fd, PTR_ERR(f));
-		if (b->terminal)
+		if (b->process.terminal)
 			dev_tty_adopt(f);
 		fd_install_at(fd, f, false, true);
 	}
@@ -142,7 +142,7 @@ void vfs_boot(void)
 		current->files = fdtable_new();
 	for (u32 i = 0; i < b->nmounts; i++)
 		boot_mount(&m[i]);
-	fs->umask = b->umask;
-	set_cwd(boot_text(b->cwd));
+	fs->umask = b->process.umask;
+	set_cwd(boot_text(b->process.cwd));
 	open_stdio(b);
 }

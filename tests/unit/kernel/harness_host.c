@@ -140,11 +140,11 @@ static void make_boot(struct boot *b)
 	i->mem_total = 1ULL << 30;
 	for (size_t n = 0; n < sizeof(i->seed); n++)
 		i->seed[n] = (u8)(n * 7 + 1);
-	i->cwd = text(b, "/");
+	i->process.cwd = text(b, "/");
 	i->hostname = text(b, "unit");
 	i->id = text(b, "unit-test");
-	i->umask = 022;
-	i->cap_effective = i->cap_permitted = i->cap_bounding = ALL_CAPS;
+	i->process.umask = 022;
+	i->process.cap_effective = i->process.cap_permitted = i->process.cap_bounding = ALL_CAPS;
 	i->debug = getenv("STUB_DEBUG") ? 7 : 4;
 	i->mounts = offsetof(struct boot, mounts);
 	i->nmounts = NMOUNTS;
