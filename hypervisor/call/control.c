@@ -6,6 +6,7 @@
 
 #include "call/control.h"
 #include "call/cred.h"
+#include "call/event.h"
 #include "call/server_impl.h"
 
 #define TEXT_MAX PV_PATH_MAX
@@ -55,7 +56,7 @@ static int poweroff(struct call *c)
 }
 
 /* Text for people: cut to what we hold, and without the bytes that would fool a terminal. */
-static int text_decode(struct call *c)
+int text_decode(struct call *c)
 {
 	u32 len = c->req.u.ctl.len;
 	char *text = c->path[0];
@@ -113,4 +114,7 @@ const struct pv_command control_commands[] = {
 	C(HOST_STAT) = { "host_stat", no_decode, host_stat, 0 },
 	C(SETHOSTNAME) = { "sethostname", name_in_buffer_decode, sethostname_, 0 },
 	C(PROC_STAT) = { "proc_stat", procstat_decode, procstat_perform, 0 },
+	C(EVENT) = { "event", no_decode, event_take, 0 },
+	C(EVENT_DONE) = { "event_done", text_decode, event_done, 0 },
+	C(EXITED) = { "exited", no_decode, event_exited, 0 },
 };

@@ -7,6 +7,8 @@
 
 #include "call/call.h"
 
+int text_decode(struct call *c); /* req.ctl.len bytes for people -> c->path[0] */
+
 int mem_decode(struct call *c);
 int mem_read(struct call *c);
 int mem_write(struct call *c);

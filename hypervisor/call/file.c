@@ -10,6 +10,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "call/event.h"
 #include "call/file.h"
 #include "call/server_impl.h"
 
@@ -279,4 +280,5 @@ const struct pv_command file_commands[] = {
 	F(FADVISE) = { "fadvise", decode_data, fadvise, 0 },
 	F(DONATE) = { "donate", donate_decode, donate, 0 },
 	F(INOTIFY_RM) = { "inotify_rm", inotify_rm_decode, inotify_rm, 0 },
+	F(TAKE_FD) = { "take_fd", take_fd_decode, take_fd, 0 },
 };

@@ -2,7 +2,9 @@
 #include "call/handle.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 void handles_init(struct handle_table *t)
@@ -120,4 +122,18 @@ struct pv_handle *handle_remove(struct handle_table *t, u32 id)
 	}
 	pthread_mutex_unlock(&t->lock);
 	return h;
+}
+
+enum handle_kind handle_kind_of(int fd)
+{
+	struct stat st = { 0 };
+	int flags = fcntl(fd, F_GETFL);
+
+	if (flags >= 0 && (flags & O_PATH))
+		return HANDLE_PATH;
+	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
+		return HANDLE_FILE;
+	if (S_ISDIR(st.st_mode))
+		return HANDLE_DIR;
+	return HANDLE_STREAM;
 }

@@ -60,5 +60,7 @@ struct pv_handle *handle_ref(struct pv_handle *h);
 void handle_put(struct pv_handle *h);
 /* Takes the entry out of the table; the reference passes to the caller. NULL: there is none. */
 struct pv_handle *handle_remove(struct handle_table *t, u32 id);
+/* Of a descriptor that somebody else has made. */
+enum handle_kind handle_kind_of(int fd);
 
 #endif

@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "call/confine.h"
@@ -74,6 +73,7 @@ static int copy_markers(struct pv_server *srv, const struct pv_server_config *cf
 static void server_free(struct pv_server *srv)
 {
 	handles_destroy(&srv->handles);
+	events_destroy(&srv->events);
 	if (srv->creds.creds[0])
 		creds_destroy(&srv->creds);
 	for (unsigned int i = 0; srv->markers && i < srv->cfg.nmarkers; i++)
@@ -97,7 +97,8 @@ static struct pv_server *server_make(const struct pv_server_config *cfg)
 	workers_init(&srv->workers);
 	handles_init(&srv->handles);
 	srv->calls = calloc(RING_SLOTS, sizeof(*srv->calls));
-	if (copy_markers(srv, cfg) < 0 || creds_init(&srv->creds) < 0 || !srv->calls) {
+	if (events_init(&srv->events) < 0 || copy_markers(srv, cfg) < 0 || creds_init(&srv->creds) < 0 ||
+	    !srv->calls) {
 		server_free(srv);
 		return NULL;
 	}
@@ -143,23 +144,9 @@ int pv_server_start(struct pv_server **out, const struct pv_server_config *confi
 	return 0;
 }
 
-static enum handle_kind kind_of(int fd)
-{
-	struct stat st = { 0 };
-	int flags = fcntl(fd, F_GETFL);
-
-	if (flags >= 0 && (flags & O_PATH))
-		return HANDLE_PATH;
-	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
-		return HANDLE_FILE;
-	if (S_ISDIR(st.st_mode))
-		return HANDLE_DIR;
-	return HANDLE_STREAM;
-}
-
 int pv_server_add_handle(struct pv_server *server, u32 id, int fd)
 {
-	return handle_insert(&server->handles, id, kind_of(fd), fd);
+	return handle_insert(&server->handles, id, handle_kind_of(fd), fd);
 }
 
 void pv_server_stop(struct pv_server *server)

@@ -75,10 +75,16 @@ int pv_server_start(struct pv_server **out, const struct pv_server_config *confi
 int pv_server_add_handle(struct pv_server *server, u32 id, int fd);
 
 /*
+ * Descriptor `index` of guest pid 1 beyond the first three (boot_process.nfds counts all): the guest takes it by
+ * PV_TAKE_FD of event 0. Only before the guest runs. Takes over the descriptor on success.
+ */
+int pv_server_boot_fd(struct pv_server *server, unsigned int index, int fd);
+
+/*
  * Posts an event to the running guest. event->event is chosen here; if there is a process, blob_size bytes
  * lie at event (which is their start), else only the structure counts. The descriptors are taken over on success.
- * The event's number, or -errno: -E2BIG, -EAGAIN (too many are waiting). Any thread; callbacks may come before
- * it returns.
+ * The event's number, or -errno: -E2BIG, -EISDIR (a directory, or O_PATH), -EAGAIN (too many are waiting). Any
+ * thread but the server's own; callbacks may come before it returns.
  */
 #define PV_EVENT_FDS 256
 int pv_server_post(struct pv_server *server, const struct pv_event *event, size_t blob_size, const int *fds,

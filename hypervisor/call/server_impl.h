@@ -8,6 +8,7 @@
 
 #include "call/call.h"
 #include "call/cred.h"
+#include "call/event.h"
 #include "call/handle.h"
 #include "call/server.h"
 #include "call/workers.h"
@@ -49,6 +50,7 @@ struct pv_server {
 	struct donor donor;
 	struct handle_table handles;
 	struct cred_table creds;
+	struct event_table events;
 	struct call *calls; /* one for each slot */
 	bool busy[RING_SLOTS]; /* atomic: a call of this slot is being served */
 	struct command_counter counters[COMMANDS];

@@ -171,6 +171,25 @@ static void on_log(void *ctx, int level, const char *text)
 		g->on_log(g);
 }
 
+static void on_event_done(void *ctx, u32 event, int result, const char *text)
+{
+	struct guest *g = ctx;
+
+	g->done_event = event;
+	g->done_result = result;
+	g->ndone++;
+	snprintf(g->done_text, sizeof(g->done_text), "%s", text);
+}
+
+static void on_exited(void *ctx, u32 event, int wait_status)
+{
+	struct guest *g = ctx;
+
+	g->exited_event = event;
+	g->exited_status = wait_status;
+	g->nexited++;
+}
+
 static pid_t host_pid(void *ctx, u32 pid)
 {
 	return pid == 1 ? getpid() : 0;
@@ -193,6 +212,8 @@ int guest_setup(void **state)
 		.panic = on_panic,
 		.protocol_error = on_protocol_error,
 		.log = on_log,
+		.event_done = on_event_done,
+		.exited = on_exited,
 		.host_pid = host_pid,
 	};
 

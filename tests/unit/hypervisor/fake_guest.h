@@ -32,6 +32,9 @@ struct guest {
 	char panic[256];
 	char log[256];
 	void (*on_log)(struct guest *g); /* runs on the server thread */
+	u32 done_event, exited_event; /* of the latest callback */
+	int done_result, exited_status, ndone, nexited;
+	char done_text[256];
 };
 
 /* A pseudo-terminal, opened while there was a /dev. */
