@@ -152,7 +152,7 @@ static int setfl(struct call *c)
 	if (c->h->kind != HANDLE_FILE && c->h->kind != HANDLE_STREAM)
 		want = (want & ~O_NONBLOCK) | (flags & O_NONBLOCK);
 	/* Stdio is shared with the outside world: its mode is not the guest's to change. */
-	if (c->h->kind == HANDLE_STREAM)
+	if (c->h->foreign)
 		return 0;
 	return fcntl(c->h->fd, F_SETFL, (flags & ~SETTABLE) | want) < 0 ? -errno : 0;
 }

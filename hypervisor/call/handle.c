@@ -63,7 +63,7 @@ static int insert_locked(struct handle_table *t, u32 id, struct pv_handle *h)
 	return 0;
 }
 
-int handle_insert(struct handle_table *t, u32 id, enum handle_kind kind, int fd)
+int handle_insert(struct handle_table *t, u32 id, enum handle_kind kind, int fd, bool foreign)
 {
 	struct pv_handle *h;
 	int ret;
@@ -76,6 +76,7 @@ int handle_insert(struct handle_table *t, u32 id, enum handle_kind kind, int fd)
 	h->refs = 1;
 	h->fd = fd;
 	h->kind = kind;
+	h->foreign = foreign;
 	pthread_mutex_lock(&t->lock);
 	ret = insert_locked(t, id, h);
 	pthread_mutex_unlock(&t->lock);

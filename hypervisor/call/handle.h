@@ -36,6 +36,7 @@ struct pv_handle {
 	int refs; /* atomic */
 	int fd;
 	enum handle_kind kind;
+	bool foreign; /* came from outside (stdio): its inode is not the container's */
 	bool connected; /* a stream socket which may need a FIN at release */
 	bool lingers; /* SO_LINGER was set: close may wait */
 	bool reset; /* ... to zero: close sends a reset */
@@ -53,7 +54,7 @@ void handles_init(struct handle_table *t);
 void handles_destroy(struct handle_table *t);
 bool handle_in_use(struct handle_table *t, u32 id);
 /* Takes over fd on success. -EEXIST: the number is in use. */
-int handle_insert(struct handle_table *t, u32 id, enum handle_kind kind, int fd);
+int handle_insert(struct handle_table *t, u32 id, enum handle_kind kind, int fd, bool foreign);
 /* A counted reference, or NULL. */
 struct pv_handle *handle_get(struct handle_table *t, u32 id);
 struct pv_handle *handle_ref(struct pv_handle *h);

@@ -83,11 +83,19 @@ static bool is_handle_itself(const struct call *c)
 	return (c->req.u.path.flags & PV_AT_EMPTY) && !c->path[0][0];
 }
 
-/*
- * The inode behind epoll and inotify handles is one for the whole host: its attributes are not the
- * guest's.
- */
-static bool changes_shared_inode(const struct call *c)
+static bool is_host_inode(const struct pv_handle *h)
+{
+	struct stat st;
+
+	/* that of epoll and inotify handles is one for the whole host */
+	if (h->kind == HANDLE_WATCH || h->kind == HANDLE_INOTIFY)
+		return true;
+	/* nobody else can come by a pipe or a socket by its name: images give theirs to their user */
+	return h->foreign && (fstat(h->fd, &st) || !(S_ISFIFO(st.st_mode) || S_ISSOCK(st.st_mode)));
+}
+
+/* Attributes and names of what the host has lent are not the guest's to change. */
+static bool changes_host_inode(const struct call *c)
 {
 	switch (c->req.cmd) {
 	case PV_CHMOD:
@@ -95,8 +103,8 @@ static bool changes_shared_inode(const struct call *c)
 	case PV_UTIMES:
 	case PV_SETXATTR:
 	case PV_REMOVEXATTR:
-		return c->dir[0] &&
-		       (c->dir[0]->kind == HANDLE_WATCH || c->dir[0]->kind == HANDLE_INOTIFY);
+	case PV_LINK:
+		return c->dir[0] && is_host_inode(c->dir[0]);
 	default:
 		return false;
 	}
@@ -108,7 +116,7 @@ int object_open(struct call *c, struct object *o)
 
 	*o = (struct object){ .fd = c->dirfd[0], .path = "", .at = AT_EMPTY_PATH };
 	if (is_handle_itself(c))
-		return changes_shared_inode(c) ? -EPERM : 0;
+		return changes_host_inode(c) ? -EPERM : 0;
 	o->fd = open_in(c->dirfd[0], c->path[0], O_PATH | nofollow, 0, 0);
 	if (o->fd < 0)
 		return o->fd;

@@ -39,12 +39,36 @@ static bool makes_file(u32 flags)
 	return (flags & O_CREAT) || (flags & O_TMPFILE) == O_TMPFILE;
 }
 
-/* The object of an open handle. Permissions are checked as for any other name of it. */
+/* What the host has lent for reading only is not written to through another descriptor, and so on. */
+static int as_lent(const struct pv_handle *h, u64 *flags)
+{
+	int lent = fcntl(h->fd, F_GETFL);
+	u64 access = *flags & O_ACCMODE;
+
+	if (lent < 0 || (lent & O_PATH))
+		return -EACCES;
+	if ((lent & O_ACCMODE) != O_RDWR && access != (u64)(lent & O_ACCMODE))
+		return -EACCES;
+	if ((*flags & O_TRUNC) && access == O_RDONLY)
+		return -EACCES;
+	*flags |= lent & O_APPEND;
+	return 0;
+}
+
+/*
+ * The object of an open handle. Permissions are checked as for any other name of it; what came
+ * from outside has no name here.
+ */
 static int open_again(struct call *c, u64 flags)
 {
 	mode_t mode = c->req.u.path.mode & 07777; /* O_TMPFILE */
-	int fd = openat(AT_FDCWD, fd_name(c->dirfd[0]).name, (int)flags | O_CLOEXEC, mode);
+	int fd = 0;
 
+	if (c->dir[0] && c->dir[0]->foreign && !(flags & O_PATH))
+		fd = as_lent(c->dir[0], &flags);
+	if (fd < 0)
+		return fd;
+	fd = openat(AT_FDCWD, fd_name(c->dirfd[0]).name, (int)flags | O_CLOEXEC, mode);
 	return fd < 0 ? -errno : fd;
 }
 

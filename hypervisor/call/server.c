@@ -146,7 +146,10 @@ int pv_server_start(struct pv_server **out, const struct pv_server_config *confi
 
 int pv_server_add_handle(struct pv_server *server, u32 id, int fd)
 {
-	return handle_insert(&server->handles, id, handle_kind_of(fd), fd);
+	enum handle_kind kind = handle_kind_of(fd);
+
+	/* a bind mount below a guest-side one is the container's: it comes as a name */
+	return handle_insert(&server->handles, id, kind, fd, kind != HANDLE_PATH);
 }
 
 void pv_server_stop(struct pv_server *server)

@@ -244,6 +244,38 @@ static void shared_inodes_stay_as_they_are(void **state)
 	assert_int_equal(path_call(g, PV_CHOWN, "", itself), -EPERM);
 }
 
+/* A file of the host as standard input: its data may be read, and that is all. */
+static void what_is_lent_stays_as_it_is(void **state)
+{
+	struct guest *g = *state;
+	struct pv_req_path as_path = PATHREQ(.dir = 1, .arg = 2, .flags = O_PATH);
+	int fd = open("/tmp/lent", O_RDONLY | O_CREAT | O_CLOEXEC, 0644), pipe_fds[2];
+	struct stat st;
+
+	assert_int_equal(pv_server_add_handle(g->srv, 1, fd), 0);
+	assert_int_equal(path_call(g, PV_OPEN, "", as_path), 0);
+	for (u32 dir = 1; dir <= 2; dir++) {
+		struct pv_req_path itself = PATHREQ(.dir = dir, .flags = PV_AT_EMPTY, .mode = 0777, .arg = 5);
+
+		assert_int_equal(path_call(g, PV_CHMOD, "", itself), -EPERM);
+		assert_int_equal(path_call(g, PV_CHOWN, "", itself), -EPERM);
+		assert_int_equal(path_call(g, PV_UTIMES, "", itself), -EPERM);
+		assert_int_equal(path_call(g, PV_OPEN, "", PATHREQ(.dir = dir, .arg = 3, .flags = O_RDWR)),
+				 -EACCES);
+		assert_int_equal(path_call(g, PV_OPEN, "", PATHREQ(.dir = dir, .arg = 3, .flags = O_TRUNC)),
+				 -EACCES);
+	}
+	assert_int_equal(path_call(g, PV_OPEN, "", PATHREQ(.dir = 1, .arg = 3)), 0);
+	assert_int_equal(stat("/tmp/lent", &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0644);
+	assert_int_equal(st.st_uid, 0);
+	/* entrypoints give their standard output to the user they change to */
+	assert_int_equal(pipe2(pipe_fds, O_CLOEXEC), 0);
+	assert_int_equal(pv_server_add_handle(g->srv, 5, pipe_fds[1]), 0);
+	assert_int_equal(path_call(g, PV_CHMOD, "", PATHREQ(.dir = 5, .flags = PV_AT_EMPTY, .mode = 0666)), 0);
+	close(pipe_fds[0]);
+}
+
 static void nameless_files_get_names(void **state)
 {
 	struct guest *g = *state;
@@ -553,6 +585,7 @@ int main(int argc, char **argv)
 		T(attributes),
 		T(operations_on_the_handle_itself),
 		T(shared_inodes_stay_as_they_are),
+		T(what_is_lent_stays_as_it_is),
 		T(nameless_files_get_names),
 		T(extended_attributes),
 		T(inotify_works),
