@@ -26,8 +26,10 @@
 #include "lib/syscall_names.h"
 #include "oci/state.h"
 #include "vm/bootinfo.h"
+#include "vm/commands.h"
 #include "vm/container.h"
 #include "vm/control.h"
+#include "vm/events.h"
 #include "vm/filter.h"
 #include "vm/guest.h"
 #include "vm/jail.h"
@@ -41,6 +43,8 @@ struct vm {
 	struct container container;
 	struct guest guest;
 	struct control control;
+	struct command_ctx commands; /* of the control socket */
+	struct vm_events events;
 	struct vm_counters counters;
 	struct pv_server *server;
 	int signal_fd;
@@ -105,6 +109,25 @@ static void on_log(void *ctx, int level, const char *text)
 		fprintf(stderr, "guest[%d]: %s\n", level, text);
 }
 
+static void on_event_done(void *ctx, u32 event, int result, const char *text)
+{
+	struct vm *vm = ctx;
+
+	vm_events_done(&vm->events, event, result, text);
+}
+
+static void on_exited(void *ctx, u32 event, int wait_status)
+{
+	struct vm *vm = ctx;
+
+	vm_events_exited(&vm->events, event, wait_status);
+}
+
+static int post_event(void *server, const struct pv_event *event, size_t size, const int *fds, unsigned int nfds)
+{
+	return pv_server_post(server, event, size, fds, nfds);
+}
+
 static int raise_limits(void)
 {
 	struct rlimit files = { 1 << 20, 1 << 20 };
@@ -139,6 +162,8 @@ static int start_server(struct vm *vm, struct error *err)
 		.panic = on_panic,
 		.protocol_error = on_protocol_error,
 		.log = on_log,
+		.event_done = on_event_done,
+		.exited = on_exited,
 	};
 	int ret;
 
@@ -146,6 +171,8 @@ static int start_server(struct vm *vm, struct error *err)
 		if (c->mounts[i].marker_dev)
 			markers[sc.nmarkers++] = (struct pv_marker){ c->mounts[i].marker_dev, c->mounts[i].target };
 	ret = markers ? pv_server_start(&vm->server, &sc) : -ENOMEM;
+	vm->events.server = vm->server;
+	vm->events.post = post_event;
 	return ret ? error_errno(err, -ret, "PV call server") : 0;
 }
 
@@ -195,9 +222,30 @@ static int watch(struct vm *vm, struct error *err)
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	vm->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	vm->event_fd = eventfd(0, EFD_CLOEXEC);
-	if (vm->signal_fd < 0 || vm->event_fd < 0)
+	if (vm->signal_fd < 0 || vm->event_fd < 0 || vm_events_init(&vm->events))
 		return error_errno(err, errno, "event descriptors");
 	return 0;
+}
+
+/* A snapshot of what the guest counts. It is the guest's word, for display only. */
+static const struct vm_counters *read_counters(void *ctx)
+{
+	struct vm *vm = ctx;
+	const struct guest_counters *g =
+		(const struct guest_counters *)((const char *)vm->guest.ring + RING_COUNTERS_OFF);
+	struct vm_counters *c = &vm->counters;
+
+	memset(c, 0, sizeof(*c));
+	for (int i = 0; i < COUNTED_CALLS; i++) {
+		uint32_t calls = g->calls[i], missing = g->missing[i], pv = g->pvcalls[i];
+
+		c->missing[i] = missing;
+		c->proxied[i] = pv ? calls - missing : 0;
+		c->local[i] = pv ? 0 : calls - missing;
+		c->host_calls += g->hostcalls[i];
+		c->pv_calls += pv;
+	}
+	return c;
 }
 
 /* Everything up to the first instruction of the guest. */
@@ -209,7 +257,9 @@ static int vm_create(struct vm *vm, struct error *err)
 
 	if (!ret)
 		ret = control_listen(&vm->control, cfg->state_dir, err);
-	vm->control.counters = &vm->counters;
+	vm->commands = (struct command_ctx){ .events = &vm->events, .counters = read_counters, .vm = vm };
+	vm->control.commands = vm_commands;
+	vm->control.ctx = &vm->commands;
 	if (!ret)
 		ret = container_enter(cfg->spec, &vm->container, err);
 	if (!ret)
@@ -272,25 +322,6 @@ static void vm0_died(struct vm *vm)
 	vm_end(vm, VM_FAILED, EIO, "the VM's first host process (vm0) was killed");
 }
 
-/* A snapshot of what the guest counts. It is the guest's word, for display only. */
-static void read_counters(struct vm *vm)
-{
-	const struct guest_counters *g =
-		(const struct guest_counters *)((const char *)vm->guest.ring + RING_COUNTERS_OFF);
-	struct vm_counters *c = &vm->counters;
-
-	memset(c, 0, sizeof(*c));
-	for (int i = 0; i < COUNTED_CALLS; i++) {
-		uint32_t calls = g->calls[i], missing = g->missing[i], pv = g->pvcalls[i];
-
-		c->missing[i] = missing;
-		c->proxied[i] = pv ? calls - missing : 0;
-		c->local[i] = pv ? 0 : calls - missing;
-		c->host_calls += g->hostcalls[i];
-		c->pv_calls += pv;
-	}
-}
-
 static void handle(struct vm *vm, const struct pollfd *fds)
 {
 	if (fds[0].revents)
@@ -299,10 +330,10 @@ static void handle(struct vm *vm, const struct pollfd *fds)
 		forward_signals(vm);
 	if (fds[2].revents & POLLIN)
 		forbidden_call(vm);
-	if (fds[3].revents) {
-		read_counters(vm);
+	if (fds[6].revents)
+		vm_events_take(&vm->events);
+	if (fds[3].revents)
 		control_serve(&vm->control);
-	}
 	if (fds[4].revents) {
 		vm->orphaned = true;
 		vm_end(vm, VM_FAILED, ECANCELED, "the process that started the container is gone");
@@ -318,6 +349,7 @@ static void vm_loop(struct vm *vm)
 		{ .fd = vm->control.fd, .events = POLLIN },
 		{ .fd = vm->cfg->life_fd, .events = POLLIN },
 		{ .fd = vm->event_fd, .events = POLLIN },
+		{ .fd = vm->events.fd, .events = POLLIN },
 	};
 
 	for (;;) {

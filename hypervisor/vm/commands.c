@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "vm/commands.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+
+static void syscalls(struct control_client *client, json_t *request)
+{
+	struct command_ctx *ctx = control_ctx(client);
+	const struct vm_counters *c = ctx->counters ? ctx->counters(ctx->vm) : NULL;
+	json_t *calls;
+
+	if (!c) {
+		control_fail(client, ENOENT, "this virtual machine keeps no counts");
+		return;
+	}
+	calls = json_array();
+	for (int nr = 0; nr < VM_COUNTED_SYSCALLS; nr++) {
+		json_int_t local = (json_int_t)c->local[nr];
+		json_int_t proxied = (json_int_t)c->proxied[nr];
+		json_int_t missing = (json_int_t)c->missing[nr];
+
+		if (local || proxied || missing)
+			json_array_append_new(calls, json_pack("{sisIsIsI}", "nr", nr, "local", local, "proxied",
+							       proxied, "missing", missing));
+	}
+	control_answer(client, json_pack("{sosIsI}", "calls", calls, "hostCalls", (json_int_t)c->host_calls,
+					 "pvCalls", (json_int_t)c->pv_calls));
+}
+
+static void status(struct control_client *client, json_t *request)
+{
+	const struct command_ctx *ctx = control_ctx(client);
+
+	control_answer(client, json_pack("{sssi}", "status", ctx->started ? "running" : "created", "execs",
+					 (int)ctx->execs));
+}
+
+static void answered(void *arg, int result, const char *text)
+{
+	struct control_client *client = arg;
+
+	control_on_hangup(client, NULL, NULL);
+	if (result < 0)
+		control_fail(client, -result, "%s", text[0] ? text : strerror(-result));
+	else
+		control_answer(client, json_pack("{si}", "result", result));
+}
+
+static void hung_up(void *event)
+{
+	vm_event_forget(event);
+}
+
+void command_post(struct control_client *client, const struct pv_event *event)
+{
+	struct command_ctx *ctx = control_ctx(client);
+	struct vm_event_listener listener = { .ctx = client, .done = answered };
+	int ret;
+	struct vm_event *e = vm_events_post(ctx->events, event, sizeof(*event), NULL, 0, &listener, &ret);
+
+	if (e)
+		control_on_hangup(client, hung_up, e);
+	else
+		control_fail(client, -ret, "the guest does not take events: %s", strerror(-ret));
+}
+
+/* {"cmd":"signal","signal":15,"all":true} */
+static void send_signal(struct control_client *client, json_t *request)
+{
+	json_int_t sig = json_integer_value(json_object_get(request, "signal"));
+	struct pv_event event = { .size = sizeof(event), .kind = PV_EV_SIGNAL, .sig = (u32)sig };
+
+	if (sig < 1 || sig > SIGRTMAX) {
+		control_fail(client, EINVAL, "signal: not a signal's number");
+		return;
+	}
+	if (json_is_true(json_object_get(request, "all")))
+		event.target = PV_TO_ALL;
+	command_post(client, &event);
+}
+
+const struct control_command vm_commands[] = {
+	{ "syscalls", syscalls },
+	{ "status", status },
+	{ "signal", send_signal },
+	{ 0 },
+};

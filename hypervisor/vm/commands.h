@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the control socket answers: one row per command in commands.c. */
+#ifndef CALLGATE_VM_COMMANDS_H
+#define CALLGATE_VM_COMMANDS_H
+
+#include <stdbool.h>
+
+#include "vm/control.h"
+#include "vm/counters.h"
+#include "vm/events.h"
+
+/* What commands work on: the context of the control socket. */
+struct command_ctx {
+	struct vm_events *events;
+	/* A snapshot of what the guest counts; NULL: this VM keeps no counts. */
+	const struct vm_counters *(*counters)(void *vm);
+	void *vm;
+	bool started;        /* pid 1 runs its program, or was told to */
+	unsigned int execs;  /* processes of "exec" that have not ended */
+};
+
+extern const struct control_command vm_commands[];
+
+/*
+ * Posts an event without a process. Its result is the client's answer: {"result":N}, or an error.
+ * The client may hang up before.
+ */
+void command_post(struct control_client *client, const struct pv_event *event);
+
+#endif
