@@ -35,8 +35,10 @@ const struct command *cmd_find(const char *name);
 int cmd_debug(const struct globals *globals, int argc, char **argv, struct error *err);
 int cmd_do(const struct globals *globals, int argc, char **argv, struct error *err);
 int cmd_help(const struct globals *globals, int argc, char **argv, struct error *err);
+int cmd_install(const struct globals *globals, int argc, char **argv, struct error *err);
 int cmd_run(const struct globals *globals, int argc, char **argv, struct error *err);
 int cmd_spec(const struct globals *globals, int argc, char **argv, struct error *err);
+int cmd_uninstall(const struct globals *globals, int argc, char **argv, struct error *err);
 
 /*
  * getopt_long() from the first option on, stopping at the first other word. Returns the

@@ -5,6 +5,15 @@
 
 #include "cmd/cmd.h"
 
+#define INSTALL_OPTIONS                                                                    \
+	"      --docker             only Docker: /etc/docker/daemon.json\n"               \
+	"      --podman             only Podman: a file in /etc/containers\n"             \
+	"      --containerd         only containerd: /etc/containerd/config.toml\n"       \
+	"      --crio               only CRI-O: a file in /etc/crio\n"                    \
+	"      --name NAME          what engines call the runtime (default: callgate)\n"  \
+	"      --destdir DIR        the system to be changed is under DIR\n"              \
+	"      --dry-run            only say what would be done\n"
+
 const struct command commands[] = {
 	{ "run", "[OPTIONS] ID", "create and start a container, and wait for its end",
 	  "  -b, --bundle DIR        folder with config.json (default: the current one)\n"
@@ -20,6 +29,11 @@ const struct command commands[] = {
 	  "  -b, --bundle DIR  where to write it (default: the current folder)\n", cmd_spec },
 	{ "debug", "syscalls ID", "show which system calls a container made, and who served them",
 	  "", cmd_debug },
+	{ "install", "[OPTIONS]", "register with the container engines of this machine",
+	  INSTALL_OPTIONS
+	  "      --runtime-args ARGS  words that the engine puts in front of its own arguments\n",
+	  cmd_install },
+	{ "uninstall", "[OPTIONS]", "undo what install did", INSTALL_OPTIONS, cmd_uninstall },
 	{ "help", "[COMMAND]", "show how to use a command", "", cmd_help },
 	{ 0 },
 };
