@@ -11,6 +11,7 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include "lib/cleanup.h"
 #include "vm/bootinfo.h"
 #include "vm/filter.h"
 
@@ -166,14 +167,14 @@ static void put_user(struct boot_process *b, const struct oci_process *p)
 	b->terminal = p->terminal;
 }
 
-static void put_process(struct writer *w, struct boot_process *b, const struct oci_process *p)
+static void put_process(struct writer *w, struct boot_process *b, const struct oci_process *p, uint32_t nfds)
 {
 	b->argc = (uint32_t)p->args.n;
 	b->argv = put_strings(w, &p->args);
 	b->envc = (uint32_t)p->env.n;
 	b->envp = put_strings(w, &p->env);
 	b->cwd = put_string(w, p->cwd);
-	b->nfds = 3;
+	b->nfds = nfds;
 	put_user(b, p);
 	put_limits(w, b, p);
 }
@@ -228,7 +229,7 @@ int bootinfo_write(struct boot_info *b, size_t room, const struct vm_config *cfg
 	*b = (struct boot_info){ .vdso_ok = getenv("CALLGATE_NO_VDSO") == NULL, .debug = cfg->debug ? 7 : 4 };
 	put_host(&w, b, cfg);
 	b->no_patch = getenv("CALLGATE_NO_PATCH") != NULL;
-	put_process(&w, &b->process, &spec->process);
+	put_process(&w, &b->process, &spec->process, 3);
 	b->hostname = put_string(&w, hostname_of(spec, &uts));
 	b->domainname = put_string(&w, spec->domainname);
 	b->id = put_string(&w, cfg->id);
@@ -244,5 +245,26 @@ int bootinfo_write(struct boot_info *b, size_t room, const struct vm_config *cfg
 	b->size = (uint32_t)w.used;
 	if (w.overflow)
 		return error_set(err, E2BIG, "process.args, process.env and mounts are too long together");
+	return 0;
+}
+
+int bootinfo_event(const struct oci_process *process, uint32_t nfds, struct pv_event **out, struct error *err)
+{
+	cleanup_free struct pv_event *event = calloc(1, RING_BUF_SIZE);
+	struct writer w = { .base = (char *)event, .used = sizeof(*event), .room = RING_BUF_SIZE };
+	struct boot_process *p;
+
+	if (!event)
+		return error_errno(err, ENOMEM, "process");
+	p = reserve(&w, sizeof(*p), &event->process);
+	if (p)
+		put_process(&w, p, process, nfds);
+	if (w.overflow)
+		return error_set(err, E2BIG, "process.args, process.env and process.rlimits are too long together: "
+				 "at most %u bytes", RING_BUF_SIZE);
+	event->kind = PV_EV_EXEC;
+	event->nfds = nfds;
+	event->size = (uint32_t)w.used;
+	*out = steal_pointer(&event);
 	return 0;
 }

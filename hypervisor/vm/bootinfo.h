@@ -18,4 +18,8 @@
 int must_check bootinfo_write(struct boot_info *info, size_t room, const struct vm_config *cfg,
 			      const struct container *c, struct error *err);
 
+/* A PV_EV_EXEC: *out is to be freed, (*out)->size bytes are in use. E2BIG if the guest could not take it. */
+int must_check bootinfo_event(const struct oci_process *process, uint32_t nfds, struct pv_event **out,
+			      struct error *err);
+
 #endif

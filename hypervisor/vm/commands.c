@@ -66,7 +66,7 @@ void command_post(struct control_client *client, const struct pv_event *event)
 		control_fail(client, -ret, "the guest does not take events: %s", strerror(-ret));
 }
 
-/* {"cmd":"signal","signal":15,"all":true} */
+/* {"cmd":"signal","signal":15,"all":true}; on the connection of an exec also "terminal":true */
 static void send_signal(struct control_client *client, json_t *request)
 {
 	json_int_t sig = json_integer_value(json_object_get(request, "signal"));
@@ -76,6 +76,8 @@ static void send_signal(struct control_client *client, json_t *request)
 		control_fail(client, EINVAL, "signal: not a signal's number");
 		return;
 	}
+	if (exec_signal(client, (int)sig, json_is_true(json_object_get(request, "terminal"))))
+		return;
 	if (json_is_true(json_object_get(request, "all")))
 		event.target = PV_TO_ALL;
 	command_post(client, &event);
@@ -85,5 +87,6 @@ const struct control_command vm_commands[] = {
 	{ "syscalls", syscalls },
 	{ "status", status },
 	{ "signal", send_signal },
+	{ "exec", command_exec },
 	{ 0 },
 };

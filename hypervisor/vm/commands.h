@@ -27,4 +27,8 @@ extern const struct control_command vm_commands[];
  */
 void command_post(struct control_client *client, const struct pv_event *event);
 
+/* exec.c: "exec", and a "signal" on its connection, which is for its process; false: it has none. */
+void command_exec(struct control_client *client, json_t *request);
+bool exec_signal(struct control_client *client, int sig, bool terminal);
+
 #endif

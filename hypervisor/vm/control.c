@@ -14,6 +14,7 @@
 #include <sys/un.h>
 
 #include "lib/cleanup.h"
+#include "oci/json.h"
 
 #define CHUNK   65536
 #define BACKLOG 128
@@ -275,12 +276,13 @@ static void unref_json(json_t **value)
 
 static void run_request(struct control_client *c, const char *line, size_t size)
 {
-	cleanup(unref_json) json_t *request = json_loadb(line, size, JSON_ALLOW_NUL, NULL);
+	struct error err;
+	cleanup(unref_json) json_t *request = json_load_text(line, size, &err);
 	const char *name = json_string_value(json_object_get(request, "cmd"));
 
 	c->busy = true;
 	if (!name) {
-		control_fail(c, EINVAL, "not a request");
+		control_fail(c, EINVAL, "not a request: %s", request ? "no \"cmd\"" : err.text);
 		return;
 	}
 	for (const struct control_command *cmd = c->control->commands; cmd && cmd->name; cmd++) {

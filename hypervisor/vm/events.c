@@ -241,6 +241,8 @@ static void report(struct vm_events *ev, u32 number, bool exited, int value, con
 
 void vm_events_done(struct vm_events *ev, u32 number, int result, const char *text)
 {
+	if (result < -4095) /* the guest's word: it is negated later */
+		result = -EPROTO;
 	report(ev, number, false, result, text);
 }
 

@@ -12,7 +12,10 @@
 
 #include "pvcall.h"
 
-/* On their way, or processes that have not ended, at a time: beyond that posting fails with -EAGAIN. */
+/*
+ * On their way, or processes that have not ended, at a time: beyond that posting fails with -EAGAIN. One for each
+ * client of the control socket, and two for each process that they may start.
+ */
 #define VM_EVENTS_MAX 2048
 
 /* An event is its poster's until its last report: done with a failure, exited, or done if there is no exited. */
