@@ -32,6 +32,7 @@ extern const struct command commands[]; /* ends with a NULL name */
 
 const struct command *cmd_find(const char *name);
 
+int cmd_check(const struct globals *globals, int argc, char **argv, struct error *err);
 int cmd_debug(const struct globals *globals, int argc, char **argv, struct error *err);
 int cmd_do(const struct globals *globals, int argc, char **argv, struct error *err);
 int cmd_help(const struct globals *globals, int argc, char **argv, struct error *err);

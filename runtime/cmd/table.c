@@ -29,6 +29,8 @@ const struct command commands[] = {
 	  "  -b, --bundle DIR  where to write it (default: the current folder)\n", cmd_spec },
 	{ "debug", "syscalls ID", "show which system calls a container made, and who served them",
 	  "", cmd_debug },
+	{ "check", "[--json]", "say whether this host is fit, and what is missing",
+	  "      --json  as one JSON object\n", cmd_check },
 	{ "install", "[OPTIONS]", "register with the container engines of this machine",
 	  INSTALL_OPTIONS
 	  "      --runtime-args ARGS  words that the engine puts in front of its own arguments\n",
