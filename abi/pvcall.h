@@ -83,7 +83,8 @@ enum pv_cmd {
 	PV_DONATE = 0x18c,   /* send a copy of the handle's descriptor (again) */
 	PV_INOTIFY_RM = 0x18d, /* off = watch descriptor */
 	PV_TAKE_FD = 0x18e,  /* id = new handle, off = event number, len = which of the event's descriptors (0 ...). Donated if it can be.
-			      * Event 0: those of pid 1 from descriptor 3 on. -EBADF: that number is to stay closed */
+			      * Event 0: those of pid 1 from descriptor 3 on.
+			      * ret = how it is open: F_GETFL's O_*. -EBADF: that number is to stay closed */
 
 	/* Sockets beyond Xen's: struct pv_req_sock. Buffer: data as stated. */
 	PV_GETSOCKNAME = 0x200, /* Out: sockaddr, ret = length */

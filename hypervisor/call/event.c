@@ -300,6 +300,11 @@ int take_fd(struct call *c)
 {
 	const struct pv_req_handle *r = &c->req.u.handle;
 	int fd = claim(c, r->off, r->len);
+	int flags, ret;
 
-	return fd < 0 ? fd : call_install(c, r->id, handle_kind_of(fd), fd, true);
+	if (fd < 0)
+		return fd;
+	flags = fcntl(fd, F_GETFL);
+	ret = call_install(c, r->id, handle_kind_of(fd), fd, true);
+	return ret < 0 ? ret : flags;
 }

@@ -232,9 +232,8 @@ int hostfs_open_dir(const char *path, struct path *out)
 	return out->inode ? 0 : -ENOMEM;
 }
 
-/* How the descriptor was opened we are not told: a terminal serves both ways, all else by its
- * number. */
-struct file *hostfs_stdio(u32 handle, int fd)
+/* Takes over the handle. flags: how it was opened; 0 to 2 of the first process we are not told. */
+static struct file *foreign_file(u32 handle, int fd, int flags)
 {
 	struct pv_file pf = {.mode = S_IFCHR | 0600};
 	struct stat st;
@@ -254,9 +253,9 @@ struct file *hostfs_stdio(u32 handle, int fd)
 	i = host_inode(&pf, handle, hostfs_owner_gen() - 1 /* ask when it matters */);
 	if (!i)
 		return ERR_PTR(-ENOMEM);
-	f = file_on_handle(i, S_ISCHR(pf.mode) || S_ISSOCK(pf.mode) ? O_RDWR
-			      : fd				    ? O_WRONLY
-								    : O_RDONLY);
+	if (flags < 0) /* a terminal serves both ways, all else by its number */
+		flags = S_ISCHR(pf.mode) || S_ISSOCK(pf.mode) ? O_RDWR : fd ? O_WRONLY : O_RDONLY;
+	f = file_on_handle(i, (u32)flags);
 	if (IS_ERR(f))
 		return f;
 	if (!S_ISREG(pf.mode) && !S_ISDIR(pf.mode) && !S_ISBLK(pf.mode)) {
@@ -264,6 +263,33 @@ struct file *hostfs_stdio(u32 handle, int fd)
 		i->mnt_flags |= HOST_STREAM;
 	}
 	return f;
+}
+
+struct file *hostfs_stdio(u32 handle, int fd)
+{
+	return foreign_file(handle, fd, -1);
+}
+
+struct file *hostfs_take(u32 event, u32 index)
+{
+	u32 handle = host_handle_get();
+	struct pv_slot s;
+	s64 r;
+
+	if (!handle)
+		return ERR_PTR(-ENFILE);
+	mc_pv_get(&s);
+	memset(&s.req.u, 0, sizeof(s.req.u));
+	s.req.cmd = PV_TAKE_FD;
+	s.req.u.handle.id = handle;
+	s.req.u.handle.off = event;
+	s.req.u.handle.len = index;
+	r = mc_pv_call(&s);
+	mc_pv_put(&s);
+	if (r >= 0)
+		return foreign_file(handle, (int)index, (int)r & (O_ACCMODE | O_APPEND | O_NONBLOCK));
+	host_handle_unused(handle);
+	return ERR_PTR(r);
 }
 
 struct inode *hostfs_handle_inode(u32 handle)

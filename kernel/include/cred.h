@@ -30,7 +30,9 @@ bool capable(int cap);                        /* current has it in its effective
 bool cred_in_group(const struct cred *c, u32 gid);
 u32 cred_pv_id(void);                         /* of current, registering it if needed */
 void cred_pv_drop(struct cred *c);            /* for cred_put only: gives the number back */
-struct cred *cred_boot(void);                 /* of the first process, from boot_info; NULL: no memory */
+struct boot_process;
+struct cred *cred_boot(const struct boot_process *b); /* what the process is to have; NULL: no memory */
+struct cred *cred_root(void); /* of a process that the hypervisor adds, while it is set up; NULL: no memory */
 int cred_set_groups(struct cred *c, const u32 *groups, u32 n); /* of a private copy. 0 or -ENOMEM */
 /* Capabilities that a file has of its own: the attribute security.capability. */
 struct file_caps {

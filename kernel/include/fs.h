@@ -280,7 +280,12 @@ u32 vfs_poll(struct file *f, struct poll_table *pt);
 char *getname(uaddr_t path); /* kernel copy of a user path, or ERR_PTR(-EFAULT, -ENAMETOOLONG); kfree */
 /* Text for /proc/pid/{cwd,root}, getcwd: kmalloc'ed */
 char *path_text(struct path *p);
-void vfs_boot(void); /* mounts from boot_info, cwd, stdio of the first process */
+void vfs_boot(void); /* mounts from boot_info, descriptors of the first process */
+int vfs_chdir(const char *path);
+struct fs_ctx *fs_ctx_root(u32 umask); /* in the container's root directory; NULL: no memory */
+/* Descriptors first ... n-1 of the calling process, as they came with an event. 0 or -errno. */
+int vfs_take_descriptors(u32 event, u32 first, u32 n);
+struct fdtable *fdtable_new(void);
 /* Identity of a file for locks and futexes: device, inode number. */
 void file_identity(struct file *f, u64 *a, u64 *b);
 

@@ -35,6 +35,7 @@ s64 hostfs_stat(struct name *n, void *statx);
 struct inode *hostfs_handle_inode(u32 handle); /* a directory or file that the hypervisor opened; takes over the handle */
 bool inode_is_host(const struct inode *i);
 struct file *hostfs_stdio(u32 handle, int fd); /* a file on a handle that the hypervisor opened; or ERR_PTR */
+struct file *hostfs_take(u32 event, u32 index); /* a descriptor that came with an event; or ERR_PTR */
 s64 hostfs_getdents64(struct file *f, uaddr_t to, size_t room); /* of directories, straight to the user */
 s64 hostfs_ioctl(struct file *f, u32 cmd, u64 arg);
 int hostfs_fstat(struct file *f, struct stat *st); /* of FMODE_HOST files; -EAGAIN: ask the hypervisor */

@@ -54,6 +54,9 @@ int send_signal_process_locked(struct process *p, int sig, const siginfo_t *info
 int send_signal_pgrp_locked(int pgrp, int sig, const siginfo_t *info); /* -ESRCH if empty */
 /* From outside the container, to guest pid 1: as from a parent pid namespace, SIGKILL and SIGSTOP always work. */
 void send_signal_init(int sig);
+/* The same to any process. tasklist_lock held. */
+void send_signal_outside_locked(struct process *p, int sig);
+bool signal_default_ignored(int sig); /* or stops: it does not end a process that has no handler */
 /*
  * A POSIX timer's own entry: to thread tid of p, or (0) to p. True: it is still pending from before. Takes
  * a reference to the timer while queued. tasklist_lock must not be held.

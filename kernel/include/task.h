@@ -22,6 +22,7 @@ struct cred;
 struct file;
 struct tty;
 struct vfork_done;
+struct program;
 
 /* Bits of task->mc.work. */
 #define WORK_SIGNAL 1u  /* a deliverable signal may be pending */
@@ -100,7 +101,7 @@ struct process {
 	struct list_head threads;
 	int nthreads;
 	struct list_head pid_node;
-	struct process *parent; /* real parent; NULL for pid 1 */
+	struct process *parent; /* real parent; NULL for pid 1 and those that the hypervisor added */
 	int ppid;               /* its pid, for getppid() without a lock */
 	struct list_head children, sibling;
 	struct list_head pgrp_node; /* in struct pgrp */
@@ -138,6 +139,8 @@ struct process {
 	char *cmdline; /* copy of the argument area at exec, NUL separated */
 	size_t cmdline_len;
 	struct mutex exec_lock;
+	struct program *program; /* what the hypervisor wants of it, until it executes that; tasklist_lock */
+	u32 event;		 /* the PV_EV_EXEC that made it, once answered: its end is reported */
 	struct list_head sem_undos; /* ipc/sem_undo.c, under its lock; next NULL: none yet */
 	char zombie_comm[16]; /* of the last thread: what /proc still shows of a zombie */
 	u32 zombie_uid, zombie_gid;
@@ -226,7 +229,9 @@ u64 process_maxrss(void); /* of current, KB; may ask the host (fs/proc/sizes.c) 
 void process_cpu_time(struct process *p, u64 *user, u64 *sys);
 int limit_check(struct process *p, int resource, u64 value); /* 0, or -EAGAIN if value exceeds the soft limit */
 u64 rlimit(int resource);                                     /* soft limit of current */
-void rlimits_boot(struct process *p);                         /* the first process: Linux' defaults, then boot_info */
+struct boot_process;
+/* Linux' defaults, then what b wants; its offsets count from base. */
+void rlimits_boot(struct process *p, const struct boot_process *b, const void *base);
 
 /* exec: replaces the image of the current process. Does not return on success. */
 struct exec_args {
@@ -244,6 +249,8 @@ void tty_leader_exit(struct process *leader);
 
 /* Boot: make the first process. task_first: the calling thread, in the tables; task_boot: with all its parts, from boot_info. */
 struct task *task_first(void);
+/* A process without a parent in the guest, with all its parts but descriptors; it starts in kernel_process_main(). 0 or -errno. */
+int task_add_process(struct program *prog);
 void syscall_account(struct task *t); /* the running call ends without returning: count what it cost */
 void task_boot(void);
 

@@ -39,7 +39,6 @@ static inline u64 dev_encode(u32 major, u32 minor)
 void locks_close_posix(struct file *f, struct fdtable *owner);
 void locks_release_file(struct file *f);
 
-struct fdtable *fdtable_new(void);
 int fd_install_at(int fd, struct file *f, bool cloexec, bool exact); /* takes over the reference */
 int fd_set_cloexec(int fd, bool on);
 int fd_get_cloexec(int fd);

@@ -275,20 +275,30 @@ int send_signal_pgrp_locked(int pgrp, int sig, const siginfo_t *info)
 	return 0;
 }
 
-void send_signal_init(int sig)
+void send_signal_outside_locked(struct process *p, int sig)
 {
+	struct task *t = live_thread(p);
 	siginfo_t info;
-	struct task *t;
 
-	if (!valid_signal(sig))
-		return;
 	fill_kernel_info(&info, sig);
 	info.si_code = SI_USER; /* from pid 0: outside */
+	if (t)
+		send(t, p, sig, &info, true);
+}
+
+void send_signal_init(int sig)
+{
+	if (!valid_signal(sig))
+		return;
 	defer_wakes();
 	guard(&tasklist_lock);
-	t = init_process ? live_thread(init_process) : NULL;
-	if (t)
-		send(t, init_process, sig, &info, true);
+	if (init_process)
+		send_signal_outside_locked(init_process, sig);
+}
+
+bool signal_default_ignored(int sig)
+{
+	return default_ignored(sig) || sig_in(sig, STOP_MASK);
 }
 
 void force_signal(int sig, const siginfo_t *info)

@@ -13,108 +13,63 @@
 static struct guest_counters *counters; /* set at boot */
 
 static const struct boot_info *boot(void) { return mc_boot_info(); }
-static const char *boot_string(u32 off) { return off ? (const char *)boot() + off : NULL; }
-
-static char **boot_strings(u32 array, u32 n)
-{
-	const u32 *offs = (const u32 *)((const char *)boot() + array);
-	char **v = kmalloc((n + 2) * sizeof(char *)); /* and one that add_home() may add */
-	u32 i;
-
-	BUG_ON(!v);
-	for (i = 0; i < n; i++)
-		v[i] = kstrdup(boot_string(offs[i]));
-	v[n] = NULL;
-	return v;
-}
-
 void task_boot(void)
 {
 	struct task *t = task_first();
 
 	counters = mc_counters();
-	t->cred = cred_boot();
+	t->cred = cred_boot(&boot()->process);
 	t->sighand = kzalloc(sizeof(*t->sighand));
 	t->mm = mm_new();
 	BUG_ON(!t->cred || !t->sighand || !t->mm);
 	ref_init(&t->sighand->ref);
 	t->timer_slack = 50000;
 	strlcpy(t->comm, "init", sizeof(t->comm));
-	rlimits_boot(t->proc);
+	rlimits_boot(t->proc, &boot()->process, boot());
 	t->proc->oom_score_adj = (int)boot()->process.oom_score_adj;
 }
 
-/* What a shell would look up: process.args[0] along PATH of process.env, as runc does. */
-static struct file *find_program(char **argv, char **envp, char **name)
-{
-	const char *path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", *end;
-	struct file *f = ERR_PTR(-ENOENT);
-	int i, denied = 0;
-
-	*name = kstrdup(argv[0]);
-	if (strchr(argv[0], '/'))
-		return vfs_open_exec(AT_FDCWD, argv[0], 0);
-	for (i = 0; envp[i]; i++)
-		if (strstarts(envp[i], "PATH="))
-			path = envp[i] + 5;
-	for (; *path; path = *end ? end + 1 : end) {
-		end = strchr(path, ':');
-		if (!end)
-			end = path + strlen(path);
-		kfree(*name);
-		*name = kasprintf("%.*s/%s", (int)(end - path), path, argv[0]);
-		f = vfs_open_exec(AT_FDCWD, *name, 0);
-		if (!IS_ERR(f))
-			return f;
-		denied |= PTR_ERR(f) == -EACCES;
-	}
-	return denied ? ERR_PTR(-EACCES) : f;
-}
-
 /* The container never ran: the hypervisor reports this text as the reason (a negative status is an errno). */
-static void __attribute__((noreturn)) exec_failed(const char *name, long err)
+static void __attribute__((noreturn)) boot_failed(const struct program *p, int err)
 {
-	const char *why = err == -ENOENT ? "no such file or directory" :
-			  err == -EACCES ? "permission denied" :
-			  err == -ENOEXEC ? "exec format error" : NULL;
-
-	if (!strchr(name, '/') && err == -ENOENT)
-		why = "executable file not found in $PATH";
-	if (why)
-		printk(LOG_ERR, "exec: \"%s\": %s", name, why);
-	else
-		printk(LOG_ERR, "exec: \"%s\": error %ld", name, -err);
-	mc_poweroff((int)err);
+	printk(LOG_ERR, "%s", p->why ? p->why : "no memory");
+	mc_poweroff(err);
 }
 
-static void add_home(struct exec_args *args)
+/* It was started, so it ended: as runc's init, whose own exec has failed. */
+static void __attribute__((noreturn)) start_failed(const struct program *p)
 {
-	for (int i = 0; i < args->envc; i++)
-		if (strstarts(args->envp[i], "HOME="))
-			return;
-	args->envp[args->envc++] = boot_home(current->cred->uid);
-	args->envp[args->envc] = NULL;
+	struct file *f = fd_get(2);
+
+	if (f && p->why) {
+		vfs_write_kernel(f, p->why, strlen(p->why), -1);
+		vfs_write_kernel(f, "\n", 1, -1);
+	}
+	mc_poweroff(255 << 8);
 }
 
 void kernel_boot(void)
 {
-	const struct boot_info *b = boot();
-	struct exec_args args = { .argc = (int)b->process.argc, .envc = (int)b->process.envc };
-	long r;
+	struct program *p = kzalloc(sizeof(*p));
+	int r;
 
+	BUG_ON(!p);
+	p->want = &boot()->process;
+	p->base = boot();
 	task_boot();
+	current->proc->program = p;
 	vfs_boot();
-	args.argv = boot_strings(b->process.argv, b->process.argc);
-	args.envp = boot_strings(b->process.envp, b->process.envc);
-	add_home(&args);
-	if (!b->process.argc)
-		exec_failed("", -ENOENT);
-	args.file = find_program(args.argv, args.envp, &args.filename);
-	if (IS_ERR(args.file))
-		exec_failed(args.argv[0], PTR_ERR(args.file));
+	r = program_prepare(p, true);
+	if (r)
+		boot_failed(p, r);
+	agent_answer(0, 0, NULL);
+	if (boot()->wait_start)
+		agent_await_start(p);
 	current->syscall_nr = __NR_execve; /* what booting cost is counted there */
-	r = do_execve(&args);
-	exec_failed(args.argv[0], r);
+	r = program_exec(p);
+	if (boot()->wait_start)
+		start_failed(p);
+	boot_failed(p, r);
 }
 
 /* ---- system calls ---- */

@@ -104,9 +104,19 @@ bool cred_in_group(const struct cred *c, u32 gid)
 	return false;
 }
 
-struct cred *cred_boot(void)
+struct cred *cred_root(void)
 {
-	const struct boot_process *b = &((const struct boot_info *)mc_boot_info())->process;
+	struct cred *c = kzalloc(sizeof(*c));
+
+	if (!c)
+		return NULL;
+	ref_init(&c->ref);
+	c->cap_permitted = c->cap_effective = c->cap_bounding = CAP_ALL_MASK;
+	return c;
+}
+
+struct cred *cred_boot(const struct boot_process *b)
+{
 	struct cred *c = kzalloc(sizeof(*c));
 
 	if (!c)

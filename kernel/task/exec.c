@@ -9,6 +9,7 @@
 #include <linux/personality.h>
 
 #include "exec.h"
+#include "internal.h"
 #include "syscall.h"
 
 #define USER_CS	     0x33
@@ -162,6 +163,8 @@ static void exec_resume(void *arg)
 	else
 		set_registers(x);
 	exec_free(x);
+	if (unlikely(t->proc->program))
+		program_started(t->proc);
 	if (ret)
 		do_group_exit(SIGSEGV);
 }

@@ -167,6 +167,7 @@ void do_exit(int wait_status)
 	struct task *t = current;
 	struct process *p = t->proc;
 	struct sighand *sighand = t->sighand;
+	u32 event;
 	bool last;
 
 	mutex_lock(&tasklist_lock);
@@ -175,6 +176,8 @@ void do_exit(int wait_status)
 		p->group_exiting = true;
 		p->exit_code = wait_status;
 	}
+	event = p->event;
+	wait_status = p->exit_code;
 	mutex_unlock(&tasklist_lock);
 	signal_task_exit(t);
 	futex_task_exit(t);
@@ -184,6 +187,8 @@ void do_exit(int wait_status)
 	release_parts(t);
 	last = unlink_and_wake(t);
 	sighand_put(sighand);
+	if (last && event)
+		agent_exited(event, wait_status);
 	task_await_wakers(t);
 	mc_thread_exit(last);
 }

@@ -7,6 +7,7 @@
 #include "fs.h"
 #include "internal.h"
 #include "mm.h"
+#include "ring.h"
 #include "syscall.h"
 
 #define CLONE_NAMESPACES                                                                           \
@@ -138,8 +139,10 @@ static int link_task(struct task *c, struct task *me, u64 flags)
 	p->parent = flags & CLONE_PARENT ? parent->parent : parent;
 	if (flags & CLONE_PARENT)
 		p->exit_signal = parent->exit_signal;
-	p->ppid = p->parent->pid;
-	list_add_tail(&p->sibling, &p->parent->children);
+	if (p->parent) {
+		p->ppid = p->parent->pid;
+		list_add_tail(&p->sibling, &p->parent->children);
+	}
 	pgrp_join(p, parent->pgrp);
 	process_hash(p);
 	return 0;
@@ -427,30 +430,106 @@ void kernel_thread_main(struct task *t)
 	mc_thread_exit(false);
 }
 
-/* ---- boot: the first process ---- */
+/* ---- processes without a parent: the first one, and those that the hypervisor adds ---- */
 
-struct task *task_first(void)
+/* Enters the tables, as the leader of a session. tasklist_lock held. */
+static int link_leader(struct task *t)
 {
-	struct task *t = current;
+	struct process *p = t->proc;
 	struct session *s;
-	struct process *p;
+	struct pgrp *g;
+	int pid = pid_alloc();
 
-	list_init(&t->thread_node);
-	list_init(&t->tid_node);
-	list_init(&t->pending.queue);
-	p = t->proc = process_new(NULL, SIGCHLD);
-	BUG_ON(!p);
-	guard(&tasklist_lock);
-	t->tid = p->pid = pid_alloc();
+	if (pid < 0)
+		return pid;
+	s = session_new(pid, p);
+	g = s ? pgrp_new(pid, s) : NULL;
+	if (s)
+		session_put(s);
+	if (!g) {
+		pid_free(pid);
+		return -ENOMEM;
+	}
+	t->tid = p->pid = pid;
 	p->leader = t;
 	p->dumpable = true;
 	list_add_tail(&t->thread_node, &p->threads);
 	p->nthreads = 1;
 	task_hash(t);
 	process_hash(p);
-	s = session_new(p->pid, p);
-	BUG_ON(!s);
-	pgrp_join(p, pgrp_new(p->pid, s));
-	init_process = p;
+	pgrp_join(p, g);
+	pgrp_put(g);
+	return 0;
+}
+
+static void lists_init(struct task *t)
+{
+	list_init(&t->thread_node);
+	list_init(&t->tid_node);
+	list_init(&t->pending.queue);
+}
+
+struct task *task_first(void)
+{
+	struct task *t = current;
+
+	lists_init(t);
+	t->proc = process_new(NULL, SIGCHLD);
+	BUG_ON(!t->proc);
+	guard(&tasklist_lock);
+	BUG_ON(link_leader(t));
+	init_process = t->proc;
 	return t;
+}
+
+static struct task *prepare_added(struct program *prog)
+{
+	struct task *t = mc_task_alloc(sizeof(struct task));
+
+	if (!t)
+		return NULL;
+	lists_init(t);
+	strlcpy(t->comm, "callgate-exec", sizeof(t->comm));
+	t->start_time = mc_clock(7 /* CLOCK_BOOTTIME */);
+	t->timer_slack = 50000;
+	t->cred = cred_root();
+	t->sighand = kzalloc(sizeof(*t->sighand));
+	t->mm = mm_new();
+	t->files = fdtable_new();
+	t->fs = fs_ctx_root(prog->want->umask);
+	t->proc = process_new(NULL, 0);
+	if (t->sighand)
+		ref_init(&t->sighand->ref);
+	if (t->cred && t->sighand && t->mm && t->files && t->fs && t->proc)
+		return t;
+	process_put(t->proc);
+	put_parts(t);
+	mc_task_free(t);
+	return NULL;
+}
+
+int task_add_process(struct program *prog)
+{
+	struct task *t = prepare_added(prog);
+	int r;
+
+	if (!t)
+		return -ENOMEM;
+	signal_task_init(t, NULL);
+	rlimits_boot(t->proc, prog->want, prog->base);
+	t->proc->oom_score_adj = (int)prog->want->oom_score_adj;
+	t->proc->program = prog;
+	mutex_lock(&tasklist_lock);
+	r = link_leader(t);
+	mutex_unlock(&tasklist_lock);
+	if (!r) {
+		r = mc_thread_start(t, MC_NEW, NULL);
+		if (!r)
+			return 0;
+		unlink_task(t, 0);
+	}
+	process_put(t->proc);
+	put_parts(t);
+	mc_task_free(t);
+	return r;
 }

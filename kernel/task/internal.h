@@ -3,6 +3,7 @@
 #ifndef TASK_INTERNAL_H
 #define TASK_INTERNAL_H
 
+#include "ring.h"
 #include "task.h"
 
 /* A parent waits for its vfork child's exec or exit. Two references: parent and child. */
@@ -20,6 +21,8 @@ void process_unhash(struct process *p);
 
 /* ---- session.c; tasklist_lock held ---- */
 struct pgrp *pgrp_new(int id, struct session *s);
+void pgrp_put(struct pgrp *g);
+void session_put(struct session *s);
 void pgrp_join(struct process *p, struct pgrp *g); /* takes a reference; leaves the old one */
 void pgrp_leave(struct process *p);
 struct session *session_new(int id, struct process *leader);
@@ -30,6 +33,27 @@ void orphan_check(struct process *p);
 /* ---- pidfd.c ---- */
 int pidfd_new(struct process *p, u32 flags); /* takes over a reference */
 struct process *pidfd_process(int fd);       /* with a reference, or ERR_PTR(-EBADF) */
+
+/* ---- program.c: from a struct boot_process to a program that runs ---- */
+struct program {
+	const struct boot_process *want;
+	const void *base; /* where the offsets in *want count from */
+	struct pv_event *event; /* of a process that the hypervisor adds: owned, base points to it */
+	u32 number; /* the event that the first exec answers, 0 none */
+	struct exec_args args;
+	char *why; /* it failed; for the hypervisor. NULL: no memory */
+};
+/* Directory, credentials, HOME, the file. Acts on the calling process. 0, or -errno and why. */
+int program_prepare(struct program *p, bool first);
+/* Does not return on success. -errno and why. */
+int program_exec(struct program *p);
+void program_free(struct program *p);
+void program_started(struct process *p); /* its program has been executed */
+
+/* ---- agent.c: what the hypervisor asks ---- */
+void agent_answer(u32 event, int result, const char *text);
+void agent_exited(u32 event, int wait_status);
+void agent_await_start(struct program *p); /* pid 1 */
 
 /* ---- home.c ---- */
 char *boot_home(u32 uid); /* "HOME=..." */

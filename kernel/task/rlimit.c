@@ -28,13 +28,12 @@ static const struct rlimit defaults[RLIM_NLIMITS] = {
 	[RLIMIT_RTTIME] = { INF, INF },
 };
 
-void rlimits_boot(struct process *p)
+void rlimits_boot(struct process *p, const struct boot_process *b, const void *base)
 {
-	const struct boot_info *b = mc_boot_info();
-	const struct boot_rlimit *l = (const void *)((const u8 *)b + b->process.rlimits);
+	const struct boot_rlimit *l = (const void *)((const u8 *)base + b->rlimits);
 
 	memcpy(p->rlim, defaults, sizeof(defaults));
-	for (u32 i = 0; b->process.rlimits && i < b->process.nrlimits; i++) {
+	for (u32 i = 0; b->rlimits && i < b->nrlimits; i++) {
 		if (l[i].resource >= RLIM_NLIMITS)
 			continue;
 		p->rlim[l[i].resource].rlim_cur = l[i].soft;

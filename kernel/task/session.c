@@ -25,7 +25,7 @@ bool session_exists(int id)
 	return false;
 }
 
-static void session_put(struct session *s)
+void session_put(struct session *s)
 {
 	if (ref_put(&s->ref))
 		kfree(s);
@@ -43,19 +43,29 @@ struct session *session_new(int id, struct process *leader)
 	return s;
 }
 
-/* References: one for each member; made with none. */
+/* References: one for each member, and one for whoever makes it. */
 struct pgrp *pgrp_new(int id, struct session *s)
 {
 	struct pgrp *g = kzalloc(sizeof(*g));
 
 	if (!g)
 		return NULL;
+	ref_init(&g->ref);
 	g->id = id;
 	g->session = s;
 	ref_get(&s->ref);
 	list_init(&g->members);
 	list_add_tail(&g->node, &pgrps);
 	return g;
+}
+
+void pgrp_put(struct pgrp *g)
+{
+	if (!ref_put(&g->ref))
+		return;
+	list_del(&g->node);
+	session_put(g->session);
+	kfree(g);
 }
 
 void pgrp_leave(struct process *p)
@@ -66,11 +76,7 @@ void pgrp_leave(struct process *p)
 		return;
 	list_del(&p->pgrp_node);
 	p->pgrp = NULL;
-	if (ref_put(&g->ref)) {
-		list_del(&g->node);
-		session_put(g->session);
-		kfree(g);
-	}
+	pgrp_put(g);
 }
 
 void pgrp_join(struct process *p, struct pgrp *g)
@@ -136,12 +142,15 @@ long sys_setpgid(u64 pid, u64 pgid)
 	g = find_pgrp(id);
 	if (id != p->pid && (!g || g->session != p->session))
 		return -EPERM;
-	if (!g)
+	if (g)
+		ref_get(&g->ref);
+	else
 		g = pgrp_new(id, p->session);
 	if (!g)
 		return -ENOMEM;
 	if (g != p->pgrp)
 		pgrp_join(p, g);
+	pgrp_put(g);
 	return 0;
 }
 
@@ -176,6 +185,7 @@ long sys_setsid(void)
 	if (!g)
 		return -ENOMEM;
 	pgrp_join(p, g);
+	pgrp_put(g);
 	p->tty = NULL;
 	return p->pid;
 }

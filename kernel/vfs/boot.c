@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The first process's view: mounts, working directory, descriptors 0 to 2. */
+/* The first process's view: mounts, directories, descriptors. */
 #include "dev.h"
 #include "hostfs.h"
 #include "mounts.h"
@@ -90,23 +90,32 @@ static void open_stdio(const struct boot_info *b)
 	}
 }
 
-static void set_cwd(const char *cwd)
+/* Descriptors first ... n-1 of the calling process, which came with an event. */
+int vfs_take_descriptors(u32 event, u32 first, u32 n)
 {
-	struct file *f;
-	struct path to = {};
+	for (u32 i = first; i < n; i++) {
+		struct file *f = hostfs_take(event, i);
 
-	if (!cwd || !strcmp(cwd, "/"))
-		return;
-	f = vfs_open(AT_FDCWD, cwd, O_PATH | O_DIRECTORY, 0);
-	if (IS_ERR(f)) {
-		printk(LOG_WARN, "cannot change to directory %s: %ld", cwd, PTR_ERR(f));
-		return;
+		if (PTR_ERR(f) == -EBADF)
+			continue;
+		if (IS_ERR(f))
+			return (int)PTR_ERR(f);
+		fd_install_at((int)i, f, false, true);
 	}
-	if (!file_path(f, &to)) {
-		path_put(&current->fs->cwd);
-		current->fs->cwd = to;
-	}
-	file_put(f);
+	return 0;
+}
+
+struct fs_ctx *fs_ctx_root(u32 umask)
+{
+	struct fs_ctx *fs = kzalloc(sizeof(*fs));
+
+	if (!fs)
+		return NULL;
+	ref_init(&fs->ref);
+	fs->umask = umask;
+	fs->root = (struct path){host_mount, inode_get(host_mount->root), kstrdup("/")};
+	path_copy(&fs->cwd, &fs->root);
+	return fs;
 }
 
 static void register_types(void)
@@ -127,22 +136,20 @@ void vfs_boot(void)
 {
 	const struct boot_info *b = mc_boot_info();
 	const struct boot_mount *m = (const void *)((const char *)b + b->mounts);
-	struct fs_ctx *fs = kzalloc(sizeof(*fs));
+	struct fs_ctx *fs;
 
-	if (!fs)
-		panic("no memory for the first process");
 	register_types();
 	mount_root();
-	ref_init(&fs->ref);
-	fs->umask = 0;
-	fs->root = (struct path){host_mount, inode_get(host_mount->root), kstrdup("/")};
-	path_copy(&fs->cwd, &fs->root);
+	fs = fs_ctx_root(0);
+	if (!fs)
+		panic("no memory for the first process");
 	current->fs = fs;
 	if (!current->files)
 		current->files = fdtable_new();
 	for (u32 i = 0; i < b->nmounts; i++)
 		boot_mount(&m[i]);
 	fs->umask = b->process.umask;
-	set_cwd(boot_text(b->process.cwd));
 	open_stdio(b);
+	if (vfs_take_descriptors(0, 3, b->process.nfds))
+		panic("cannot take the descriptors of the first process");
 }

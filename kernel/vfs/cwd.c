@@ -96,6 +96,21 @@ static int find_dir(uaddr_t upath, struct path *out)
 	return r;
 }
 
+int vfs_chdir(const char *path)
+{
+	struct file *f = vfs_open(AT_FDCWD, path, O_PATH | O_DIRECTORY, 0);
+	struct path to = {};
+	int r;
+
+	if (IS_ERR(f))
+		return (int)PTR_ERR(f);
+	r = check_dir(f, &to);
+	if (!r)
+		set_path(&current->fs->cwd, &to);
+	file_put(f);
+	return r;
+}
+
 long sys_chdir(u64 path)
 {
 	struct path to = {};

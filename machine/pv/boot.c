@@ -107,7 +107,7 @@ static void __attribute__((noreturn)) start_vm0(struct host_stack *h)
 
 	seed_data();
 	attach_memory();
-	t = (struct pv_thread *)mc_task_alloc(sizeof(struct pv_thread));
+	t = (struct pv_thread *)mc_task_alloc(TBLOCK_ALT); /* kernel code looks into its struct task */
 	wrgsbase(t);
 	pv_clock_setup(h->vdso);
 	pv_signal_setup();

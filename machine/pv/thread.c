@@ -155,6 +155,7 @@ int mc_thread_start(struct task *task, enum mc_start how, const struct pt_regs *
 		[MC_THREAD] = CLONE_FLAGS_THREAD,
 		[MC_FORK] = CLONE_FLAGS_FORK,
 		[MC_VFORK] = CLONE_FLAGS_VFORK,
+		[MC_NEW] = CLONE_FLAGS_FIRST, /* by vm0: a copy of its space, whose user half is empty */
 	};
 	struct pv_thread *child = pv_of(task), *me = pv_self();
 	long r;
@@ -162,7 +163,8 @@ int mc_thread_start(struct task *task, enum mc_start how, const struct pt_regs *
 	child->how = how;
 	if (how == MC_KERNEL)
 		return start_kernel_thread(child);
-	*child->regs = *regs;
+	if (regs)
+		*child->regs = *regs;
 	child->shared_space = how == MC_VFORK || (how == MC_THREAD && me->shared_space);
 	child->host_pid = how == MC_THREAD ? me->host_pid : 0;
 	if (!count_live(child, how == MC_THREAD ? me->live : NULL))
@@ -187,6 +189,8 @@ void pv_child_main(struct pv_thread *t)
 		kernel_boot();
 	if (t->how == MC_KERNEL)
 		kernel_thread_main((struct task *)t);
+	if (t->how == MC_NEW)
+		kernel_process_main((struct task *)t);
 	kernel_task_start((struct task *)t);
 }
 
@@ -351,6 +355,18 @@ static void take_host_signals(void)
 			kernel_host_signal(sig);
 }
 
+/* Whatever is posted after this look comes with a kick. */
+static void take_events(void)
+{
+	static u32 seen;
+	u32 posted = __atomic_load_n(&RING->events, __ATOMIC_SEQ_CST);
+
+	if (posted == seen)
+		return;
+	seen = posted;
+	kernel_host_events();
+}
+
 void pv_vm0_main(void)
 {
 	vm0_thread = pv_self();
@@ -362,6 +378,7 @@ void pv_vm0_main(void)
 		__atomic_and_fetch(&vm0_thread->work, 0, __ATOMIC_SEQ_CST);
 		start_queued();
 		take_host_signals();
+		take_events();
 		pid = hostcall_intr(wait4, -1, &status, __WALL, 0);
 		if (pid > 0)
 			reaped(pid, status);

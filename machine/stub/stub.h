@@ -30,6 +30,9 @@ void stub_handler(uaddr_t address, stub_handler_fn fn);
 void stub_any_handler(
 	stub_handler_fn fn); /* for every other address; by default that fails the test */
 
+/* vm0, which takes events (stub_server.h); processes that they add do `image` in user mode. */
+void stub_start_vm0(size_t task_size, stub_user_fn image);
+
 /* A system call of the calling task, with everything that happens on the way back to user mode. */
 long stub_syscall(u64 nr, u64 a, u64 b, u64 c, u64 d, u64 e, u64 f);
 

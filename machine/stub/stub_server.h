@@ -20,4 +20,15 @@ struct stub_mount {
 void stub_server_start(const char *root, void *ring, int channel, const struct stub_mount *mounts,
 		       u32 nmounts);
 
+/* ---- events (pvcall.h) ---- */
+
+struct pv_event;
+/* Its number. Aborts on failure. The descriptors are taken over. */
+u32 stub_post(const struct pv_event *event, size_t size, const int *fds, unsigned int nfds);
+/* Wait for the answer, 10 s at most: the result; its text in a static buffer. */
+int stub_answer(u32 event, const char **text);
+/* Wait for the end of its process: the wait status. */
+int stub_exit_status(u32 event);
+bool stub_has_exited(u32 event);
+
 #endif

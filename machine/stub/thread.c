@@ -18,6 +18,7 @@
 #define NSEC	     1000000000ULL
 
 static __thread struct stub_thread *self;
+static stub_user_fn added_image; /* of processes that the hypervisor adds */
 
 struct stub_thread *stub_self(void)
 {
@@ -94,6 +95,8 @@ static void *thread_main(void *arg)
 	__atomic_store_n(&s->host_tid, (u32)gettid(), __ATOMIC_RELAXED);
 	if (s->how == MC_KERNEL)
 		kernel_thread_main(s->task);
+	if (s->how == MC_NEW)
+		kernel_process_main(s->task);
 	kernel_task_start(s->task);
 	while (mc_of(s->task)->work)
 		kernel_user_work(&s->regs);
@@ -109,6 +112,8 @@ static struct space *child_space(enum mc_start how)
 		return space_fork(self->space);
 	case MC_KERNEL:
 		return NULL;
+	case MC_NEW:
+		return space_new();
 	default:
 		return space_get(self->space);
 	}
@@ -127,6 +132,7 @@ int mc_thread_start(struct task *child, enum mc_start how, const struct pt_regs 
 	s->fsbase = self->fsbase;
 	s->fn = self->child_fn;
 	s->arg = self->child_arg;
+	s->image_fn = how == MC_NEW ? added_image : NULL;
 	s->refs++;
 	pthread_attr_init(&attr);
 	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
@@ -157,6 +163,32 @@ void stub_next_child(stub_user_fn fn, void *arg)
 {
 	self->child_fn = fn;
 	self->child_arg = arg;
+}
+
+/* ---- vm0: takes what the hypervisor posts ---- */
+
+static void *vm0_main(void *arg)
+{
+	u32 seen = 0, posted;
+
+	self = stub_of(arg);
+	self->host_tid = (u32)gettid();
+	for (;;) {
+		while ((posted = __atomic_load_n(&stub_ring->events, __ATOMIC_SEQ_CST)) == seen)
+			syscall(SYS_futex, &stub_ring->events, FUTEX_WAIT, seen, NULL, NULL, 0);
+		seen = posted;
+		kernel_host_events();
+	}
+	return NULL;
+}
+
+void stub_start_vm0(size_t task_size, stub_user_fn image)
+{
+	pthread_t thread;
+
+	added_image = image;
+	STUB_CHECK(!pthread_create(&thread, NULL, vm0_main, mc_task_alloc(task_size)));
+	pthread_detach(thread);
 }
 
 void stub_next_image(stub_user_fn fn, void *arg)

@@ -78,6 +78,26 @@ void host_file(const char *name, const void *data, size_t len, u32 mode)
 	     path);
 }
 
+/* Descriptors of the host's, as engines pass them to the hypervisor. */
+int host_pipe(int *ends);
+long host_read(int fd, void *buf, size_t n);
+long host_write(int fd, const void *buf, size_t n);
+
+int host_pipe(int *ends)
+{
+	return pipe2(ends, O_CLOEXEC);
+}
+
+long host_read(int fd, void *buf, size_t n)
+{
+	return read(fd, buf, n);
+}
+
+long host_write(int fd, const void *buf, size_t n)
+{
+	return write(fd, buf, n);
+}
+
 void host_files_on_boot(void (*fn)(void))
 {
 	make_files = fn;
