@@ -97,9 +97,11 @@ def test_ordinary_user(scratch):
     """A check never needs root; what root alone may use is not asked for."""
     for name in ("callgate", "guest-pv.elf"):
         shutil.copy2(BUILD / name, scratch)
+    (scratch / "run").mkdir()
+    (scratch / "run").chmod(0o777)
     result = subprocess.run([scratch / "callgate", "check", "--json"], timeout=60, cwd="/", check=False,
                             capture_output=True, text=True, user=65534, group=65534, extra_groups=[],
-                            env={"PATH": os.environ["PATH"], "XDG_RUNTIME_DIR": str(scratch)})
+                            env={"PATH": os.environ["PATH"], "XDG_RUNTIME_DIR": str(scratch / "run")})
     findings = {f["name"]: f for f in json.loads(result.stdout)["findings"]}
     assert findings["kernel"]["status"] == findings["mount API"]["status"] == "ok"
     assert findings["state folder"]["status"] == "ok" and "idmapped mounts" not in findings
