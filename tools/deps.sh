@@ -19,6 +19,7 @@ libzydis-dev   finds instruction boundaries at call sites
 libcmocka-dev  unit tests'
 test_packages='
 python3-pytest runs the tests
+python3-pyte   is the screen of terminal tests
 mmdebstrap     makes their Debian root file system
 runc           the runtime that answers are compared with
 strace         shows host calls from outside
