@@ -23,6 +23,27 @@ const struct command commands[] = {
 	  "      --console-socket S  send the terminal to this AF_UNIX socket\n"
 	  "      --no-new-keyring    accepted: guests never see the host's keyrings\n",
 	  cmd_run },
+	{ "exec", "[OPTIONS] ID COMMAND [ARG...]", "run a further process in a container",
+	  "  -p, --process FILE         its description: an OCI process, in JSON\n"
+	  "      --cwd DIR              its working folder\n"
+	  "  -e, --env NAME=VALUE       add to its environment\n"
+	  "  -t, --tty                  give it a terminal\n"
+	  "  -u, --user UID[:GID]       who it is\n"
+	  "  -g, --additional-gids GID  a further group\n"
+	  "  -d, --detach               return when it runs\n"
+	  "      --pid-file FILE        write the ID of its host process to FILE\n"
+	  "      --console-socket S     send its terminal to this AF_UNIX socket\n"
+	  "      --pidfd-socket S       send a pidfd of its host process to this AF_UNIX socket\n"
+	  "      --process-label LABEL  its SELinux label\n"
+	  "      --apparmor PROFILE     its AppArmor profile\n"
+	  "      --no-new-privs         it can't gain privileges by executing files\n"
+	  "  -c, --cap CAP_NAME         add a capability\n"
+	  "      --preserve-fds N       pass on N descriptors behind the first three\n"
+	  "      --cgroup PATH          only / is possible\n"
+	  "      --ignore-paused        even if the container is paused: it then waits\n",
+	  cmd_exec },
+	{ "ps", "[OPTIONS] ID [PS OPTIONS]", "show the processes of a container",
+	  "  -f, --format FMT  table or json: host process IDs (default: table)\n", cmd_ps },
 	{ "do", "[--] COMMAND [ARG...]",
 	  "run a command on the host's own files, under a throw-away writable layer", "", cmd_do },
 	{ "spec", "[OPTIONS]", "write a config.json to start from",
