@@ -15,6 +15,7 @@ python3        generates the system call table
 git            names the commit in --version
 libjansson-dev reads config.json
 libcap-dev     drops capabilities
+libseccomp-dev compiles linux.seccomp of config.json to BPF
 libzydis-dev   finds instruction boundaries at call sites
 libcmocka-dev  unit tests'
 test_packages='

@@ -14,6 +14,7 @@
 #include "lib/cleanup.h"
 #include "vm/bootinfo.h"
 #include "vm/filter.h"
+#include "vm/seccomp.h"
 
 struct writer {
 	char *base;
@@ -210,6 +211,27 @@ static void put_stdio(struct boot_info *b)
 		b->stdio[i] = fcntl(i, F_GETFD) >= 0 ? (uint32_t)(BOOT_HANDLE_STDIO + i) : 0;
 }
 
+static int put_seccomp(struct writer *w, struct boot_info *b, const struct oci_seccomp *config, struct error *err)
+{
+	cleanup_free struct sock_filter *insns = NULL;
+	struct seccomp_program program;
+	void *to;
+	int ret;
+
+	if (!config)
+		return 0;
+	ret = seccomp_compile(config, &program, err);
+	if (ret)
+		return ret;
+	insns = program.insns;
+	to = reserve(w, program.len * sizeof(*insns), &b->seccomp);
+	if (to)
+		memcpy(to, insns, program.len * sizeof(*insns));
+	b->seccomp_len = program.len;
+	b->seccomp_flags = program.flags;
+	return 0;
+}
+
 static const char *hostname_of(const struct oci_spec *spec, struct utsname *uts)
 {
 	if (spec->hostname)
@@ -235,6 +257,8 @@ int bootinfo_write(struct boot_info *b, size_t room, const struct vm_config *cfg
 	b->id = put_string(&w, cfg->id);
 	put_stdio(b);
 	ret = put_mounts(&w, b, c, err);
+	if (!ret)
+		ret = put_seccomp(&w, b, spec->linux_.seccomp, err);
 	if (ret)
 		return ret;
 	filter = reserve(&w, FILTER_MAX * sizeof(*filter), &b->filter);

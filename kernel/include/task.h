@@ -20,6 +20,7 @@ struct fdtable;
 struct fs_ctx;
 struct cred;
 struct file;
+struct seccomp;
 struct tty;
 struct vfork_done;
 struct program;
@@ -45,6 +46,7 @@ struct task {
 	struct fs_ctx *fs; /* cwd, root, umask */
 	struct sighand *sighand;
 	struct cred *cred;
+	struct seccomp *seccomp; /* filters of its system calls, the newest; NULL: none. Changed under tasklist_lock */
 	enum task_state state;
 	char comm[16];
 	u64 start_time; /* ns, CLOCK_BOOTTIME */

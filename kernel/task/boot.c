@@ -8,6 +8,7 @@
 #include "internal.h"
 #include "mm.h"
 #include "ring.h"
+#include "seccomp.h"
 #include "syscall.h"
 
 static struct guest_counters *counters; /* set at boot */
@@ -99,11 +100,13 @@ s64 kernel_syscall(struct pt_regs *r)
 	s64 ret;
 
 	if (unlikely(nr >= COUNTED_CALLS))
-		return missing(COUNTED_CALLS);
+		return t->seccomp && !seccomp_check(r, &ret) ? ret : missing(COUNTED_CALLS);
 	__atomic_fetch_add(&counters->calls[nr], 1, __ATOMIC_RELAXED);
 	t->call_host = t->mc.host_calls;
 	t->call_pv = t->mc.pv_calls;
 	t->syscall_nr = (u32)nr;
+	if (unlikely(t->seccomp) && !seccomp_always_allows(t->seccomp, nr) && !seccomp_check(r, &ret))
+		return ret;
 	if (likely(syscall_table[nr].fn))
 		ret = syscall_table[nr].fn(r->rdi, r->rsi, r->rdx, r->r10, r->r8, r->r9);
 	else

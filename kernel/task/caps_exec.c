@@ -4,6 +4,7 @@
 #include <linux/stat.h>
 
 #include "cred.h"
+#include "seccomp.h"
 
 #define CAP_VALID ((1ULL << (CAP_LAST_CAP + 1)) - 1)
 #define SUBSET(a, b) (!((a) & ~(b)))
@@ -87,6 +88,7 @@ struct cred *cred_for_exec(const struct cred *old, u32 mode, u32 uid, u32 gid, b
 
 	if (!c)
 		return ERR_PTR(-ENOMEM);
+	c->no_new_privs = no_new_privs();
 	if (nosuid)
 		fc = NULL;
 	else

@@ -5,6 +5,7 @@
 #include "cred.h"
 #include "internal.h"
 #include "mm.h"
+#include "seccomp.h"
 #include "syscall.h"
 
 void process_free(struct process *p)
@@ -141,6 +142,8 @@ static bool unlink_thread(struct task *t)
 	}
 	t->cred = NULL;
 	cred_put(cred);
+	seccomp_put(t->seccomp);
+	t->seccomp = NULL;
 	return last;
 }
 

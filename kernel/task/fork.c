@@ -8,6 +8,7 @@
 #include "internal.h"
 #include "mm.h"
 #include "ring.h"
+#include "seccomp.h"
 #include "syscall.h"
 
 #define CLONE_NAMESPACES                                                                           \
@@ -125,6 +126,7 @@ static int link_task(struct task *c, struct task *me, u64 flags)
 		pid_free(c->tid);
 		return -ERESTARTNOINTR;
 	}
+	seccomp_fork(c, me); /* under the lock: a TSYNC sees the new thread, or the new thread has its filter */
 	list_add_tail(&c->thread_node, &p->threads);
 	p->nthreads++;
 	task_hash(c);
@@ -261,6 +263,7 @@ fail:
 
 static void abandon(struct task *c, u64 flags)
 {
+	seccomp_put(c->seccomp);
 	if (c->vfork)
 		kfree(c->vfork);
 	if (!(flags & CLONE_THREAD)) {

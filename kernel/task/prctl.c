@@ -7,6 +7,7 @@
 #include "cred.h"
 #include "mm.h"
 #include "prctl.h"
+#include "seccomp.h"
 #include "task.h"
 
 #define DEFAULT_SLACK 50000 /* ns, Linux' default timer slack */
@@ -143,15 +144,6 @@ static long process_op(int op, u64 arg)
 	return -EINVAL;
 }
 
-/*
- * No seccomp inside the guest. These are the answers of a kernel built without it (seccomp(2)
- * is ENOSYS): software that would sandbox itself takes them for "not available" and goes on.
- */
-static long seccomp_op(void)
-{
-	return -EINVAL;
-}
-
 long sys_prctl(u64 op_arg, u64 a, u64 b, u64 c, u64 d)
 {
 	int op = (int)op_arg;
@@ -166,12 +158,13 @@ long sys_prctl(u64 op_arg, u64 a, u64 b, u64 c, u64 d)
 	case PR_GET_TID_ADDRESS:
 		return thread_op(op, a);
 	case PR_SET_SECCOMP:
+		return seccomp_prctl(a, b);
 	case PR_GET_SECCOMP:
-		return seccomp_op();
+		return seccomp_mode();
 	case PR_SET_NO_NEW_PRIVS:
 		return set_no_new_privs(a, b, c, d);
 	case PR_GET_NO_NEW_PRIVS:
-		return a || b || c || d ? -EINVAL : current->cred->no_new_privs;
+		return a || b || c || d ? -EINVAL : no_new_privs();
 	case PR_SET_VMA:
 		return set_vma(a, b, c);
 	case PR_CAPBSET_READ:

@@ -10,6 +10,7 @@
 #include "fs.h"
 #include "internal.h"
 #include "mounts.h"
+#include "seccomp.h"
 
 static const char *text_of(const struct program *p, u32 off)
 {
@@ -253,8 +254,12 @@ int program_prepare(struct program *p, bool first)
 
 int program_exec(struct program *p)
 {
-	int r = do_execve(&p->args);
-	char *why = fatal_signal_pending() ? kstrdup("killed before it was executed") : reason_text(r);
+	int r = seccomp_boot();
+	char *why;
+
+	if (!r)
+		r = do_execve(&p->args);
+	why = fatal_signal_pending() ? kstrdup("killed before it was executed") : reason_text(r);
 
 	p->why = kasprintf("exec %s: %s", p->args.filename, why ? why : "");
 	kfree(why);

@@ -122,7 +122,6 @@ static int check_linux(const struct oci_linux *l, struct error *err)
 		  "only LINUX is supported" },
 		{ l->time_offsets, "linux.timeOffsets", NOT_YET },
 		{ l->net_devices, "linux.netDevices", NOT_YET },
-		{ l->seccomp, "linux.seccomp", NOT_YET },
 	};
 	int ret = REFUSE(list, err);
 

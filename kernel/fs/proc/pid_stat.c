@@ -173,8 +173,9 @@ static void status_signals(struct seq *m, const struct snap *s)
 	seq_printf(m, "SigIgn:\t%016lx\nSigCgt:\t%016lx\n", s->ignored, s->caught);
 }
 
-static void status_caps(struct seq *m, const struct cred *c)
+static void status_caps(struct seq *m, const struct snap *s)
 {
+	const struct cred *c = s->cred;
 	static const struct cred none;
 
 	c = c ? c : &none;
@@ -182,7 +183,7 @@ static void status_caps(struct seq *m, const struct cred *c)
 		   c->cap_permitted, c->cap_effective);
 	seq_printf(m, "CapBnd:\t%016lx\nCapAmb:\t%016lx\nNoNewPrivs:\t%d\n", c->cap_bounding,
 		   c->cap_ambient, c->no_new_privs);
-	seq_puts(m, "Seccomp:\t0\nSeccomp_filters:\t0\n");
+	seq_printf(m, "Seccomp:\t%d\nSeccomp_filters:\t%u\n", s->seccomp_mode, s->seccomp_filters);
 	seq_puts(m, "Speculation_Store_Bypass:\tvulnerable\n"
 		    "SpeculationIndirectBranch:\tconditional enabled\n");
 }
@@ -250,7 +251,7 @@ int pid_status(struct seq *m, const struct pseudo_ctx *c)
 		status_memory(m, &z);
 	}
 	status_signals(m, &s);
-	status_caps(m, s.cred);
+	status_caps(m, &s);
 	status_placement(m, &s);
 	snap_drop(&s);
 	return 0;

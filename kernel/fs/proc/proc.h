@@ -51,6 +51,8 @@ struct snap {
 	bool thp_disabled;
 	u32 zombie_uid, zombie_gid;
 	struct cred *cred; /* NULL: a zombie */
+	int seccomp_mode;
+	u32 seccomp_filters;
 	struct mm *mm;     /* NULL: exiting */
 	struct pv_proc_stat host; /* zeros: not known */
 };

@@ -4,6 +4,7 @@
 
 #include "fs.h"
 #include "sched.h"
+#include "seccomp.h"
 
 /* For a kernel without terminals; theirs takes its place. */
 void __attribute__((weak)) tty_numbers(struct tty *tty, int *dev, int *pgrp) {}
@@ -94,6 +95,7 @@ static void take_task(struct snap *s, struct process *p, struct task *t, bool wh
 	s->sched = t->sched;
 	task_cpu_mask(t, s->cpus);
 	s->switches = t->futex_waits;
+	seccomp_show(t, &s->seccomp_mode, &s->seccomp_filters);
 	if (!whole)
 		s->start = t->start_time;
 	s->cred = t->cred ? cred_get(t->cred) : NULL;
