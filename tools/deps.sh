@@ -17,6 +17,7 @@ libjansson-dev reads config.json
 libcap-dev     drops capabilities
 libseccomp-dev compiles linux.seccomp of config.json to BPF
 libzydis-dev   finds instruction boundaries at call sites
+scdoc          writes the man pages
 libcmocka-dev  unit tests'
 test_packages='
 python3-pytest runs the tests
@@ -29,7 +30,10 @@ iproute2       network namespaces for tests
 procps         looks at host processes
 attr           extended attributes from outside
 redis-tools    talks to redis in a container from the host
-curl           talks to servers in a container from the host'
+curl           talks to servers in a container from the host
+man-db         reads the man pages
+zsh            reads its completion
+fish           runs its completion'
 demo_packages='
 mmdebstrap     makes the Debian root file system
 curl           talks to the container from the host'
