@@ -10,6 +10,8 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "lib/cleanup.h"
+
 #define TEXT_MAX 512
 
 struct vm_event {
@@ -178,6 +180,7 @@ static void post_waiting(struct vm_events *ev)
 			return;
 		for (unsigned int i = 0; ret && i < e->nfds; i++)
 			close(e->fds[i]);
+		free(steal_pointer(&e->blob));
 		if (ret)
 			finish(ev, e, ret, "");
 	}
