@@ -17,6 +17,7 @@ enum {
 	OPT_LOG_FORMAT,
 	OPT_ROOT,
 	OPT_SYSTEMD,
+	OPT_CGROUP_MANAGER,
 	OPT_ROOTLESS,
 };
 
@@ -26,6 +27,7 @@ static const struct option options[] = {
 	{ "log-format", required_argument, NULL, OPT_LOG_FORMAT },
 	{ "root", required_argument, NULL, OPT_ROOT },
 	{ "systemd-cgroup", no_argument, NULL, OPT_SYSTEMD },
+	{ "cgroup-manager", required_argument, NULL, OPT_CGROUP_MANAGER },
 	{ "rootless", required_argument, NULL, OPT_ROOTLESS },
 	{ "version", no_argument, NULL, 'v' },
 	{ "help", no_argument, NULL, 'h' },
@@ -50,6 +52,25 @@ static int set_log_format(struct globals *g, const char *format, struct error *e
 		return error_set(err, EINVAL, "--log-format: '%s' is neither text nor json",
 				 format);
 	return 0;
+}
+
+/* crun's option: engines give it for containers that are to have no cgroup */
+static int set_cgroup_manager(struct globals *g, const char *name, struct error *err)
+{
+	static const char *const names[] = {
+		[CGROUP_CGROUPFS] = "cgroupfs",
+		[CGROUP_SYSTEMD] = "systemd",
+		[CGROUP_NONE] = "disabled",
+	};
+
+	for (int i = CGROUP_CGROUPFS; i <= CGROUP_NONE; i++) {
+		if (!strcmp(name, names[i])) {
+			g->cgroup_manager = (enum cgroup_manager)i;
+			return 0;
+		}
+	}
+	return error_set(err, EINVAL, "--cgroup-manager: '%s' is none of cgroupfs, systemd, disabled",
+			 name);
 }
 
 static int set_rootless(const char *value, struct error *err)
@@ -80,7 +101,10 @@ static int parse_globals(struct globals *g, int argc, char **argv, struct error 
 			g->root = optarg;
 			break;
 		case OPT_SYSTEMD:
-			g->systemd_cgroup = true;
+			g->cgroup_manager = CGROUP_SYSTEMD;
+			break;
+		case OPT_CGROUP_MANAGER:
+			ret = set_cgroup_manager(g, optarg, err);
 			break;
 		case OPT_ROOTLESS:
 			ret = set_rootless(optarg, err);

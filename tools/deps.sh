@@ -18,6 +18,7 @@ libcap-dev     drops capabilities
 libseccomp-dev compiles linux.seccomp of config.json to BPF
 libzydis-dev   finds instruction boundaries at call sites
 scdoc          writes the man pages
+libsystemd-dev the header for cgroups made by systemd
 libcmocka-dev  unit tests'
 test_packages='
 python3-pytest runs the tests

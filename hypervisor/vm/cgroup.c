@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "vm/cgroup.h"
-
+/* Cgroups in the file system: found, made, entered, removed. */
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <linux/magic.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -15,15 +14,14 @@
 
 #include "lib/cleanup.h"
 #include "lib/fs.h"
+#include "vm/cgroup_impl.h"
 
-#define CGROUP_MOUNT "/sys/fs/cgroup"
 /* Dying processes leave their cgroup when the kernel gets to it: 5 s are a lot of mercy. */
 #define REMOVE_TRIES 1000
 #define REMOVE_PAUSE 5000000 /* ns */
-/* Made and removed along with the containers in it. */
-#define DEFAULT_PARENT "callgate"
 
-static int add_hierarchy(struct cgroup_tree *tree, const char *dir, const char *controllers)
+static int add_hierarchy(struct cgroup_tree *tree, const char *dir, const char *controllers,
+			 const char *own)
 {
 	struct cgroup_hierarchy *h = &tree->h[tree->n];
 	struct stat st;
@@ -34,6 +32,7 @@ static int add_hierarchy(struct cgroup_tree *tree, const char *dir, const char *
 		return -errno;
 	strcpy(h->dir, dir);
 	snprintf(h->controllers, sizeof(h->controllers), "%s", controllers);
+	h->own = arena_strdup(&tree->arena, own);
 	tree->n++;
 	return 0;
 }
@@ -50,11 +49,13 @@ static void add_line(struct cgroup_tree *tree, char *line)
 	controllers++;
 	/* a hierarchy that is mounted nowhere is nobody's loss */
 	if (!controllers[0])
-		(void)add_hierarchy(tree, "unified", "");
+		(void)add_hierarchy(tree, tree->unified ? "." : "unified", "", end + 1);
+	else if (tree->unified)
+		return;
 	else if (!strncmp(controllers, "name=", 5))
-		(void)add_hierarchy(tree, controllers + 5, "");
+		(void)add_hierarchy(tree, controllers + 5, "", end + 1);
 	else
-		(void)add_hierarchy(tree, controllers, controllers);
+		(void)add_hierarchy(tree, controllers, controllers, end + 1);
 }
 
 static int find_hierarchies(struct cgroup_tree *tree, struct error *err)
@@ -78,7 +79,7 @@ int cgroup_open(struct cgroup_tree *tree, bool detached, struct error *err)
 	struct statfs fs;
 	int ret;
 
-	tree->n = 0;
+	*tree = (struct cgroup_tree){ 0 };
 	if (detached)
 		tree->fd = open_tree(AT_FDCWD, CGROUP_MOUNT,
 				     OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
@@ -87,10 +88,7 @@ int cgroup_open(struct cgroup_tree *tree, bool detached, struct error *err)
 	if (tree->fd < 0 || fstatfs(tree->fd, &fs))
 		return error_errno(err, errno, CGROUP_MOUNT);
 	tree->unified = fs.f_type == CGROUP2_SUPER_MAGIC;
-	if (tree->unified)
-		ret = add_hierarchy(tree, ".", "") ? error_errno(err, errno, CGROUP_MOUNT) : 0;
-	else
-		ret = find_hierarchies(tree, err);
+	ret = find_hierarchies(tree, err);
 	if (ret)
 		cgroup_close(tree);
 	return ret;
@@ -101,20 +99,22 @@ void cgroup_close(struct cgroup_tree *tree)
 	if (tree->fd >= 0)
 		close(tree->fd);
 	tree->fd = -1;
+	tree->n = 0;
+	arena_free(&tree->arena);
 }
 
-static bool has_controller(const struct cgroup_hierarchy *h, const char *name)
+bool cgroup_has(const struct cgroup_hierarchy *h, const char *controller)
 {
-	size_t n = strlen(name);
+	size_t n = strlen(controller);
 
-	for (const char *p = h->controllers; (p = strstr(p, name)); p += n) {
+	for (const char *p = h->controllers; (p = strstr(p, controller)); p += n) {
 		if ((p == h->controllers || p[-1] == ',') && (!p[n] || p[n] == ','))
 			return true;
 	}
 	return false;
 }
 
-static int write_at(int dir, const char *path, const char *value)
+int cgroup_write(int dir, const char *path, const char *value)
 {
 	cleanup_close int fd = openat(dir, path, O_WRONLY | O_CLOEXEC);
 
@@ -123,11 +123,12 @@ static int write_at(int dir, const char *path, const char *value)
 	return 0;
 }
 
-static int read_at(int dir, const char *path, char *buf, size_t size)
+int cgroup_read(int dir, const char *path, char *buf, size_t size)
 {
 	cleanup_close int fd = openat(dir, path, O_RDONLY | O_CLOEXEC);
 	ssize_t n;
 
+	buf[0] = '\0';
 	if (fd < 0 || (n = read(fd, buf, size - 1)) < 0)
 		return -errno;
 	while (n && buf[n - 1] == '\n')
@@ -143,14 +144,14 @@ static int inherit_cpuset(int parent, int dir)
 	char value[4096];
 
 	for (size_t i = 0; i < 2; i++) {
-		int ret = read_at(dir, files[i], value, sizeof(value));
+		int ret = cgroup_read(dir, files[i], value, sizeof(value));
 
 		if (!ret && value[0])
 			continue;
 		if (!ret)
-			ret = read_at(parent, files[i], value, sizeof(value));
+			ret = cgroup_read(parent, files[i], value, sizeof(value));
 		if (!ret)
-			ret = write_at(dir, files[i], value);
+			ret = cgroup_write(dir, files[i], value);
 		if (ret)
 			return ret;
 	}
@@ -163,18 +164,36 @@ static int inherit_cpuset(int parent, int dir)
  */
 static void enable_controllers(int dir)
 {
-	static const char *const wanted[] = { "+memory", "+pids", "+cpu", "+cpuset", "+io" };
-	char have[256];
+	char have[512], want[512], write[64];
+	char *save = NULL;
 
-	if (read_at(dir, "cgroup.subtree_control", have, sizeof(have)))
-		have[0] = '\0';
-	for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++) {
-		if (!strstr(have, wanted[i] + 1))
-			(void)!write_at(dir, "cgroup.subtree_control", wanted[i]);
+	if (cgroup_read(dir, "cgroup.controllers", want, sizeof(want)) ||
+	    cgroup_read(dir, "cgroup.subtree_control", have, sizeof(have)) || !strcmp(have, want))
+		return;
+	for (char *name = strtok_r(want, " ", &save); name; name = strtok_r(NULL, " ", &save)) {
+		snprintf(write, sizeof(write), "+%.60s", name);
+		(void)!cgroup_write(dir, "cgroup.subtree_control", write);
 	}
 }
 
-/* Makes path below the hierarchy, level by level. Returns an fd of the last or -errno. */
+static int next_level(const struct cgroup_tree *tree, const struct cgroup_hierarchy *h,
+		      int parent, const char *name)
+{
+	cleanup_close int dir = -1;
+	int ret;
+
+	if (tree->unified)
+		enable_controllers(parent);
+	if (mkdirat(parent, name, 0755) && errno != EEXIST)
+		return -errno;
+	dir = openat(parent, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (dir < 0)
+		return -errno;
+	ret = cgroup_has(h, "cpuset") ? inherit_cpuset(parent, dir) : 0;
+	return ret ? ret : steal_fd(&dir);
+}
+
+/* Makes path below the tree, level by level. Returns an fd of the last or -errno. */
 static int make_levels(const struct cgroup_tree *tree, const struct cgroup_hierarchy *h,
 		       const char *path)
 {
@@ -184,21 +203,13 @@ static int make_levels(const struct cgroup_tree *tree, const struct cgroup_hiera
 
 	if (dir < 0)
 		return -errno;
-	snprintf(levels, sizeof(levels), "%s", path);
+	snprintf(levels, sizeof(levels), "%s", path + strlen(h->dir));
 	for (char *name = strtok_r(levels, "/", &save); name; name = strtok_r(NULL, "/", &save)) {
 		cleanup_close int parent = steal_fd(&dir);
-		int ret;
 
-		if (tree->unified)
-			enable_controllers(parent);
-		if (mkdirat(parent, name, 0755) && errno != EEXIST)
-			return -errno;
-		dir = openat(parent, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		dir = next_level(tree, h, parent, name);
 		if (dir < 0)
-			return -errno;
-		ret = has_controller(h, "cpuset") ? inherit_cpuset(parent, dir) : 0;
-		if (ret)
-			return ret;
+			return steal_fd(&dir);
 	}
 	return steal_fd(&dir);
 }
@@ -214,111 +225,127 @@ static int make_cgroup(const struct cgroup_tree *tree, const struct cgroup_hiera
 	return fd;
 }
 
-static int apply_settings(const struct cgroup_tree *tree, const struct cgroup_hierarchy *h,
-			  int dir, struct cgroup_settings *settings, struct error *err)
+static bool no_permission(int error)
 {
-	for (unsigned int i = 0; i < settings->n; i++) {
-		struct cgroup_setting *s = &settings->v[i];
-		int ret;
-
-		if (s->done || (!tree->unified && !has_controller(h, s->controller)))
-			continue;
-		ret = write_at(dir, s->file, s->value);
-		if (ret)
-			return error_errno(err, -ret, "%s: cannot write '%s' to %s", s->property,
-					   s->value, s->file);
-		s->done = true;
-	}
-	return 0;
+	return error == -EACCES || error == -EPERM || error == -EROFS;
 }
 
 static int enter_hierarchy(const struct cgroup_tree *tree, const struct cgroup_hierarchy *h,
-			   const char *path, struct cgroup_settings *settings,
+			   const struct cgroup_where *where, struct cgroup_settings *settings,
 			   struct error *err)
 {
-	cleanup_close int dir = make_cgroup(tree, h, path);
+	cleanup_close int dir = -1;
+	char path[PATH_MAX];
 	int ret;
 
+	if (!cgroup_path_in(h, where, path))
+		return 0;
+	dir = make_cgroup(tree, h, path);
+	if (where->optional && no_permission(dir))
+		return 0;
 	if (dir < 0)
-		return error_errno(err, -dir, "cannot create cgroup " CGROUP_MOUNT "/%s/%s",
-				   h->dir, path);
-	ret = apply_settings(tree, h, dir, settings, err);
+		return error_errno(err, -dir, "cannot create cgroup " CGROUP_MOUNT "/%s", path);
+	ret = cgroup_apply(tree, h, dir, settings, err);
 	if (ret)
 		return ret;
-	ret = write_at(dir, "cgroup.procs", "0");
-	if (ret)
-		return error_errno(err, -ret, "cannot enter cgroup " CGROUP_MOUNT "/%s/%s",
-				   h->dir, path);
+	ret = cgroup_write(dir, "cgroup.procs", "0");
+	if (ret && !(where->optional && no_permission(ret)))
+		return error_errno(err, -ret, "cannot enter cgroup " CGROUP_MOUNT "/%s", path);
 	return 0;
 }
 
-/* It is joined to fixed names and must not climb out of the hierarchy. */
-static int check_path(const char *path, struct error *err)
+/* A limit that found no place, for lack of a controller or of permission. */
+static int check_all_done(const struct cgroup_where *where, const struct cgroup_settings *settings,
+			  struct error *err)
 {
-	const char *p = path;
+	for (unsigned int i = 0; i < settings->n; i++) {
+		const struct cgroup_setting *s = &settings->v[i];
 
-	if (strlen(path) >= PATH_MAX - 256 || !path[strspn(path, "/")])
-		return error_set(err, EINVAL, "linux.cgroupsPath: '%s' is not usable", path);
-	while ((p = strstr(p, ".."))) {
-		if ((p == path || p[-1] == '/') && (!p[2] || p[2] == '/'))
-			return error_set(err, EINVAL, "linux.cgroupsPath: '%s' contains \"..\"",
-					 path);
-		p += 2;
+		if (s->done || s->optional)
+			continue;
+		if (where->none)
+			return error_set(err, ENOTSUP, "%s: the container is to have no cgroup",
+					 s->property);
+		if (where->optional)
+			return error_set(err, EPERM, "%s: no permission to make a cgroup",
+					 s->property);
+		return error_set(err, ENOTSUP, "%s: this host has no %s controller", s->property,
+				 s->controller);
 	}
 	return 0;
 }
 
-int cgroup_enter(const struct cgroup_tree *tree, const char *path,
+int cgroup_enter(const struct cgroup_tree *tree, const char *place,
 		 const struct oci_resources *res, struct error *err)
 {
-	struct cgroup_settings settings;
-	int ret = check_path(path, err);
+	struct cgroup_where where = cgroup_parse_place(place);
+	cleanup(cgroup_settings_free) struct cgroup_settings settings = { 0 };
+	int ret = cgroup_settings(res, tree->unified, &settings, err);
 
-	if (!ret)
-		ret = cgroup_settings(res, tree->unified, &settings, err);
-	for (unsigned int i = 0; !ret && i < tree->n; i++)
-		ret = enter_hierarchy(tree, &tree->h[i], path, &settings, err);
-	for (unsigned int i = 0; !ret && !tree->unified && i < settings.n; i++) {
-		if (!settings.v[i].done)
-			ret = error_set(err, ENOTSUP, "%s: this host has no %s controller",
-					settings.v[i].property, settings.v[i].controller);
+	if (!ret && where.systemd)
+		ret = cgroup_systemd_start(&where, tree->unified, res, getpid(), err);
+	for (unsigned int i = 0; !ret && !where.none && i < tree->n; i++)
+		ret = enter_hierarchy(tree, &tree->h[i], &where, &settings, err);
+	return ret ? ret : check_all_done(&where, &settings, err);
+}
+
+int cgroup_check_free(const char *place, struct error *err)
+{
+	struct cgroup_where where = cgroup_parse_place(place);
+	char path[PATH_MAX], members[64];
+	struct cgroup_tree tree;
+	int ret = where.none ? 0 : cgroup_open(&tree, false, err);
+
+	if (where.none || ret)
+		return ret;
+	for (unsigned int i = 0; !ret && i < tree.n; i++) {
+		cleanup_close int dir = -1;
+
+		if (cgroup_path_in(&tree.h[i], &where, path))
+			dir = openat(tree.fd, path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+		if (dir >= 0 && !cgroup_read(dir, "cgroup.procs", members, sizeof(members)) &&
+		    members[0])
+			ret = error_set(err, EBUSY,
+					"container's cgroup is not empty: " CGROUP_MOUNT "/%s", path);
 	}
+	cgroup_close(&tree);
 	return ret;
 }
 
-/* Where path is in that hierarchy, relative to the tree. */
-static void full_path(const struct cgroup_hierarchy *h, const char *path, char *buf, size_t size)
+int cgroup_update(const struct cgroup_tree *tree, const char *place,
+		  const struct oci_resources *res, struct error *err)
 {
-	snprintf(buf, size, "%s/%s", h->dir, path + strspn(path, "/"));
+	struct cgroup_where where = cgroup_parse_place(place);
+	cleanup(cgroup_settings_free) struct cgroup_settings settings = { 0 };
+	char path[PATH_MAX];
+	int ret = cgroup_settings(res, tree->unified, &settings, err);
+
+	if (!ret && where.systemd)
+		ret = cgroup_systemd_update(&where, tree->unified, res, err);
+	for (unsigned int i = 0; !ret && !where.none && i < tree->n; i++) {
+		cleanup_close int dir = -1;
+
+		if (!cgroup_path_in(&tree->h[i], &where, path))
+			continue;
+		dir = openat(tree->fd, path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+		if (dir >= 0)
+			ret = cgroup_apply(tree, &tree->h[i], dir, &settings, err);
+	}
+	return ret ? ret : check_all_done(&where, &settings, err);
 }
 
-int cgroup_dir(const struct cgroup_tree *tree, const char *path, const char *controller)
+int cgroup_dir(const struct cgroup_tree *tree, const char *place, const char *controller)
 {
-	char dir[PATH_MAX];
+	struct cgroup_where where = cgroup_parse_place(place);
+	char path[PATH_MAX];
 
 	for (unsigned int i = 0; i < tree->n; i++) {
-		if (!tree->unified && !has_controller(&tree->h[i], controller))
+		if (!tree->unified && !cgroup_has(&tree->h[i], controller))
 			continue;
-		full_path(&tree->h[i], path, dir, sizeof(dir));
-		return openat(tree->fd, dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+		if (cgroup_path_in(&tree->h[i], &where, path))
+			return openat(tree->fd, path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	}
 	return -1;
-}
-
-unsigned long cgroup_oom_kills(const struct cgroup_tree *tree, const char *path)
-{
-	cleanup_close int dir = cgroup_dir(tree, path, "memory");
-	unsigned long kills = 0;
-	char text[1024];
-	const char *p;
-
-	if (dir < 0 || read_at(dir, tree->unified ? "memory.events" : "memory.oom_control", text,
-			       sizeof(text)))
-		return 0;
-	p = strstr(text, "oom_kill ");
-	if (p)
-		sscanf(p, "oom_kill %lu", &kills);
-	return kills;
 }
 
 static void kill_members(int tree, const char *dir)
@@ -355,50 +382,59 @@ static int remove_one(int tree, const char *dir)
 }
 
 /* The default parent goes with the last container in it. */
-static void remove_parent(const struct cgroup_tree *tree, const char *path)
+static void remove_parent(const struct cgroup_tree *tree, const struct cgroup_where *where)
 {
 	char parent[PATH_MAX];
 
-	path += strspn(path, "/");
-	if (strncmp(path, DEFAULT_PARENT "/", sizeof(DEFAULT_PARENT)))
+	if (strncmp(where->path, "/" CGROUP_DEFAULT_PARENT "/", sizeof("/" CGROUP_DEFAULT_PARENT)))
 		return;
 	for (unsigned int i = 0; i < tree->n; i++) {
-		full_path(&tree->h[i], DEFAULT_PARENT, parent, sizeof(parent));
+		snprintf(parent, sizeof(parent), "%s/" CGROUP_DEFAULT_PARENT, tree->h[i].dir);
 		unlinkat(tree->fd, parent, AT_REMOVEDIR);
 	}
 }
 
-int cgroup_destroy(const struct cgroup_tree *tree, const char *path, struct error *err)
+int cgroup_destroy(const struct cgroup_tree *tree, const char *place, struct error *err)
 {
-	char dir[PATH_MAX];
-	int ret = check_path(path, err);
-	int failed = 0;
+	struct cgroup_where where = cgroup_parse_place(place);
+	char path[PATH_MAX];
+	struct error ignored;
+	int ret = 0;
 
-	if (ret)
-		return ret;
+	if (where.none)
+		return 0;
+	/* what is stopped does not die */
+	if (cgroup_frozen(tree, place))
+		(void)!cgroup_freeze(tree, place, false, &ignored);
+	if (where.systemd)
+		ret = cgroup_systemd_stop(&where, err);
 	for (unsigned int i = 0; i < tree->n; i++) {
-		full_path(&tree->h[i], path, dir, sizeof(dir));
-		ret = remove_one(tree->fd, dir);
-		if (ret)
-			failed = error_errno(err, -ret, "cannot remove cgroup " CGROUP_MOUNT "/%s",
-					     dir);
+		int failed = cgroup_path_in(&tree->h[i], &where, path) ?
+				     remove_one(tree->fd, path) : 0;
+
+		if (failed && !(where.optional && no_permission(failed)))
+			ret = error_errno(err, -failed, "cannot remove cgroup " CGROUP_MOUNT "/%s",
+					  path);
 	}
-	remove_parent(tree, path);
-	return failed;
+	remove_parent(tree, &where);
+	return ret;
 }
 
-int cgroup_leave(const struct cgroup_tree *tree, const char *path, struct error *err)
+int cgroup_leave(const struct cgroup_tree *tree, const char *place, struct error *err)
 {
+	struct cgroup_where where = cgroup_parse_place(place);
 	char procs[PATH_MAX];
 
-	for (unsigned int i = 0; i < tree->n; i++) {
+	/* the scope ends with its last process */
+	where.systemd = false;
+	for (unsigned int i = 0; !where.none && i < tree->n; i++) {
 		int ret;
 
-		full_path(&tree->h[i], "cgroup.procs", procs, sizeof(procs));
-		ret = write_at(tree->fd, procs, "0");
-		if (ret)
+		snprintf(procs, sizeof(procs), "%s/cgroup.procs", tree->h[i].dir);
+		ret = cgroup_write(tree->fd, procs, "0");
+		if (ret && !where.optional)
 			return error_errno(err, -ret, "cannot leave cgroup " CGROUP_MOUNT "/%s",
 					   tree->h[i].dir);
 	}
-	return cgroup_destroy(tree, path, err);
+	return cgroup_destroy(tree, place, err);
 }

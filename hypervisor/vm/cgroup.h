@@ -1,23 +1,35 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The container's control group, by the cgroupfs driver: version 1 (a hierarchy per
- * controller), version 2 (one for all) and hybrid (version 1, and an unused unified one).
- * A path is the same in every hierarchy, and counts from its root.
+ * The container's control group: version 1 (a hierarchy per controller), version 2 (one for
+ * all) and hybrid (version 1, and an unused unified one); made by ourselves (cgroupfs) or as
+ * a transient scope by systemd.
+ *
+ * Where it is, is one string, made once by cgroup_place() and kept in the container's state
+ * as it is; all other functions take it, and nobody else looks into it:
+ *
+ *   /a/b                  that path in every hierarchy, from its root
+ *   memory:/x/a\ncpu:/a\n a line per hierarchy: the configuration's path was relative to our
+ *                         own cgroups, and those differ
+ *   system:/s.slice/u     the scope u of systemd; "user:" is that of a user's own systemd
+ *   optional:...          there need not be one (rootless, and nobody asked for it)
+ *   none                  no cgroup
  */
 #ifndef CALLGATE_VM_CGROUP_H
 #define CALLGATE_VM_CGROUP_H
 
 #include <stdbool.h>
+#include <sys/types.h>
 
+#include "lib/arena.h"
 #include "lib/error.h"
 #include "oci/spec.h"
 
 #define CGROUP_HIERARCHIES_MAX 24
-#define CGROUP_SETTINGS_MAX    32
 
 struct cgroup_hierarchy {
 	char dir[64];         /* below /sys/fs/cgroup, "." if that is the hierarchy itself */
 	char controllers[64]; /* "cpu,cpuacct"; "" for a unified one */
+	char *own;            /* the path of the calling process in it, as it was at cgroup_open() */
 };
 
 struct cgroup_tree {
@@ -25,21 +37,10 @@ struct cgroup_tree {
 	bool unified;
 	unsigned int n;
 	struct cgroup_hierarchy h[CGROUP_HIERARCHIES_MAX];
+	struct arena arena;
 };
 
-/* One value to be written, and the property it comes from. */
-struct cgroup_setting {
-	const char *property;
-	const char *controller;
-	const char *file;
-	char value[64];
-	bool done; /* written */
-};
-
-struct cgroup_settings {
-	struct cgroup_setting v[CGROUP_SETTINGS_MAX];
-	unsigned int n;
-};
+enum cgroup_manager { CGROUP_CGROUPFS, CGROUP_SYSTEMD, CGROUP_NONE };
 
 /*
  * Finds the hierarchies. detached: through a mount of the caller's own, which still
@@ -48,29 +49,48 @@ struct cgroup_settings {
 int must_check cgroup_open(struct cgroup_tree *tree, bool detached, struct error *err);
 void cgroup_close(struct cgroup_tree *tree);
 
+/* From linux.cgroupsPath (or its absence) and the container's ID to the string above. */
+int must_check cgroup_place(const struct oci_spec *spec, enum cgroup_manager manager,
+			    struct arena *arena, char **place, struct error *err);
+
+/*
+ * Nobody is in it yet. To be asked before anything is made: the end of a container kills what is
+ * in its cgroup.
+ */
+int must_check cgroup_check_free(const char *place, struct error *err);
+
 /* Makes the cgroup, sets its limits and moves the calling process into it. */
-int must_check cgroup_enter(const struct cgroup_tree *tree, const char *path,
+int must_check cgroup_enter(const struct cgroup_tree *tree, const char *place,
 			    const struct oci_resources *res, struct error *err);
 
+/* Sets limits of a container that is there: what is not set in res stays as it is. */
+int must_check cgroup_update(const struct cgroup_tree *tree, const char *place,
+			     const struct oci_resources *res, struct error *err);
+
 /* Kills what is left in the cgroup, and removes it. */
-int must_check cgroup_destroy(const struct cgroup_tree *tree, const char *path,
+int must_check cgroup_destroy(const struct cgroup_tree *tree, const char *place,
 			      struct error *err);
 
 /* Moves the calling process, the last one in the cgroup, out of it and removes it. */
-int must_check cgroup_leave(const struct cgroup_tree *tree, const char *path,
+int must_check cgroup_leave(const struct cgroup_tree *tree, const char *place,
 			    struct error *err);
 
 /*
  * O_PATH of the cgroup's directory in the hierarchy of that controller; -1: none.
  * Memory use is there in memory.current (unified) or memory.usage_in_bytes.
  */
-int cgroup_dir(const struct cgroup_tree *tree, const char *path, const char *controller);
+int cgroup_dir(const struct cgroup_tree *tree, const char *place, const char *controller);
 
-/* How many of its processes were killed as the cgroup ran out of memory. */
-unsigned long cgroup_oom_kills(const struct cgroup_tree *tree, const char *path);
+/* How many of its processes were killed as the cgroup ran out of memory. dir: of memory. */
+unsigned long cgroup_oom_kills(int dir);
 
-/* Which files get which values: no side effects. */
-int must_check cgroup_settings(const struct oci_resources *res, bool unified,
-			       struct cgroup_settings *out, struct error *err);
+/* The least memory limit on the way down to the cgroup, in bytes; 0: none. */
+unsigned long long cgroup_memory_limit(const struct cgroup_tree *tree, const char *place);
+
+/* Stops all its processes, or lets them go on; returns when they have stopped. */
+int must_check cgroup_freeze(const struct cgroup_tree *tree, const char *place, bool frozen,
+			     struct error *err);
+/* Are they stopped (or about to)? */
+bool cgroup_frozen(const struct cgroup_tree *tree, const char *place);
 
 #endif

@@ -149,13 +149,15 @@ int container_cleanup(const char *cgroups_path, struct error *err)
 
 unsigned long container_oom_kills(const char *cgroups_path)
 {
+	cleanup_close int dir = -1;
 	struct cgroup_tree tree;
 	struct error ignored;
 	unsigned long kills;
 
 	if (cgroup_open(&tree, false, &ignored))
 		return 0;
-	kills = cgroup_oom_kills(&tree, cgroups_path);
+	dir = cgroup_dir(&tree, cgroups_path, "memory");
+	kills = cgroup_oom_kills(dir);
 	cgroup_close(&tree);
 	return kills;
 }

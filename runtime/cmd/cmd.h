@@ -7,6 +7,7 @@
 #include <stdbool.h>
 
 #include "lib/error.h"
+#include "vm/cgroup.h"
 
 #define CALLGATE_SPEC_VERSION "1.2.0"
 
@@ -16,7 +17,7 @@ struct globals {
 	const char *log;
 	bool log_json;
 	const char *root; /* the folder that holds a folder of state per container */
-	bool systemd_cgroup;
+	enum cgroup_manager cgroup_manager;
 };
 
 struct command {

@@ -20,8 +20,6 @@ static int check_spec(struct launch *l, struct error *err)
 	struct oci_spec *spec = l->spec;
 	int ret = state_check_id(spec->id, err);
 
-	if (!ret && l->globals->systemd_cgroup)
-		ret = error_set(err, ENOTSUP, "--systemd-cgroup: not supported yet");
 	if (!ret)
 		ret = spec_check_applicable(spec, err);
 	if (ret)
@@ -29,10 +27,8 @@ static int check_spec(struct launch *l, struct error *err)
 	for (size_t i = 0; i < spec->process.unknown_capabilities.n; i++)
 		log_warn("process.capabilities: unknown capability '%s' is ignored",
 			 spec->process.unknown_capabilities.v[i]);
-	if (!spec->linux_.cgroups_path || !spec->linux_.cgroups_path[0])
-		spec->linux_.cgroups_path = arena_printf(&spec->arena, DEFAULT_CGROUP_PARENT "/%s",
-							 spec->id);
-	return 0;
+	return cgroup_place(spec, l->globals->cgroup_manager, &spec->arena,
+			    &spec->linux_.cgroups_path, err);
 }
 
 static int open_console(struct launch *l, struct error *err)
@@ -111,6 +107,19 @@ static int start_and_wait(struct launch *l, struct error *err)
 	return ret ? ret : launch_supervise(l, err);
 }
 
+static int take_id(const struct launch *l, struct error *err)
+{
+	int ret = state_create(l->globals->root, l->spec->id, err);
+	struct error ignored;
+
+	if (ret)
+		return ret;
+	ret = cgroup_check_free(l->spec->linux_.cgroups_path, err);
+	if (ret)
+		(void)!state_remove(l->globals->root, l->spec->id, &ignored);
+	return ret;
+}
+
 int launch_run(struct launch *l, struct error *err)
 {
 	int ret = check_spec(l, err);
@@ -118,7 +127,7 @@ int launch_run(struct launch *l, struct error *err)
 	l->console = (struct console){ .master = -1, .slave = -1 };
 	l->life_fd = l->ready_fd = l->signal_fd = -1;
 	if (!ret)
-		ret = state_create(l->globals->root, l->spec->id, err);
+		ret = take_id(l, err);
 	if (ret)
 		return ret;
 	ret = start_and_wait(l, err);

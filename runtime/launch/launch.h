@@ -63,7 +63,4 @@ int must_check launch_announce(const struct launch *launch, struct error *err);
 /* The signals that are passed on to the guest's init. */
 void launch_signals(sigset_t *set);
 
-/* For containers whose configuration names no cgroup. Removed along with the last of them. */
-#define DEFAULT_CGROUP_PARENT "/callgate"
-
 #endif

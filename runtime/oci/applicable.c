@@ -59,23 +59,6 @@ static int check_namespaces(const struct oci_namespace *ns, struct error *err)
 	return REFUSE(list, err);
 }
 
-static int check_resources(const struct oci_resources *r, struct error *err)
-{
-	const struct oci_block_io *b = &r->block_io;
-	const struct refusal list[] = {
-		{ b->weight.set || b->leaf_weight.set || b->n_weight_devices || b->read_bps.n ||
-			  b->write_bps.n || b->read_iops.n || b->write_iops.n,
-		  "linux.resources.blockIO", NOT_YET },
-		{ r->n_hugepage_limits, "linux.resources.hugepageLimits", NOT_YET },
-		{ r->net_class_id.set || r->n_net_priorities, "linux.resources.network", NOT_YET },
-		{ r->rdma, "linux.resources.rdma", NOT_YET },
-		{ r->cpu.realtime_runtime.set || r->cpu.realtime_period.set,
-		  "linux.resources.cpu.realtimeRuntime", NOT_YET },
-	};
-
-	return REFUSE(list, err);
-}
-
 /* net.* is set in the container's network namespace; the rest would be the guest kernel's. */
 static int check_sysctl(const struct oci_linux *l, struct error *err)
 {
@@ -131,7 +114,7 @@ static int check_linux(const struct oci_linux *l, struct error *err)
 		ret = check_sysctl(l, err);
 	if (!ret)
 		ret = check_devices(l, err);
-	return ret ? ret : check_resources(&l->resources, err);
+	return ret;
 }
 
 static int check_hooks(const struct oci_hooks *h, struct error *err)

@@ -116,6 +116,40 @@ static int parse_network(const struct json_at *at, void *base, struct arena *are
 	return json_fields(at, network_fields, base, arena, err);
 }
 
+static const struct json_field rdma_fields[] = {
+	JSON_FIELD(struct oci_rdma, hca_handles, "hcaHandles", OPT),
+	JSON_FIELD(struct oci_rdma, hca_objects, "hcaObjects", OPT),
+	{ 0 },
+};
+
+/* {"mlx5_1": {"hcaHandles": 3}}; the name is written to a file in a line with the numbers */
+static int parse_rdma(const struct json_at *at, void *base, struct arena *arena,
+		      struct error *err)
+{
+	struct oci_resources *res = base;
+	const char *device;
+	json_t *value;
+
+	if (!json_is_object(at->value))
+		return json_error(at, err, "expected an object");
+	res->n_rdma = 0;
+	res->rdma = arena_array(arena, json_object_size(at->value), sizeof(*res->rdma));
+	json_object_foreach(at->value, device, value) {
+		struct json_at elem = { at, device, 0, value };
+		struct oci_rdma *d = &res->rdma[res->n_rdma++];
+		int ret = json_fields(&elem, rdma_fields, d, arena, err);
+
+		if (ret)
+			return ret;
+		if (!device[0] || strlen(device) > 64 || strpbrk(device, " \t\n"))
+			return json_error(&elem, err, "not a device's name");
+		if (!d->hca_handles.set && !d->hca_objects.set)
+			return json_error(&elem, err, "expected hcaHandles or hcaObjects");
+		d->device = arena_strdup(arena, device);
+	}
+	return 0;
+}
+
 const struct json_field oci_resources_fields[] = {
 	JSON_ARRAY(struct oci_resources, devices, n_devices, "devices", device_rule_fields),
 	JSON_OBJECT(struct oci_resources, memory, "memory", memory_fields),
@@ -125,7 +159,7 @@ const struct json_field oci_resources_fields[] = {
 	JSON_ARRAY(struct oci_resources, hugepage_limits, n_hugepage_limits, "hugepageLimits",
 		   hugepage_fields),
 	JSON_CALL("network", parse_network),
-	JSON_FIELD(struct oci_resources, rdma, "rdma", PRESENT),
+	JSON_CALL("rdma", parse_rdma),
 	JSON_FIELD(struct oci_resources, unified, "unified", PAIRS),
 	{ 0 },
 };

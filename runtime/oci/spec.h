@@ -253,6 +253,13 @@ struct oci_net_priority {
 	uint32_t priority;
 };
 
+/* At least one of both. */
+struct oci_rdma {
+	char *device;
+	struct oci_opt hca_handles;
+	struct oci_opt hca_objects;
+};
+
 struct oci_resources {
 	struct oci_device_rule *devices;
 	size_t n_devices;
@@ -265,7 +272,8 @@ struct oci_resources {
 	struct oci_opt net_class_id;
 	struct oci_net_priority *net_priorities;
 	size_t n_net_priorities;
-	bool rdma; /* linux.resources.rdma has entries */
+	struct oci_rdma *rdma;
+	size_t n_rdma;
 	struct oci_pairs unified;
 };
 

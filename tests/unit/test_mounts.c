@@ -16,7 +16,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "vm/cgroup.h"
 #include "vm/container.h"
 #include "vm/mount_options.h"
 #include "vm/place.h"
@@ -234,41 +233,6 @@ static void test_bad_options(void **state)
 	assert_string_equal(err.text, "option 'idmap=uids=0-1-1' is not supported yet");
 }
 
-static const char *setting(const struct cgroup_settings *s, const char *file)
-{
-	for (unsigned int i = 0; i < s->n; i++) {
-		if (!strcmp(s->v[i].file, file))
-			return s->v[i].value;
-	}
-	return "";
-}
-
-static void test_cgroup_settings(void **state)
-{
-	struct oci_resources res = {
-		.memory = { .limit = { true, 100 }, .swap = { true, 150 } },
-		.cpu = { .shares = { true, 1024 }, .quota = { true, 50000 } },
-		.pids_limit = { true, -1 },
-	};
-	struct cgroup_settings s;
-	struct error err;
-
-	assert_int_equal(cgroup_settings(&res, false, &s, &err), 0);
-	assert_string_equal(setting(&s, "memory.limit_in_bytes"), "100");
-	assert_string_equal(setting(&s, "memory.memsw.limit_in_bytes"), "150");
-	assert_string_equal(setting(&s, "cpu.shares"), "1024");
-	assert_string_equal(setting(&s, "pids.max"), "max");
-	assert_int_equal(cgroup_settings(&res, true, &s, &err), 0);
-	assert_string_equal(setting(&s, "memory.max"), "100");
-	assert_string_equal(setting(&s, "memory.swap.max"), "50");
-	assert_string_equal(setting(&s, "cpu.weight"), "39");
-	assert_string_equal(setting(&s, "cpu.max"), "50000 100000");
-	res.memory.swap.v = 50;
-	assert_int_equal(cgroup_settings(&res, true, &s, &err), -EINVAL);
-	assert_string_equal(err.text,
-			    "linux.resources.memory.swap: must not be below memory.limit");
-}
-
 int main(void)
 {
 #define PLACE_TEST(fn) cmocka_unit_test_setup_teardown(fn, set_up, tear_down)
@@ -282,7 +246,6 @@ int main(void)
 		PLACE_TEST(test_below_guest_mount),
 		cmocka_unit_test(test_options),
 		cmocka_unit_test(test_bad_options),
-		cmocka_unit_test(test_cgroup_settings),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -227,8 +227,6 @@ static void test_not_applicable(void **state)
 		"linux.devices[1]: /dev/fuse: not supported yet");
 	refused(HEAD "," PROCESS ",\"linux\":{" NS ",\"sysctl\":{\"kernel.shmmax\":\"1\"}}}",
 		"linux.sysctl.kernel.shmmax: not supported yet");
-	refused(HEAD "," PROCESS ",\"linux\":{" NS ",\"resources\":{\"blockIO\":{\"weight\":10}}}}",
-		"linux.resources.blockIO: not supported yet");
 	refused(HEAD "," PROCESS ",\"hooks\":{\"prestart\":[{\"path\":\"/x\"}]},"
 		"\"linux\":{" NS "}}",
 		"hooks.prestart: not supported yet");
