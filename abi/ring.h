@@ -129,6 +129,11 @@ struct boot_process {
 	u64 cap_effective, cap_permitted, cap_inheritable, cap_bounding, cap_ambient;
 };
 
+/* One extent of a user namespace's uid_map or gid_map. */
+struct boot_idmap {
+	u32 inside, outside, count;
+};
+
 struct boot_info {
 	u32 size;     /* bytes, with all strings */
 	u32 ncpus;    /* CPUs that the container may use */
@@ -152,7 +157,10 @@ struct boot_info {
 	u32 seccomp_flags; /* SECCOMP_FILTER_FLAG_* */
 	u32 wait_start;  /* 1: pid 1 waits for PV_EV_START before it executes its program */
 	u32 sysctls, nsysctls; /* offset of an array of nsysctls pairs of u32 string offsets: name, value */
-	u32 pad[7];
+	u32 uid_map, nuid_map; /* offset of struct boot_idmap[nuid_map]: the ids there are; 0 of them: all, as they are */
+	u32 gid_map, ngid_map;
+	u32 setgroups_denied;  /* 1: the host allows no setgroups() in this user namespace */
+	u32 pad[2];
 };
 
 #endif

@@ -142,6 +142,16 @@ static int caps_set(u64 permitted, u64 effective)
 	return syscall(SYS_capset, &head, data) < 0 ? -errno : 0;
 }
 
+/* setfsuid and setfsgid only tell the former id: ask again whether the change was made. */
+static int set_fsids(u32 fsuid, u32 fsgid)
+{
+	if (syscall(SYS_setfsgid, fsgid) != (long)fsgid && (u32)syscall(SYS_setfsgid, -1) != fsgid)
+		return -EPERM;
+	if (syscall(SYS_setfsuid, fsuid) != (long)fsuid && (u32)syscall(SYS_setfsuid, -1) != fsuid)
+		return -EPERM;
+	return 0;
+}
+
 int caller_init(struct caller *me, struct pv_server *srv)
 {
 	u64 needed = CAP_BIT(CAP_SETUID) | CAP_BIT(CAP_SETGID);
@@ -167,10 +177,12 @@ int caller_init(struct caller *me, struct pv_server *srv)
 	me->cred = cred_get(&srv->creds, 0);
 	if (me->fixed)
 		return 0;
-	setfsuid(0);
-	setfsgid(0);
-	if (syscall(SYS_setgroups, 0, NULL) < 0)
-		return -errno;
+	me->fixed_ids = set_fsids(0, 0) < 0;
+	if (syscall(SYS_setgroups, 0, NULL) < 0) {
+		if (errno != EPERM)
+			return -errno;
+		me->fixed_groups = true;
+	}
 	me->effective = me->permitted;
 	return caps_set(me->permitted, me->effective);
 }
@@ -188,23 +200,13 @@ static bool same_groups(const struct cred *a, const struct cred *b)
 	return a->ngroups == b->ngroups && !memcmp(a->groups, b->groups, a->ngroups * sizeof(u32));
 }
 
-/* setfsuid and setfsgid only tell the former id: ask again whether the change was made. */
-static int set_fsids(u32 fsuid, u32 fsgid)
-{
-	if (syscall(SYS_setfsgid, fsgid) != (long)fsgid && (u32)syscall(SYS_setfsgid, -1) != fsgid)
-		return -EPERM;
-	if (syscall(SYS_setfsuid, fsuid) != (long)fsuid && (u32)syscall(SYS_setfsuid, -1) != fsuid)
-		return -EPERM;
-	return 0;
-}
-
 static int take_on(struct caller *me, struct cred *next)
 {
 	u64 want = me->permitted & (~GUEST_CAPS | next->caps);
-	bool ids = next->fsuid != me->cred->fsuid || next->fsgid != me->cred->fsgid;
+	bool ids = !me->fixed_ids && (next->fsuid != me->cred->fsuid || next->fsgid != me->cred->fsgid);
 	int ret;
 
-	if (!same_groups(me->cred, next) &&
+	if (!me->fixed_groups && !same_groups(me->cred, next) &&
 	    syscall(SYS_setgroups, (size_t)next->ngroups, next->groups) < 0)
 		return -errno;
 	if (ids) {
@@ -244,7 +246,7 @@ int caller_open_owned(struct caller *me, int dirfd, const char *name, int flags)
 
 	if (fstatat(dirfd, name, &st, 0) < 0)
 		return -errno;
-	if (me->fixed || st.st_uid == me->cred->fsuid) {
+	if (me->fixed || me->fixed_ids || st.st_uid == me->cred->fsuid) {
 		fd = openat(dirfd, name, flags | O_CLOEXEC);
 		return fd < 0 ? -errno : fd;
 	}

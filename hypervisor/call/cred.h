@@ -42,6 +42,8 @@ struct caller {
 	struct pv_handle *root; /* counted; NULL: the container's root */
 	u64 permitted; /* what the thread could have at most */
 	u64 effective;
+	bool fixed_groups; /* a user namespace where groups can not be set */
+	bool fixed_ids; /* a user namespace without an id for root: that of one user, for all */
 	bool fixed; /* without CAP_SETUID or CAP_SETGID (rootless): one identity for all */
 };
 

@@ -205,6 +205,24 @@ static void put_host(struct writer *w, struct boot_info *b, const struct vm_conf
 		abort();
 }
 
+static uint32_t put_ids(struct writer *w, const struct oci_id_maps *maps, uint32_t *n)
+{
+	uint32_t offset;
+	struct boot_idmap *v = reserve(w, maps->n * sizeof(*v), &offset);
+
+	for (size_t i = 0; i < maps->n && v; i++)
+		v[i] = (struct boot_idmap){ maps->v[i].container_id, maps->v[i].host_id, maps->v[i].size };
+	*n = (uint32_t)maps->n;
+	return offset;
+}
+
+static void put_user_namespace(struct writer *w, struct boot_info *b, const struct userns_ids *ids)
+{
+	b->uid_map = put_ids(w, &ids->uid, &b->nuid_map);
+	b->gid_map = put_ids(w, &ids->gid, &b->ngid_map);
+	b->setgroups_denied = ids->setgroups_denied;
+}
+
 static void put_stdio(struct boot_info *b)
 {
 	for (int i = 0; i < 3; i++)
@@ -256,6 +274,7 @@ int bootinfo_write(struct boot_info *b, size_t room, const struct vm_config *cfg
 	b->domainname = put_string(&w, spec->domainname);
 	b->id = put_string(&w, cfg->id);
 	put_stdio(b);
+	put_user_namespace(&w, b, &c->ids);
 	ret = put_mounts(&w, b, c, err);
 	if (!ret)
 		ret = put_seccomp(&w, b, spec->linux_.seccomp, err);

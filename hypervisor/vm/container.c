@@ -13,6 +13,23 @@
 #include "vm/mounts.h"
 #include "vm/namespaces.h"
 #include "vm/throwaway.h"
+#include "vm/userns.h"
+
+/*
+ * The host's own /proc, where no other can be mounted: in a user namespace that does not own the
+ * pid namespace. There is nothing in it that the user who started us could not read anyway.
+ */
+static int borrow_proc(uint64_t attrs, struct error *err)
+{
+	cleanup_close int fd = open_tree(AT_FDCWD, "/proc",
+					 OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
+	int ret;
+
+	if (fd < 0)
+		return error_errno(err, errno, "/proc");
+	ret = attrs ? mounts_set_attrs(fd, true, attrs, 0, 0) : 0;
+	return ret ? error_errno(err, -ret, "/proc") : steal_fd(&fd);
+}
 
 /*
  * A procfs of the hypervisor's own: no mount of it is left in the container. Only the
@@ -20,15 +37,18 @@
  */
 static int open_proc(struct error *err)
 {
-	return mounts_new_fs("proc", "proc", "subset=pid",
-			     MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, err);
+	int fd = mounts_new_fs("proc", "proc", "subset=pid", MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, err);
+
+	return fd == -EPERM ? borrow_proc(0, err) : fd;
 }
 
 /* What the guest's /proc tells of the machine: memory, load, the network namespace's values. */
 static int open_info(struct error *err)
 {
-	return mounts_new_fs("proc", "proc", "",
-			     MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, err);
+	int fd = mounts_new_fs("proc", "proc", "",
+			       MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, err);
+
+	return fd == -EPERM ? borrow_proc(MOUNT_ATTR_RDONLY, err) : fd;
 }
 
 /*
@@ -46,12 +66,14 @@ static int isolate_mounts(const struct oci_spec *spec, struct error *err)
 	return 0;
 }
 
-/* Makes the tree behind fd the root of this process, and drops everything else. */
-static int change_root(int fd, const char *place, struct error *err)
+/*
+ * Makes the tree behind fd the root of this process, and drops everything else. The place is one
+ * that everybody can reach, which need not hold for the root file system's own; it is left behind.
+ */
+static int change_root(int fd, struct error *err)
 {
-	if (move_mount(fd, "", AT_FDCWD, place, MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_SYMLINKS) ||
-	    fchdir(fd))
-		return error_errno(err, errno, "cannot mount the root file system on %s", place);
+	if (move_mount(fd, "", AT_FDCWD, THROWAWAY_BASE, MOVE_MOUNT_F_EMPTY_PATH) || fchdir(fd))
+		return error_errno(err, errno, "cannot mount the root file system");
 	/* stacks the old root on top of the new one: no directory is needed for it */
 	if (syscall(SYS_pivot_root, ".", ".") || umount2(".", MNT_DETACH) || chdir("/"))
 		return error_errno(err, errno, "cannot change to the root file system");
@@ -78,9 +100,7 @@ static int set_propagation(const struct oci_spec *spec, struct error *err)
 static int enter_root(const struct oci_spec *spec, struct mount_plan *plan,
 		      struct container *out, struct error *err)
 {
-	/* "/" itself can't be mounted upon: then any other place will do, it is left behind */
-	const char *place = strcmp(spec->root.path, "/") ? spec->root.path : THROWAWAY_BASE;
-	int ret = change_root(plan->rootfd, place, err);
+	int ret = change_root(plan->rootfd, err);
 
 	if (ret)
 		return ret;
@@ -89,50 +109,78 @@ static int enter_root(const struct oci_spec *spec, struct mount_plan *plan,
 	return ret ? ret : set_propagation(spec, err);
 }
 
-static int make_mounts(const struct oci_spec *spec, struct container *out, struct error *err)
+static int enter_cgroup(const struct oci_spec *spec, struct container *out, struct error *err)
 {
-	struct mount_plan *plan;
-	int ret;
+	int ret = cgroup_open(&out->cgroups, true, err);
 
-	plan = calloc(1, sizeof(*plan));
-	if (!plan)
-		return error_errno(err, ENOMEM, "mounts");
-	ret = mounts_prepare(plan, spec, err);
 	if (!ret)
-		ret = enter_root(spec, plan, out, err);
-	mounts_discard(plan);
-	free(plan);
+		ret = cgroup_enter(&out->cgroups, spec->linux_.cgroups_path,
+				   &spec->linux_.resources, err);
+	if (!ret)
+		out->memcg_fd = cgroup_dir(&out->cgroups, spec->linux_.cgroups_path, "memory");
 	return ret;
+}
+
+static int open_procs(struct container *out, struct error *err)
+{
+	out->procfd = open_proc(err);
+	if (out->procfd < 0)
+		return out->procfd;
+	out->infofd = open_info(err);
+	return out->infofd < 0 ? out->infofd : 0;
+}
+
+/*
+ * The host's files are cloned in a mount namespace of the user we were started as, who can reach
+ * them; only then comes the container's user namespace, in which they are put together.
+ */
+static int enter_spaces(const struct oci_spec *spec, struct namespaces *ns, struct mount_plan *plan,
+			struct container *out, struct error *err)
+{
+	int ret = geteuid() ? namespaces_user(spec, ns, err) : 0;
+
+	if (!ret)
+		ret = namespaces_mount(err);
+	if (!ret)
+		ret = isolate_mounts(spec, err);
+	if (!ret)
+		ret = open_procs(out, err);
+	if (!ret)
+		ret = mounts_prepare(plan, spec, err);
+	if (!ret)
+		ret = namespaces_enter(spec, ns, err);
+	if (!ret)
+		ret = userns_read(out->procfd, &out->ids, err);
+	if (!ret)
+		ret = userns_check_user(&out->ids, &spec->process.user, err);
+	return ret ? ret : enter_root(spec, plan, out, err);
 }
 
 int container_enter(const struct oci_spec *spec, struct container *out, struct error *err)
 {
 	/* directories and files made for mount points get the mode they are given */
 	mode_t mask = umask(0);
+	struct namespaces ns;
+	struct mount_plan *plan = calloc(1, sizeof(*plan));
 	int ret;
 
 	*out = (struct container){ .rootfd = -1, .procfd = -1, .infofd = -1, .memcg_fd = -1,
 				   .cgroups.fd = -1 };
 	out->root_readonly = spec->root.readonly;
 	out->rootfs = spec->root.path;
-	ret = cgroup_open(&out->cgroups, true, err);
+	if (!plan)
+		return error_errno(err, ENOMEM, "mounts");
+	mounts_plan_init(plan, spec);
+	ret = namespaces_open(spec, &ns, err);
 	if (!ret)
-		ret = cgroup_enter(&out->cgroups, spec->linux_.cgroups_path,
-				   &spec->linux_.resources, err);
-	if (!ret) {
-		out->memcg_fd = cgroup_dir(&out->cgroups, spec->linux_.cgroups_path, "memory");
-		ret = namespaces_enter(spec, err);
-	}
+		ret = enter_cgroup(spec, out, err);
 	if (!ret)
-		ret = isolate_mounts(spec, err);
-	if (!ret)
-		ret = out->procfd = open_proc(err);
-	if (ret >= 0)
-		ret = out->infofd = open_info(err);
-	if (ret >= 0)
-		ret = make_mounts(spec, out, err);
+		ret = enter_spaces(spec, &ns, plan, out, err);
+	namespaces_close(&ns);
+	mounts_discard(plan);
+	free(plan);
 	umask(mask);
-	return ret < 0 ? ret : 0;
+	return ret;
 }
 
 int container_cleanup(const char *cgroups_path, struct error *err)

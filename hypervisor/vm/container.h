@@ -24,6 +24,7 @@
 #include "lib/error.h"
 #include "oci/spec.h"
 #include "vm/cgroup.h"
+#include "vm/userns.h"
 
 enum mount_kind {
 	MOUNT_HOST,             /* mounted at target in this mount namespace */
@@ -76,6 +77,7 @@ struct container {
 	int infofd;         /* the same with the host's own files (meminfo, sys/net), read-only */
 	int memcg_fd;       /* O_PATH of the cgroup that memory is charged to; or -1 */
 	struct cgroup_tree cgroups; /* the host's hierarchies, for container_leave() */
+	struct userns_ids ids; /* of the container's user namespace */
 	bool root_readonly;
 	char *rootfs;       /* the host's path of the root file system */
 };

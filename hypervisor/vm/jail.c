@@ -42,11 +42,28 @@ static int empty_mounts(void)
 	return chdir("/");
 }
 
-/* A user without a name and a namespace without a mapping: whatever the guest is, it owns nothing on the host. */
-static int other_user(void)
+static int take_id(uid_t id)
 {
-	if (setgroups(0, NULL) || setresgid(JAIL_UID, JAIL_UID, JAIL_UID) ||
-	    setresuid(JAIL_UID, JAIL_UID, JAIL_UID))
+	if (setresgid(id, id, id) || setresuid(id, id, id))
+		return -errno;
+	return 0;
+}
+
+/*
+ * A user without a name and a namespace without a mapping: whatever the guest is, it owns nothing on the host.
+ * In a container's user namespace, which ids there are is its mappings' choice; where there is none to
+ * spare the guest is the user that started it, without a right to anything.
+ */
+static int other_user(pid_t vm)
+{
+	int ret;
+
+	if (setgroups(0, NULL) && errno != EPERM) /* EPERM: not allowed in this user namespace */
+		return -1;
+	ret = take_id(JAIL_UID_BASE + (uid_t)vm);
+	if (ret == -EINVAL)
+		ret = take_id(JAIL_UID_INSIDE);
+	if (ret && ret != -EINVAL)
 		return -1;
 	return unshare(CLONE_NEWUSER);
 }
@@ -112,7 +129,7 @@ static int bind_life(int hypervisor)
 	return poll(&p, 1, 0) == 0 ? 0 : -1;
 }
 
-static void __attribute__((noreturn)) vm0(const struct jail_fds *fds, int hypervisor)
+static void __attribute__((noreturn)) vm0(const struct jail_fds *fds, int hypervisor, pid_t vm)
 {
 	static char name[] = "vm0";
 	char *argv[] = { name, NULL }, *envp[] = { NULL };
@@ -123,7 +140,7 @@ static void __attribute__((noreturn)) vm0(const struct jail_fds *fds, int hyperv
 	if (empty_mounts())
 		_exit(JAIL_EXIT_MOUNT);
 	set_limits();
-	if (other_user() || bind_life(hypervisor)) /* changing the user cleared it */
+	if (other_user(vm) || bind_life(hypervisor)) /* changing the user cleared it */
 		_exit(JAIL_EXIT_USER);
 	if (place_fds(fds))
 		_exit(JAIL_EXIT_FDS);
@@ -142,11 +159,12 @@ pid_t jail_spawn(const struct jail_fds *fds, int *pidfd)
 		.pidfd = (uint64_t)(uintptr_t)pidfd,
 		.exit_signal = SIGCHLD,
 	};
-	int self = (int)syscall(SYS_pidfd_open, getpid(), 0);
+	pid_t vm = getpid();
+	int self = (int)syscall(SYS_pidfd_open, vm, 0);
 	pid_t pid = self < 0 ? -1 : (pid_t)syscall(SYS_clone3, &a, sizeof(a));
 
 	if (pid == 0)
-		vm0(fds, self);
+		vm0(fds, self, vm);
 	pid = pid < 0 ? -errno : pid;
 	close(self);
 	return pid;

@@ -23,8 +23,13 @@ enum {
 	JAIL_EXIT_EXEC,
 };
 
-/* The user that guest processes are for the host. */
-#define JAIL_UID 65534
+/*
+ * The user and group that guest processes are for the host: one for each VM, made of its hypervisor's
+ * pid, in a range that nobody else hands out (systemd's UIDS-GIDS.md: 0x70000000 and up are unused).
+ * Inside a user namespace that has no such ids, this one.
+ */
+#define JAIL_UID_BASE   0x70000000u
+#define JAIL_UID_INSIDE 65534u
 
 /* Starts vm0. Its pid and a pidfd, or -errno. The caller must be single-threaded. */
 pid_t jail_spawn(const struct jail_fds *fds, int *pidfd);

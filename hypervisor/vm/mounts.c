@@ -228,11 +228,15 @@ static bool any_throwaway(const struct oci_spec *spec)
 	return spec->root.throwaway;
 }
 
+void mounts_plan_init(struct mount_plan *plan, const struct oci_spec *spec)
+{
+	*plan = (struct mount_plan){ .spec = spec, .rootfd = -1 };
+}
+
 int mounts_prepare(struct mount_plan *plan, const struct oci_spec *spec, struct error *err)
 {
 	int ret = 0;
 
-	*plan = (struct mount_plan){ .spec = spec, .rootfd = -1 };
 	plan->fds = no_fds(spec->n_mounts);
 	plan->mask_fds = no_fds(spec->linux_.masked_paths.n);
 	if (!plan->fds || !plan->mask_fds)

@@ -20,6 +20,8 @@ struct mount_plan {
 	struct mount_options options; /* of the mount being worked on: too big for the stack */
 };
 
+void mounts_plan_init(struct mount_plan *plan, const struct oci_spec *spec);
+
 /* Step 1. Call mounts_discard() in any case. */
 int must_check mounts_prepare(struct mount_plan *plan, const struct oci_spec *spec,
 			      struct error *err);

@@ -10,27 +10,107 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 
 #include "lib/cleanup.h"
-#include "lib/fs.h"
+#include "vm/userns.h"
 
+/* In the order of joining. */
 static const struct {
 	enum oci_namespace_type type;
 	int flag;
 } kinds[] = {
-	{ OCI_NS_NETWORK, CLONE_NEWNET }, { OCI_NS_IPC, CLONE_NEWIPC },
-	{ OCI_NS_UTS, CLONE_NEWUTS },     { OCI_NS_CGROUP, CLONE_NEWCGROUP },
-	{ OCI_NS_MOUNT, CLONE_NEWNS },
+	{ OCI_NS_NETWORK, CLONE_NEWNET }, { OCI_NS_IPC, CLONE_NEWIPC }, { OCI_NS_UTS, CLONE_NEWUTS },
+	{ OCI_NS_CGROUP, CLONE_NEWCGROUP },
 };
 
-static int join(enum oci_namespace_type type, int flag, const char *path, struct error *err)
-{
-	cleanup_close int fd = open(path, O_RDONLY | O_CLOEXEC);
+#define KINDS (sizeof(kinds) / sizeof(kinds[0]))
 
-	if (fd < 0 || setns(fd, flag))
-		return error_errno(err, errno, "linux.namespaces: %s: %s",
-				   oci_namespace_name(type), path);
+static const char *path_of(const struct oci_spec *spec, enum oci_namespace_type type)
+{
+	return spec->linux_.namespaces[type].path;
+}
+
+int namespaces_open(const struct oci_spec *spec, struct namespaces *ns, struct error *err)
+{
+	for (int i = 0; i < OCI_NS_COUNT; i++)
+		ns->fds[i] = -1;
+	ns->in_user = false;
+	for (int i = 0; i < OCI_NS_COUNT; i++) {
+		const char *path = path_of(spec, (enum oci_namespace_type)i);
+
+		if (!path)
+			continue;
+		ns->fds[i] = open(path, O_RDONLY | O_CLOEXEC);
+		if (ns->fds[i] < 0)
+			return error_errno(err, errno, "linux.namespaces: %s: %s",
+					   oci_namespace_name((enum oci_namespace_type)i), path);
+	}
 	return 0;
+}
+
+void namespaces_close(struct namespaces *ns)
+{
+	for (int i = 0; i < OCI_NS_COUNT; i++) {
+		if (ns->fds[i] >= 0)
+			close(ns->fds[i]);
+		ns->fds[i] = -1;
+	}
+}
+
+static int join(const struct oci_spec *spec, struct namespaces *ns, enum oci_namespace_type type,
+		int flag, struct error *err)
+{
+	if (ns->fds[type] < 0)
+		return 0;
+	if (setns(ns->fds[type], flag))
+		return error_errno(err, errno, "linux.namespaces: %s: %s", oci_namespace_name(type),
+				   path_of(spec, type));
+	close(steal_fd(&ns->fds[type]));
+	return 0;
+}
+
+/*
+ * Those that may not be joined are tried again from inside the user namespace, if there is one to
+ * come: they may belong to it.
+ */
+static int join_all(const struct oci_spec *spec, struct namespaces *ns, bool once_more,
+		    struct error *err)
+{
+	for (size_t i = 0; i < KINDS; i++) {
+		int ret = join(spec, ns, kinds[i].type, kinds[i].flag, err);
+
+		if (ret && !(once_more && ret == -EPERM))
+			return ret;
+	}
+	return 0;
+}
+
+/* To join the one we are in is an error of setns(). */
+static bool already_in(int fd)
+{
+	struct stat own;
+	struct stat other;
+
+	return !stat("/proc/self/ns/user", &own) && !fstat(fd, &other) && own.st_dev == other.st_dev &&
+	       own.st_ino == other.st_ino;
+}
+
+int namespaces_user(const struct oci_spec *spec, struct namespaces *ns, struct error *err)
+{
+	int fd = ns->fds[OCI_NS_USER];
+	int ret;
+
+	if (ns->in_user || !spec->linux_.namespaces[OCI_NS_USER].present)
+		return 0;
+	if (fd < 0)
+		ret = userns_new(spec, err);
+	else
+		ret = already_in(fd) ? 0 : join(spec, ns, OCI_NS_USER, CLONE_NEWUSER, err);
+	if (!ret)
+		ret = userns_become_root(err);
+	ns->in_user = !ret;
+	return ret;
 }
 
 /* A new network namespace has nothing but a loopback interface, and that is down. */
@@ -95,22 +175,31 @@ static int set_sysctls(const struct oci_pairs *sysctl, struct error *err)
 	return 0;
 }
 
-int namespaces_enter(const struct oci_spec *spec, struct error *err)
+int namespaces_mount(struct error *err)
 {
-	const struct oci_namespace *ns = spec->linux_.namespaces;
-	int flags = 0;
-	int ret = 0;
+	if (unshare(CLONE_NEWNS))
+		return error_errno(err, errno, "linux.namespaces: cannot make a mount namespace");
+	return 0;
+}
 
-	for (size_t i = 0; !ret && i < sizeof(kinds) / sizeof(kinds[0]); i++) {
-		const struct oci_namespace *n = &ns[kinds[i].type];
+int namespaces_enter(const struct oci_spec *spec, struct namespaces *ns, struct error *err)
+{
+	const struct oci_namespace *wanted = spec->linux_.namespaces;
+	bool user = !ns->in_user && wanted[OCI_NS_USER].present;
+	/* a mount namespace is of use only to who may change it: it must belong to the user namespace */
+	int flags = user ? CLONE_NEWNS : 0;
+	int ret = join_all(spec, ns, user, err);
 
-		if (n->path)
-			ret = join(kinds[i].type, kinds[i].flag, n->path, err);
-		else if (n->present)
-			flags |= kinds[i].flag;
-	}
+	if (!ret)
+		ret = namespaces_user(spec, ns, err);
+	if (!ret && user)
+		ret = join_all(spec, ns, false, err);
 	if (ret)
 		return ret;
+	for (size_t i = 0; i < KINDS; i++) {
+		if (wanted[kinds[i].type].present && !wanted[kinds[i].type].path)
+			flags |= kinds[i].flag;
+	}
 	if (unshare(flags))
 		return error_errno(err, errno, "linux.namespaces: cannot make namespaces");
 	if (flags & CLONE_NEWNET)

@@ -3,13 +3,30 @@
 #ifndef CALLGATE_VM_NAMESPACES_H
 #define CALLGATE_VM_NAMESPACES_H
 
+#include <stdbool.h>
+
 #include "lib/error.h"
 #include "oci/spec.h"
 
+struct namespaces {
+	int fds[OCI_NS_COUNT]; /* of those given by a path, until they are joined; else -1 */
+	bool in_user;          /* in the container's user namespace */
+};
+
+/* Opens what is given by a path, while the host's paths are there. Call namespaces_close() in any case. */
+int must_check namespaces_open(const struct oci_spec *spec, struct namespaces *ns, struct error *err);
+void namespaces_close(struct namespaces *ns);
+
+/* Only the user namespace, if there is to be one: who is not root has no right to anything else before. */
+int must_check namespaces_user(const struct oci_spec *spec, struct namespaces *ns, struct error *err);
+
+/* A new mount namespace. */
+int must_check namespaces_mount(struct error *err);
+
 /*
- * Joins and makes all namespaces but the pid namespace, which is for the guest's host
+ * Joins and makes all the others but the pid namespace, which is for the guest's host
  * processes only. The caller is in its cgroup already: a new cgroup namespace starts there.
  */
-int must_check namespaces_enter(const struct oci_spec *spec, struct error *err);
+int must_check namespaces_enter(const struct oci_spec *spec, struct namespaces *ns, struct error *err);
 
 #endif

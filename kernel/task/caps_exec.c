@@ -4,6 +4,7 @@
 #include <linux/stat.h>
 
 #include "cred.h"
+#include "idmap.h"
 #include "seccomp.h"
 
 #define CAP_VALID ((1ULL << (CAP_LAST_CAP + 1)) - 1)
@@ -28,6 +29,8 @@ bool file_caps_parse(const void *value, size_t len, struct file_caps *fc)
 static void apply_set_id(struct cred *c, u32 mode, u32 uid, u32 gid)
 {
 	if (c->no_new_privs)
+		return;
+	if (uid_foreign(uid) || gid_foreign(gid))
 		return;
 	if (mode & S_ISUID)
 		c->euid = uid;

@@ -8,6 +8,7 @@
 #include <linux/securebits.h>
 
 #include "cred.h"
+#include "idmap.h"
 #include "task.h"
 
 #define KEEP 0xffffffffu /* -1: leave this one as it is */
@@ -102,7 +103,7 @@ long sys_setuid(u64 uid_arg)
 	u32 uid = (u32)uid_arg;
 	struct cred *c;
 
-	if (uid == KEEP)
+	if (!uid_mapped(uid))
 		return -EINVAL;
 	c = cred_copy(old);
 	if (!c)
@@ -122,6 +123,8 @@ long sys_setreuid(u64 ruid_arg, u64 euid_arg)
 	bool all = capable(CAP_SETUID);
 	struct cred *c;
 
+	if (!uid_usable(ruid) || !uid_usable(euid))
+		return -EINVAL;
 	if (!all && ruid != KEEP && ruid != old->uid && ruid != old->euid)
 		return -EPERM;
 	if (!all && euid != KEEP && euid != old->uid && euid != old->euid && euid != old->suid)
@@ -154,6 +157,8 @@ long sys_setresuid(u64 ruid_arg, u64 euid_arg, u64 suid_arg)
 	u32 ruid = (u32)ruid_arg, euid = (u32)euid_arg, suid = (u32)suid_arg;
 	struct cred *c;
 
+	if (!uid_usable(ruid) || !uid_usable(euid) || !uid_usable(suid))
+		return -EINVAL;
 	if (!capable(CAP_SETUID) &&
 	    !(uid_ours(old, ruid) && uid_ours(old, euid) && uid_ours(old, suid)))
 		return -EPERM;
@@ -182,7 +187,7 @@ long sys_setgid(u64 gid_arg)
 	u32 gid = (u32)gid_arg;
 	struct cred *c;
 
-	if (gid == KEEP)
+	if (!gid_mapped(gid))
 		return -EINVAL;
 	c = cred_copy(old);
 	if (!c)
@@ -202,6 +207,8 @@ long sys_setregid(u64 rgid_arg, u64 egid_arg)
 	bool all = capable(CAP_SETGID);
 	struct cred *c;
 
+	if (!gid_usable(rgid) || !gid_usable(egid))
+		return -EINVAL;
 	if (!all && rgid != KEEP && rgid != old->gid && rgid != old->egid)
 		return -EPERM;
 	if (!all && !gid_ours(old, egid))
@@ -224,6 +231,8 @@ long sys_setresgid(u64 rgid_arg, u64 egid_arg, u64 sgid_arg)
 	u32 rgid = (u32)rgid_arg, egid = (u32)egid_arg, sgid = (u32)sgid_arg;
 	struct cred *c;
 
+	if (!gid_usable(rgid) || !gid_usable(egid) || !gid_usable(sgid))
+		return -EINVAL;
 	if (!capable(CAP_SETGID) &&
 	    !(gid_ours(old, rgid) && gid_ours(old, egid) && gid_ours(old, sgid)))
 		return -EPERM;
@@ -256,7 +265,7 @@ long sys_setfsuid(u64 uid_arg)
 	u32 uid = (u32)uid_arg, was = old->fsuid;
 	struct cred *c;
 
-	if (uid == KEEP || uid == was)
+	if (!uid_mapped(uid) || uid == was)
 		return was;
 	if (!uid_ours(old, uid) && !capable(CAP_SETUID))
 		return was;
@@ -275,7 +284,7 @@ long sys_setfsgid(u64 gid_arg)
 	u32 gid = (u32)gid_arg, was = old->fsgid;
 	struct cred *c;
 
-	if (gid == KEEP || gid == was)
+	if (!gid_mapped(gid) || gid == was)
 		return was;
 	if (!gid_ours(old, gid) && !capable(CAP_SETGID))
 		return was;
@@ -309,7 +318,7 @@ long sys_setgroups(u64 size_arg, u64 list)
 	struct cred *c;
 	int err;
 
-	if (!capable(CAP_SETGID))
+	if (!capable(CAP_SETGID) || !setgroups_allowed())
 		return -EPERM;
 	if (n > NGROUPS_LIMIT)
 		return -EINVAL;
@@ -319,7 +328,7 @@ long sys_setgroups(u64 size_arg, u64 list)
 	if (n && mc_copy_from_user(groups, list, n * sizeof(u32)))
 		return -EFAULT;
 	for (u32 i = 0; i < n; i++) {
-		if (groups[i] == (u32)-1) /* no group: the host would refuse it */
+		if (!gid_mapped(groups[i])) /* the host would refuse it */
 			return -EINVAL;
 	}
 	c = cred_copy(current->cred);

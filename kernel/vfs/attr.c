@@ -4,6 +4,7 @@
 
 #include "cred.h"
 #include "hostfs.h"
+#include "idmap.h"
 #include "syscall.h"
 #include "vfs_impl.h"
 
@@ -120,6 +121,8 @@ static s64 guest_chown(struct name *n, void *arg)
 		return r;
 	if (!may_chown(n->inode, o))
 		return -EPERM;
+	if (!uid_usable(o->uid) || !gid_usable(o->gid))
+		return -EINVAL;
 	if (o->uid != KEEP)
 		a.valid |= ATTR_UID;
 	if (o->gid != KEEP)

@@ -52,7 +52,6 @@ static int check_namespaces(const struct oci_namespace *ns, struct error *err)
 		  "the host's processes can't be shared with a guest kernel" },
 		{ ns[OCI_NS_PID].path, "linux.namespaces: pid",
 		  "a pid namespace can't be shared by two guest kernels" },
-		{ ns[OCI_NS_USER].present, "linux.namespaces: user", NOT_YET },
 		{ ns[OCI_NS_TIME].present, "linux.namespaces: time", NOT_YET },
 	};
 
@@ -96,9 +95,16 @@ static int check_devices(const struct oci_linux *l, struct error *err)
 
 static int check_linux(const struct oci_linux *l, struct error *err)
 {
+	bool own_user = l->namespaces[OCI_NS_USER].present && !l->namespaces[OCI_NS_USER].path;
 	const struct refusal list[] = {
-		{ l->uid_mappings.n, "linux.uidMappings", NOT_YET },
-		{ l->gid_mappings.n, "linux.gidMappings", NOT_YET },
+		{ l->uid_mappings.n && !l->namespaces[OCI_NS_USER].present, "linux.uidMappings",
+		  "needs a user namespace" },
+		{ l->gid_mappings.n && !l->namespaces[OCI_NS_USER].present, "linux.gidMappings",
+		  "needs a user namespace" },
+		{ !l->uid_mappings.n && own_user, "linux.uidMappings",
+		  "a new user namespace needs mappings" },
+		{ !l->gid_mappings.n && own_user, "linux.gidMappings",
+		  "a new user namespace needs mappings" },
 		{ l->mount_label && l->mount_label[0], "linux.mountLabel", NOT_YET },
 		{ l->intel_rdt, "linux.intelRdt", NOT_YET },
 		{ l->personality && strcmp(l->personality, "LINUX"), "linux.personality.domain",

@@ -83,7 +83,7 @@ static const struct pseudo_entry attr_entries[] = {
 	MAGIC("exe", pid_exe),                                                                     \
 	{ .name = "fd", .mode = S_IFDIR | 0500, .dir = &fd_dir, .arg = fd_links },                 \
 	{ .name = "fdinfo", .mode = S_IFDIR | 0555, .dir = &fd_dir, .arg = fdinfo_files },         \
-	RO("gid_map", 0444, pid_idmap),                                                            \
+	RO("gid_map", 0444, pid_gid_map),                                                          \
 	RO("io", 0400, pid_io),                                                                    \
 	RO("limits", 0444, pid_limits),                                                            \
 	PSEUDO_TEXT("loginuid", "4294967295"),                                                     \
@@ -98,19 +98,19 @@ static const struct pseudo_entry attr_entries[] = {
 	RO("oom_score", 0444, pid_oom_score),                                                      \
 	RW("oom_score_adj", 0644, pid_oom_score_adj),                                              \
 	RO("personality", 0400, pid_personality),                                                  \
-	RO("projid_map", 0444, pid_idmap),                                                         \
+	RO("projid_map", 0444, pid_projid_map),                                                    \
 	MAGIC("root", pid_root),                                                                   \
 	RO("sched", 0444, pid_sched),                                                              \
 	RO("schedstat", 0444, pid_schedstat),                                                      \
 	PSEUDO_TEXT("sessionid", "4294967295"),                                                    \
-	PSEUDO_TEXT("setgroups", "allow\n"),                                                       \
+	RO("setgroups", 0444, pid_setgroups),                                                      \
 	RO("smaps", 0444, pid_smaps),                                                              \
 	RO("smaps_rollup", 0444, pid_smaps_rollup),                                                \
 	RO("stat", 0444, pid_stat),                                                                \
 	RO("statm", 0444, pid_statm),                                                              \
 	RO("status", 0444, pid_status),                                                            \
 	RO("syscall", 0400, pid_syscall),                                                          \
-	RO("uid_map", 0444, pid_idmap),                                                            \
+	RO("uid_map", 0444, pid_uid_map),                                                          \
 	RO("wchan", 0444, pid_wchan)
 
 static const struct pseudo_entry tid_entries[] = {

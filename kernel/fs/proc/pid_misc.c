@@ -2,6 +2,7 @@
 /* The small files of /proc/PID. */
 #include "proc.h"
 
+#include "idmap.h"
 #include "ring.h"
 
 /* ---- limits ---- */
@@ -82,9 +83,36 @@ int pid_wchan(struct seq *m, const struct pseudo_ctx *c)
 	return proc_find_gone(c);
 }
 
-int pid_idmap(struct seq *m, const struct pseudo_ctx *c)
+static int show_idmap(struct seq *m, const struct pseudo_ctx *c, bool (*get)(u32, struct boot_idmap *))
 {
-	seq_printf(m, "%10u %10u %10u\n", 0u, 0u, 4294967295u);
+	struct boot_idmap e;
+
+	for (u32 i = 0; get(i, &e); i++)
+		seq_printf(m, "%10u %10u %10u\n", e.inside, e.outside, e.count);
+	return proc_find_gone(c);
+}
+
+int pid_uid_map(struct seq *m, const struct pseudo_ctx *c)
+{
+	return show_idmap(m, c, uid_extent);
+}
+
+int pid_gid_map(struct seq *m, const struct pseudo_ctx *c)
+{
+	return show_idmap(m, c, gid_extent);
+}
+
+/* Projects have no mappings in any namespace but the host's first. */
+int pid_projid_map(struct seq *m, const struct pseudo_ctx *c)
+{
+	if (!((const struct boot_info *)mc_boot_info())->nuid_map)
+		seq_printf(m, "%10u %10u %10u\n", 0u, 0u, 4294967295u);
+	return proc_find_gone(c);
+}
+
+int pid_setgroups(struct seq *m, const struct pseudo_ctx *c)
+{
+	seq_puts(m, setgroups_allowed() ? "allow\n" : "deny\n");
 	return proc_find_gone(c);
 }
 
