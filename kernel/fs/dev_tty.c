@@ -1,70 +1,158 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The container's terminal: a pty slave of the host, descriptors 0 to 2 of the first process, in the
- * guest /dev/console and /dev/pts/0. Bytes and settings are the host's. Which process group
- * is in the foreground is known only here, so what the host's line discipline signals (to the
- * hypervisor, which passes it on) is sent to that group.
+ * Terminals of the host: each is a pty slave that came as descriptors 0 to 2 of the first process (the
+ * container's terminal, /dev/console) or of one that the hypervisor added. In the guest it is a struct tty like the
+ * guest's own, with a name in /dev/pts, but bytes and settings are the host's. Which process group is in
+ * the foreground is known only here, so what the host's line discipline signals comes as events, and is sent to that
+ * group.
  */
-#include <asm/ioctls.h>
 #include <asm/signal.h>
 
 #include "dev.h"
 #include "hostfs.h"
 #include "pty.h"
+#include "ring.h"
 #include "vfs_impl.h"
 
-static struct inode *terminal;	    /* of the host; keeps the handle */
-static struct inode *node;	    /* /dev/pts/0 */
-static int foreground, session = 1; /* ids; 0: none yet. tasklist_lock */
+static struct list_head terminals = LIST_HEAD_INIT(terminals); /* tasklist_lock */
+static struct tty *dead; /* without a reference; their handles are released later: that is a PV call */
 
-static bool is_terminal(const struct inode *i)
+static struct tty *terminal_new(struct inode *host, u32 event, u32 uid)
 {
-	return terminal && S_ISCHR(i->mode) && i->rdev == terminal->rdev;
+	struct tty *t = kzalloc(sizeof(*t));
+
+	if (!t)
+		return NULL;
+	ref_init(&t->ref);
+	list_init(&t->host_node);
+	t->event = event;
+	t->host = inode_get(host);
+	if (pts_add(t)) /* no devpts, or full: a terminal without a name */
+		t->index = -1;
+	else
+		t->inode->uid = uid;
+	guard(&tasklist_lock);
+	list_add_tail(&t->host_node, &terminals);
+	return t;
 }
 
-/* Descriptor 0, 1 or 2 of the first process, if it is the terminal: it gets the terminal's name
- * here. */
-void dev_tty_adopt(struct file *f)
+/* tasklist_lock held, or not. */
+void dev_tty_bury(struct tty *t)
 {
-	if (!terminal) {
-		if (!S_ISCHR(f->inode->mode))
-			return;
-		terminal = inode_get(f->inode);
-		node = pts_host_node();
-	}
-	if (!is_terminal(f->inode) || !node)
+	t->next_dead = __atomic_load_n(&dead, __ATOMIC_RELAXED);
+	while (!__atomic_compare_exchange_n(&dead, &t->next_dead, t, false, __ATOMIC_RELEASE, __ATOMIC_RELAXED))
+		;
+}
+
+void dev_tty_reap(void)
+{
+	struct tty *t, *next;
+
+	if (likely(!__atomic_load_n(&dead, __ATOMIC_RELAXED)))
 		return;
-	/* The host's inode owns the handle, which is needed as long as the VM runs: its reference
-	 * is kept. */
-	f->inode = inode_get(node);
-	f->mnt = node->mnt;
-	f->name = kstrdup("/dev/pts/0");
-	f->mode |= FMODE_TTY;
+	t = __atomic_exchange_n(&dead, NULL, __ATOMIC_ACQUIRE);
+	for (; t; t = next) {
+		next = t->next_dead;
+		mutex_lock(&tasklist_lock);
+		list_del(&t->host_node);
+		mutex_unlock(&tasklist_lock);
+		if (t->inode)
+			pts_remove(t);
+		inode_put(t->host);
+		kfree(t);
+	}
 }
 
-int dev_tty_open_terminal(struct file *f)
+/* ---- open files ---- */
+
+static s64 terminal_ioctl(struct file *f, u32 cmd, u64 arg)
 {
-	if (!terminal)
-		return -ENXIO;
-	f->ops = &hostfs_file_ops;
-	f->handle = terminal->handle;
+	s64 r = tty_job_ioctl(tty_of(f), cmd, arg);
+
+	return r == -ENOTTY && !tty_is_job_ioctl(cmd) ? hostfs_ioctl(f, cmd, arg) : r;
+}
+
+static void terminal_release(struct file *f)
+{
+	tty_put(tty_of(f));
+	dev_tty_reap();
+}
+
+static const struct file_ops terminal_ops = {
+	.ioctl = terminal_ioctl,
+	.release = terminal_release,
+};
+
+int dev_tty_open(struct tty *t, struct file *f)
+{
+	f->ops = &terminal_ops;
+	f->handle = t->host->handle;
+	f->priv = tty_get(t);
 	f->mode |= FMODE_STREAM | FMODE_HOST | FMODE_HOSTPOLL | FMODE_TTY;
 	return 0;
+}
+
+/* The descriptor gets the terminal's name here; the handle that it came with is one too many. */
+static void become_terminal(struct file *f, struct tty *t)
+{
+	struct inode *was = f->inode;
+
+	dev_tty_open(t, f);
+	if (t->inode) {
+		f->inode = inode_get(t->inode);
+		f->mnt = t->inode->mnt;
+		f->name = kasprintf("/dev/pts/%d", t->index);
+	} else {
+		f->inode = inode_get(t->host);
+	}
+	inode_put(was);
+}
+
+void dev_tty_adopt(struct file *f, struct tty **t, u32 event, u32 uid)
+{
+	if (!S_ISCHR(f->inode->mode))
+		return;
+	if (!*t) {
+		*t = terminal_new(f->inode, event, uid);
+		if (*t)
+			tty_open_controls(*t);
+	}
+	if (*t && f->inode->rdev == (*t)->host->rdev)
+		become_terminal(f, *t);
+}
+
+/* ---- devices ---- */
+
+static struct tty *find(u32 event)
+{
+	struct tty *t;
+
+	list_for_each(t, &terminals, host_node)
+		if (t->event == event && ref_get_unless_zero(&t->ref))
+			return t;
+	return NULL;
+}
+
+static struct tty *find_terminal(u32 event)
+{
+	guard(&tasklist_lock);
+	return find(event);
 }
 
 /* 5:0 is the caller's controlling terminal, 5:1 the container's. */
 static int tty_open(struct inode *i, struct file *f)
 {
+	struct tty *t;
 	int r;
 
-	if ((u32)i->rdev)
-		return dev_tty_open_terminal(f);
-	r = pty_open_controlling(f);
-	if (r != -ENXIO)
-		return r;
-	return current->proc->session && current->proc->session->id == session
-		       ? dev_tty_open_terminal(f)
-		       : -ENXIO;
+	if (!(u32)i->rdev)
+		return pty_open_controlling(f);
+	t = find_terminal(0);
+	if (!t)
+		return -ENXIO;
+	r = dev_tty_open(t, f);
+	tty_put(t);
+	return r;
 }
 
 static struct chrdev tty_dev = {.major = 5, .minor = 0, .count = 2, .open = tty_open};
@@ -74,111 +162,22 @@ void dev_tty_init(void)
 	chrdev_register(&tty_dev);
 }
 
-/* ---- job control ---- */
+/* ---- what the host's line discipline makes of keys, of the window's size, of the other end's close ---- */
 
-static struct pgrp *foreground_group(void)
+int dev_tty_event(u32 event, int sig)
 {
-	struct process *init = init_process;
+	struct tty *t;
 
-	if (foreground)
-		return find_pgrp(foreground);
-	return init ? init->pgrp : NULL;
-}
-
-/* Of the keys, and of the window's size. False: there is no terminal, or nobody in its foreground. */
-bool dev_tty_signal(int sig)
-{
-	struct pgrp *g;
-
-	if (!terminal || (sig != SIGINT && sig != SIGQUIT && sig != SIGTSTP && sig != SIGWINCH))
-		return false;
-	guard(&tasklist_lock);
-	g = foreground_group();
-	return g && !send_signal_pgrp_locked(g->id, sig, NULL);
-}
-
-long dev_tty_background(int sig)
-{
-	struct process *p = current->proc;
-	struct pgrp *g;
-
-	guard(&tasklist_lock);
-	g = foreground_group();
-	if (!g || !p->session || p->session->id != session || p->pgrp == g ||
-	    g->session != p->session)
-		return 0;
-	if (signal_ignored_or_blocked(sig))
-		return sig == SIGTTIN ? -EIO : 0;
-	if (pgrp_orphaned(p->pgrp, NULL))
-		return -EIO;
-	send_signal_pgrp_locked(p->pgrp->id, sig, NULL);
-	return -ERESTARTSYS;
-}
-
-static s64 put_int(uaddr_t to, int v)
-{
-	return mc_copy_to_user(to, &v, sizeof(v)) ? -EFAULT : 0;
-}
-
-static s64 set_foreground(uaddr_t arg)
-{
-	struct pgrp *g;
-	int id;
-	long r;
-
-	if (mc_copy_from_user(&id, arg, sizeof(id)))
-		return -EFAULT;
-	r = dev_tty_background(SIGTTOU);
-	if (r)
-		return r;
-	guard(&tasklist_lock);
-	if (!current->proc->session || current->proc->session->id != session)
-		return -ENOTTY;
-	g = id > 0 ? find_pgrp(id) : NULL;
-	if (!g)
-		return id > 0 ? -ESRCH : -EINVAL;
-	if (g->session != current->proc->session)
-		return -EPERM;
-	foreground = id;
+	if (sig != SIGINT && sig != SIGQUIT && sig != SIGTSTP && sig != SIGWINCH && sig != SIGHUP)
+		return -EINVAL;
+	t = find_terminal(event);
+	if (!t)
+		return -ESRCH;
+	if (sig == SIGHUP)
+		tty_hangup(t);
+	else
+		tty_signal(t, sig);
+	tty_put(t);
+	dev_tty_reap();
 	return 0;
-}
-
-/* A leader may take the terminal when the session that had it is gone. */
-static s64 take_terminal(void)
-{
-	struct process *p = current->proc;
-
-	guard(&tasklist_lock);
-	if (!p->session || p->session->leader != p || p->session->tty)
-		return -EPERM;
-	if (p->session->id == session)
-		return 0;
-	if (session && find_process(session))
-		return -EPERM;
-	session = p->session->id;
-	foreground = p->pgrp ? p->pgrp->id : 0;
-	return 0;
-}
-
-s64 dev_tty_ioctl(u32 cmd, u64 arg)
-{
-	struct pgrp *g;
-	int id;
-
-	switch (cmd) {
-	case TIOCGPGRP:
-		mutex_lock(&tasklist_lock);
-		g = foreground_group();
-		id = g ? g->id : foreground;
-		mutex_unlock(&tasklist_lock);
-		return put_int(arg, id);
-	case TIOCSPGRP:
-		return set_foreground(arg);
-	case TIOCGSID:
-		return put_int(arg, session);
-	case TIOCSCTTY:
-		return take_terminal();
-	default: /* TIOCNOTTY */
-		return 0;
-	}
 }

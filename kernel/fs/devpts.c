@@ -14,7 +14,6 @@
 
 static struct mutex lock;
 static struct tty *ptys[MAX_PTYS];
-static struct inode *host_node; /* index 0, if the container has a terminal */
 static struct mount *first_mount;
 static u32 slave_mode = 0620, slave_gid = 5;
 
@@ -25,7 +24,7 @@ static const struct inode_ops node_ops = {};
 static int take_index(struct tty *t)
 {
 	guard(&lock);
-	for (int i = host_node ? 1 : 0; i < MAX_PTYS; i++) {
+	for (int i = 0; i < MAX_PTYS; i++) {
 		if (ptys[i])
 			continue;
 		ptys[i] = t;
@@ -37,14 +36,15 @@ static int take_index(struct tty *t)
 
 int pts_add(struct tty *t)
 {
-	struct inode *i = inode_new(&node_ops, first_mount, S_IFCHR | slave_mode);
+	struct inode *i = first_mount ? inode_new(&node_ops, first_mount, S_IFCHR | slave_mode) : NULL;
 
 	if (!i)
-		return -ENOMEM;
+		return first_mount ? -ENOMEM : -ENODEV;
 	inode_own(i);
 	i->gid = slave_gid;
 	t->inode = i;
 	if (take_index(t)) {
+		t->inode = NULL;
 		inode_put(i);
 		return -ENOSPC;
 	}
@@ -64,32 +64,13 @@ void pts_remove(struct tty *t)
 struct tty *pts_find(int index)
 {
 	guard(&lock);
-	if (index < 0 || index >= MAX_PTYS || !ptys[index])
+	if (index < 0 || index >= MAX_PTYS || !ptys[index] || !ref_get_unless_zero(&ptys[index]->ref))
 		return NULL;
-	return tty_get(ptys[index]);
-}
-
-struct inode *pts_host_node(void)
-{
-	struct inode *i;
-
-	if (!first_mount)
-		return NULL;
-	i = inode_new(&node_ops, first_mount, S_IFCHR | slave_mode);
-	if (!i)
-		return NULL;
-	inode_own(i);
-	i->gid = slave_gid;
-	i->ino = FIRST_COOKIE;
-	i->rdev = RDEV(PTS_MAJOR, 0);
-	host_node = i;
-	return i;
+	return ptys[index];
 }
 
 static struct inode *node_of(int index)
 {
-	if (host_node && !index)
-		return host_node;
 	return index >= 0 && ptys[index] ? ptys[index]->inode : NULL;
 }
 
@@ -145,8 +126,7 @@ static int devpts_readdir(struct inode *dir, struct dir_context *ctx)
 	for (; ctx->pos < FIRST_COOKIE + MAX_PTYS; ctx->pos++) {
 		int index = ctx->pos - FIRST_COOKIE;
 
-		if ((__atomic_load_n(&ptys[index], __ATOMIC_RELAXED) || (!index && host_node)) &&
-		    !emit_slave(ctx, index))
+		if (__atomic_load_n(&ptys[index], __ATOMIC_RELAXED) && !emit_slave(ctx, index))
 			return 0;
 	}
 	return 0;

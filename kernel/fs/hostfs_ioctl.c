@@ -5,7 +5,6 @@
 #include <asm/termios.h>
 #include <linux/fs.h>
 
-#include "dev.h"
 #include "hostfs.h"
 #include "vfs_impl.h"
 
@@ -108,7 +107,7 @@ s64 hostfs_ioctl(struct file *f, u32 cmd, u64 arg)
 	case TIOCGSID:
 	case TIOCSCTTY:
 	case TIOCNOTTY:
-		return f->mode & FMODE_TTY ? dev_tty_ioctl(cmd, arg) : foreign_terminal(f, cmd);
+		return foreign_terminal(f, cmd);
 	}
 	return k && f->handle ? forward(f->handle, k, arg) : -ENOTTY;
 }

@@ -47,6 +47,10 @@ void tty_put(struct tty *tty)
 {
 	if (!ref_put(&tty->ref))
 		return;
+	if (tty->host) {
+		dev_tty_bury(tty);
+		return;
+	}
 	kfree(tty->out);
 	kfree(tty);
 }
@@ -362,6 +366,8 @@ static int ptmx_open(struct inode *i, struct file *f)
 
 int pty_open_slave(struct tty *t, struct file *f)
 {
+	if (t->host)
+		return dev_tty_open(t, f);
 	if (!t->master_open || t->locked)
 		return -EIO;
 	if (t->exclusive && t->slaves && !capable(CAP_SYS_ADMIN))
@@ -382,7 +388,7 @@ static int pts_open(struct inode *i, struct file *f)
 	int r;
 
 	if (!t)
-		return (u32)i->rdev ? -EIO : dev_tty_open_terminal(f);
+		return -EIO;
 	r = pty_open_slave(t, f);
 	if (!r && !(f->flags & O_NOCTTY))
 		tty_open_controls(t);

@@ -166,6 +166,11 @@ static s64 set_foreground(struct tty *tty, uaddr_t arg)
 	return 0;
 }
 
+bool tty_is_job_ioctl(u32 cmd)
+{
+	return cmd == TIOCSCTTY || cmd == TIOCNOTTY || cmd == TIOCGPGRP || cmd == TIOCSPGRP || cmd == TIOCGSID;
+}
+
 s64 tty_job_ioctl(struct tty *tty, u32 cmd, u64 arg)
 {
 	int id;

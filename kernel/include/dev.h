@@ -6,12 +6,17 @@
 #include "fs.h"
 
 void dev_mem_init(void); /* null, zero, full, random, urandom */
-void dev_tty_init(void); /* tty, console: the container's terminal */
+void dev_tty_init(void); /* tty, console */
 void pty_init(void);     /* ptmx and pts/ */
-void dev_tty_adopt(struct file *f); /* a descriptor that may be the container's terminal */
-int dev_tty_open_terminal(struct file *f);
-bool dev_tty_signal(int sig);       /* a signal that the host's terminal made; false: not ours to deliver */
-long dev_tty_background(int sig);   /* as tty_check_background(), for the container's terminal */
-s64 dev_tty_ioctl(u32 cmd, u64 arg); /* TIOCGPGRP and the like */
+struct tty;
+/*
+ * Terminals of the host. A descriptor 0 to 2 that came with an event (0: the boot): the first one that is a terminal
+ * becomes *t, the controlling one of the caller, with a reference for him; all that are this terminal are put on it.
+ */
+void dev_tty_adopt(struct file *f, struct tty **t, u32 event, u32 uid);
+int dev_tty_open(struct tty *t, struct file *f);
+int dev_tty_event(u32 event, int sig); /* from the terminal that came with an event. 0, -ESRCH, -EINVAL */
+void dev_tty_bury(struct tty *t); /* the last reference is gone */
+void dev_tty_reap(void); /* release those; makes PV calls */
 
 #endif

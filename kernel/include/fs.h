@@ -76,7 +76,7 @@ struct file_ops {
 #define FMODE_EXEC 32u
 #define FMODE_HOSTPOLL 64u /* readiness is the host's: epoll and poll use f->handle with mc_poll/mc_watch */
 #define FMODE_WATCH 256u   /* an epoll file: readiness depends on guest queues and on f->handle, a host watch */
-#define FMODE_TTY 512u     /* the container's terminal (fs/dev_tty.c) */
+#define FMODE_TTY 512u     /* a terminal of the host; priv is its struct tty (fs/dev_tty.c) */
 #define FMODE_LOCKED 1024u  /* flock or OFD locks may be held through it */
 
 struct file {
@@ -283,8 +283,9 @@ char *path_text(struct path *p);
 void vfs_boot(void); /* mounts from boot_info, descriptors of the first process */
 int vfs_chdir(const char *path);
 struct fs_ctx *fs_ctx_root(u32 umask); /* in the container's root directory; NULL: no memory */
-/* Descriptors first ... n-1 of the calling process, as they came with an event. 0 or -errno. */
-int vfs_take_descriptors(u32 event, u32 first, u32 n);
+struct boot_process;
+/* Descriptors first ... n-1 of the calling process, which came with an event. 0 or -errno. */
+int vfs_take_descriptors(u32 event, u32 first, u32 n, const struct boot_process *want);
 struct fdtable *fdtable_new(void);
 /* Identity of a file for locks and futexes: device, inode number. */
 void file_identity(struct file *f, u64 *a, u64 *b);

@@ -43,6 +43,12 @@ struct tty {
 	int pgrp; /* foreground */
 	struct session *session; /* not counted; tasklist_lock */
 	struct inode *inode; /* of the slave's name */
+
+	/* A terminal of the host (fs/dev_tty.c); of the above only ref, index, pgrp, session and inode are in use. */
+	struct inode *host; /* keeps the handle; NULL: a terminal of the guest's */
+	u32 event; /* that it came with */
+	struct list_head host_node;
+	struct tty *next_dead;
 };
 
 /* pty.c */
@@ -50,7 +56,7 @@ extern const struct file_ops pty_master_ops, pty_slave_ops;
 static inline struct tty *tty_of(struct file *f) { return f->priv; }
 struct tty *tty_get(struct tty *tty);
 void tty_put(struct tty *tty);
-int pty_open_controlling(struct file *f); /* /dev/tty of a process whose terminal is a guest pty */
+int pty_open_controlling(struct file *f); /* /dev/tty */
 int pty_open_slave(struct tty *tty, struct file *f);
 
 /* tty_ldisc.c; lock held. */
@@ -73,12 +79,12 @@ void tty_signal(struct tty *tty, int sig); /* to the foreground group */
 long tty_check_background(struct tty *tty, int sig); /* SIGTTIN, SIGTTOU. 0, -EIO, -ERESTARTSYS */
 void tty_hangup(struct tty *tty);          /* the master is gone */
 void tty_open_controls(struct tty *tty);   /* opening without O_NOCTTY may make it the controlling terminal */
-s64 tty_job_ioctl(struct tty *tty, u32 cmd, u64 arg); /* -ENOTTY: not one of these */
+bool tty_is_job_ioctl(u32 cmd);
+s64 tty_job_ioctl(struct tty *tty, u32 cmd, u64 arg); /* one of these; else -ENOTTY */
 
 /* devpts.c */
 int pts_add(struct tty *tty); /* gives it an index and a name */
 void pts_remove(struct tty *tty);
 struct tty *pts_find(int index); /* with a reference */
-struct inode *pts_host_node(void); /* takes index 0 for the container's terminal; NULL: no devpts */
 
 #endif

@@ -5,6 +5,7 @@
  */
 #include <asm/unistd.h>
 
+#include "dev.h"
 #include "fs.h"
 #include "internal.h"
 
@@ -195,7 +196,7 @@ void program_started(struct process *proc)
 void kernel_process_main(struct task *t)
 {
 	struct program *p = t->proc->program;
-	int r = vfs_take_descriptors(p->number, 0, p->event->nfds);
+	int r = vfs_take_descriptors(p->number, 0, p->event->nfds, p->want);
 
 	if (!r)
 		r = program_prepare(p, false);
@@ -227,6 +228,9 @@ static void serve(struct pv_event *e)
 		break;
 	case PV_EV_SIGNAL:
 		r = post_signal(e->target, (int)e->sig);
+		break;
+	case PV_EV_TTY_SIGNAL:
+		r = dev_tty_event(e->target, (int)e->sig);
 		break;
 	default:
 		break;

@@ -120,7 +120,7 @@ s64 kernel_syscall(struct pt_regs *r)
 
 void kernel_host_signal(int sig)
 {
-	if (!dev_tty_signal(sig))
+	if (dev_tty_event(0, sig))
 		send_signal_init(sig);
 }
 

@@ -3,6 +3,7 @@
 #include <asm/siginfo.h>
 
 #include "cred.h"
+#include "dev.h"
 #include "internal.h"
 #include "mm.h"
 #include "seccomp.h"
@@ -190,6 +191,7 @@ void do_exit(int wait_status)
 	release_parts(t);
 	last = unlink_and_wake(t);
 	sighand_put(sighand);
+	dev_tty_reap();
 	if (last && event)
 		agent_exited(event, wait_status);
 	task_await_wakers(t);

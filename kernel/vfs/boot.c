@@ -3,6 +3,7 @@
 #include "dev.h"
 #include "hostfs.h"
 #include "mounts.h"
+#include "pty.h"
 #include "ring.h"
 #include "vfs_impl.h"
 
@@ -76,6 +77,8 @@ static void boot_mount(const struct boot_mount *b)
 
 static void open_stdio(const struct boot_info *b)
 {
+	struct tty *t = NULL;
+
 	for (int fd = 0; fd < 3; fd++) {
 		struct file *f;
 
@@ -85,24 +88,34 @@ static void open_stdio(const struct boot_info *b)
 		if (IS_ERR(f))
 			panic("cannot open descriptor %d: %ld", fd, PTR_ERR(f));
 		if (b->process.terminal)
-			dev_tty_adopt(f);
+			dev_tty_adopt(f, &t, 0, b->process.uid);
 		fd_install_at(fd, f, false, true);
 	}
+	if (t)
+		tty_put(t);
 }
 
-/* Descriptors first ... n-1 of the calling process, which came with an event. */
-int vfs_take_descriptors(u32 event, u32 first, u32 n)
+int vfs_take_descriptors(u32 event, u32 first, u32 n, const struct boot_process *want)
 {
-	for (u32 i = first; i < n; i++) {
+	struct tty *t = NULL;
+	int r = 0;
+
+	for (u32 i = first; i < n && !r; i++) {
 		struct file *f = hostfs_take(event, i);
 
 		if (PTR_ERR(f) == -EBADF)
 			continue;
-		if (IS_ERR(f))
-			return (int)PTR_ERR(f);
-		fd_install_at((int)i, f, false, true);
+		if (IS_ERR(f)) {
+			r = (int)PTR_ERR(f);
+			break;
+		}
+		if (want->terminal && i < 3)
+			dev_tty_adopt(f, &t, event, want->uid);
+		r = min(fd_install_at((int)i, f, false, true), 0);
 	}
-	return 0;
+	if (t)
+		tty_put(t);
+	return r;
 }
 
 struct fs_ctx *fs_ctx_root(u32 umask)
@@ -150,6 +163,6 @@ void vfs_boot(void)
 		boot_mount(&m[i]);
 	fs->umask = b->process.umask;
 	open_stdio(b);
-	if (vfs_take_descriptors(0, 3, b->process.nfds))
+	if (vfs_take_descriptors(0, 3, b->process.nfds, &b->process))
 		panic("cannot take the descriptors of the first process");
 }

@@ -6,7 +6,7 @@
 #include <linux/fs.h>
 #include <linux/poll.h>
 
-#include "dev.h"
+#include "pty.h"
 #include "signal.h"
 #include "syscall.h"
 #include "vfs_impl.h"
@@ -20,7 +20,7 @@ static s64 host_io(struct file *f, const struct mc_iovec *iov, int n, s64 off, i
 	s64 r;
 
 	if (unlikely(f->mode & FMODE_TTY) && !(flags & MC_WRITE)) {
-		r = dev_tty_background(SIGTTIN);
+		r = tty_check_background(f->priv, SIGTTIN);
 		if (r)
 			return r;
 	}

@@ -61,6 +61,13 @@ u32 post_signal(u32 target, int sig)
 	return stub_post(&e, sizeof(e), NULL, 0);
 }
 
+u32 post_tty_signal(u32 target, int sig)
+{
+	struct pv_event e = {.kind = PV_EV_TTY_SIGNAL, .target = target, .sig = (u32)sig};
+
+	return stub_post(&e, sizeof(e), NULL, 0);
+}
+
 int exec_and_wait(const struct want *w, const char **text)
 {
 	return stub_answer(post_exec(w), text);

@@ -28,8 +28,17 @@ struct want {
 /* Posts PV_EV_EXEC of it; its number. */
 u32 post_exec(const struct want *w);
 u32 post_signal(u32 target, int sig);
+u32 post_tty_signal(u32 target, int sig);
 /* The same, and waits for the answer. */
 int exec_and_wait(const struct want *w, const char **text);
 int signal_and_wait(u32 target, int sig);
+
+/* The host's descriptors (harness_host.c). */
+int host_pipe(int *ends);
+int host_pty(int *master, int *slave);
+int host_dup(int fd);
+void host_close(int fd);
+long host_read(int fd, void *buf, size_t n);
+long host_write(int fd, const void *buf, size_t n);
 
 #endif

@@ -80,12 +80,34 @@ void host_file(const char *name, const void *data, size_t len, u32 mode)
 
 /* Descriptors of the host's, as engines pass them to the hypervisor. */
 int host_pipe(int *ends);
+int host_pty(int *master, int *slave);
+int host_dup(int fd);
+void host_close(int fd);
 long host_read(int fd, void *buf, size_t n);
 long host_write(int fd, const void *buf, size_t n);
 
 int host_pipe(int *ends)
 {
 	return pipe2(ends, O_CLOEXEC);
+}
+
+int host_pty(int *master, int *slave)
+{
+	*master = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
+	if (*master < 0 || unlockpt(*master))
+		return -1;
+	*slave = ioctl(*master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
+	return *slave < 0 ? -1 : 0;
+}
+
+int host_dup(int fd)
+{
+	return fcntl(fd, F_DUPFD_CLOEXEC, 3);
+}
+
+void host_close(int fd)
+{
+	close(fd);
 }
 
 long host_read(int fd, void *buf, size_t n)

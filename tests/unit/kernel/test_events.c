@@ -7,43 +7,14 @@
 
 #include <cmocka.h>
 
-#include <linux/elf.h>
 #include <linux/fcntl.h>
 
 #include "cred.h"
 #include "events.h"
+#include "programs.h"
 #include "task.h"
 
-#define TEXT 0x400000ULL
-
 /* ---- files ---- */
-
-static void put_program(const char *name, u32 mode)
-{
-	struct {
-		Elf64_Ehdr h;
-		Elf64_Phdr p;
-		u8 pad[0x1000 - sizeof(Elf64_Ehdr) - sizeof(Elf64_Phdr)];
-	} f = {
-		.h = {.e_type = ET_EXEC,
-		      .e_machine = EM_X86_64,
-		      .e_entry = TEXT + 0x500,
-		      .e_phoff = sizeof(Elf64_Ehdr),
-		      .e_phentsize = sizeof(Elf64_Phdr),
-		      .e_phnum = 1},
-		.p = {.p_type = PT_LOAD,
-		      .p_flags = PF_R | PF_X,
-		      .p_vaddr = TEXT,
-		      .p_filesz = 0x1000,
-		      .p_memsz = 0x1000,
-		      .p_align = 0x1000},
-	};
-
-	memcpy(f.h.e_ident, ELFMAG, SELFMAG);
-	f.h.e_ident[EI_CLASS] = ELFCLASS64;
-	f.h.e_ident[EI_DATA] = ELFDATA2LSB;
-	host_file(name, &f, sizeof(f), mode);
-}
 
 static void files(void)
 {
@@ -326,10 +297,6 @@ VM_TEST(orphans_go_to_pid_1)
 	CHECK_EQ(sc(__NR_kill, pid + 1, 9), 0);
 	CHECK_EQ(wait_status(pid + 1), 9);
 }
-
-int host_pipe(int *ends);
-long host_read(int fd, void *buf, size_t n);
-long host_write(int fd, const void *buf, size_t n);
 
 VM_TEST(descriptors_arrive)
 {
