@@ -29,10 +29,14 @@ bench bench-quick: deps-bench all
 install: all
 	meson install -C $(BUILD) --no-rebuild
 
+deb: deps-deb
+	@mkdir -p $(BUILD)
+	@flock $(BUILD)/.lock packaging/deb/build.sh $(BUILD)
+
 clean:
 	rm -rf $(BUILD)
 
-deps-build deps-test deps-demo deps-bench:
+deps-build deps-test deps-demo deps-bench deps-deb:
 	@tools/deps.sh $(@:deps-%=%)
 
-.PHONY: all test check demo bench bench-quick install clean deps-build deps-test deps-demo deps-bench
+.PHONY: all test check demo bench bench-quick install deb clean deps-build deps-test deps-demo deps-bench deps-deb

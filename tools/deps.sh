@@ -1,5 +1,5 @@
 #!/bin/bash
-# deps.sh SET...: install the Debian packages of a set (build, test, demo, bench) which are
+# deps.sh SET...: install the Debian packages of a set (build, test, demo, bench, deb) which are
 # not there yet, saying which and why. Quiet when all of them are.
 set -euo pipefail
 
@@ -34,7 +34,11 @@ redis-tools    talks to redis in a container from the host
 curl           talks to servers in a container from the host
 man-db         reads the man pages
 zsh            reads its completion
-fish           runs its completion'
+fish           runs its completion
+python3-yaml   reads the Kubernetes manifest'
+deb_packages='
+dpkg-dev       finds the libraries that the package depends on
+xz-utils       packs it'
 demo_packages='
 mmdebstrap     makes the Debian root file system
 curl           talks to the container from the host'
@@ -48,10 +52,11 @@ python3-matplotlib draws the plot'
 wanted() {
 	case $1 in
 	build) echo "$build_packages" ;;
-	test) echo "$build_packages$test_packages" ;;
+	test) echo "$build_packages$test_packages$deb_packages" ;;
 	demo) echo "$build_packages$demo_packages" ;;
+	deb) echo "$build_packages$deb_packages" ;;
 	bench) echo "$build_packages$test_packages$bench_packages" ;;
-	*) echo "usage: $0 build|test|demo|bench ..." >&2 && return 2 ;;
+	*) echo "usage: $0 build|test|demo|bench|deb ..." >&2 && return 2 ;;
 	esac
 }
 
