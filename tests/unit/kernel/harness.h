@@ -23,6 +23,12 @@
 /* Boot a VM, run fn as pid 1, and expect the VM to end with this exit code, or by signal -expect. */
 void vm_run(void (*fn)(void), int expect);
 
+/*
+ * Boot a VM whose pid 1 executes a program by itself; `outside` runs in a thread of the host, where there is no
+ * current task: it posts events.
+ */
+void vm_boot(const char *const *argv, bool wait_start, void (*outside)(void), int expect);
+
 /* System calls of the current task: up to six arguments. */
 #define sc(...) sc_pad(__VA_ARGS__, 0, 0, 0, 0, 0, 0, 0)
 #define sc_pad(nr, a, b, c, d, e, f, ...)                                                          \

@@ -30,6 +30,7 @@
 #define ALL_CAPS      0x1ffffffffffULL
 
 void vm_run(void (*fn)(void), int expect);
+void vm_boot(const char *const *argv, bool wait_start, void (*outside)(void), int expect);
 void check_failed(const char *file, int line, const char *what, long got, long want);
 void host_file(const char *name, const void *data, size_t len, u32 mode);
 void host_files_on_boot(void (*fn)(void));
@@ -155,9 +156,18 @@ static void make_root(void)
 	}
 }
 
+/* How pid 1 comes to be: straight to fn, or (fn NULL) by executing a program, as it really does. */
+struct vm {
+	void (*fn)(void);
+	const char *const *argv;
+	bool wait_start;
+	void (*outside)(void); /* in a thread of the host */
+};
+
 struct boot {
 	struct boot_info info;
 	struct boot_mount mounts[NMOUNTS];
+	u32 argv[8];
 	char text[1024];
 	u32 used;
 };
@@ -196,6 +206,16 @@ static void make_boot(struct boot *b)
 	}
 }
 
+static void set_program(struct boot *b, const struct vm *vm)
+{
+	struct boot_process *p = &b->info.process;
+
+	for (; vm->argv[p->argc]; p->argc++)
+		b->argv[p->argc] = text(b, vm->argv[p->argc]);
+	p->argv = offsetof(struct boot, argv);
+	b->info.wait_start = vm->wait_start;
+}
+
 /* Should a test ask for all of the machine's memory, it is the first to go. */
 static void limit_resources(void)
 {
@@ -207,8 +227,24 @@ static void limit_resources(void)
 	must(!setrlimit(RLIMIT_FSIZE, &file_size), "setrlimit");
 }
 
-static void vm_child(void (*fn)(void)) __attribute__((noreturn));
-static void vm_child(void (*fn)(void))
+static void vm_child(const struct vm *vm) __attribute__((noreturn));
+
+static void *outside_main(void *fn)
+{
+	((const struct vm *)fn)->outside();
+	return NULL;
+}
+
+static void boot_program(const struct vm *vm) __attribute__((noreturn));
+static void boot_program(const struct vm *vm)
+{
+	pthread_t thread;
+
+	must(!pthread_create(&thread, NULL, outside_main, (void *)vm), "thread");
+	kernel_boot();
+}
+
+static void vm_child(const struct vm *vm)
 {
 	static struct boot boot;
 
@@ -216,9 +252,13 @@ static void vm_child(void (*fn)(void))
 	limit_resources();
 	make_root();
 	make_boot(&boot);
+	if (!vm->fn)
+		set_program(&boot, vm);
 	stub_init(ROOT, &boot.info, mounts, NMOUNTS);
 	stub_first_task(harness_task_size());
-	harness_guest(fn);
+	if (!vm->fn)
+		boot_program(vm);
+	harness_guest(vm->fn);
 }
 
 /* TEST=NAME in the environment runs that one alone (or those that match: cmocka's wildcards). */
@@ -243,7 +283,7 @@ static int wait_for_vm(pid_t pid)
 	return status;
 }
 
-void vm_run(void (*fn)(void), int expect)
+static void run(const struct vm *vm, int expect)
 {
 	pid_t pid;
 	int status;
@@ -254,11 +294,21 @@ void vm_run(void (*fn)(void), int expect)
 	pid = fork();
 	assert_true(pid >= 0);
 	if (!pid)
-		vm_child(fn);
+		vm_child(vm);
 	status = wait_for_vm(pid);
 	if (WIFSIGNALED(status) && WTERMSIG(status) == -expect)
 		return;
 	if (WIFSIGNALED(status))
 		fail_msg("the VM was ended by signal %d", WTERMSIG(status));
 	assert_int_equal(WEXITSTATUS(status), expect);
+}
+
+void vm_run(void (*fn)(void), int expect)
+{
+	run(&(struct vm){.fn = fn}, expect);
+}
+
+void vm_boot(const char *const *argv, bool wait_start, void (*outside)(void), int expect)
+{
+	run(&(struct vm){.argv = argv, .wait_start = wait_start, .outside = outside}, expect);
 }
