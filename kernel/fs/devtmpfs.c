@@ -3,6 +3,7 @@
 #include <linux/magic.h>
 
 #include "dev.h"
+#include "hoststat.h"
 #include "ring.h"
 #include "tmpfs.h"
 #include "vfs_impl.h"
@@ -29,11 +30,9 @@ static const struct {
 u64 tmpfs_default_size(void)
 {
 	const struct boot_info *b = mc_boot_info();
-	u64 total = b->mem_total;
+	u64 limit = limit_memory();
 
-	if (b->mem_limit && b->mem_limit < total)
-		total = b->mem_limit;
-	return total / 2;
+	return (limit ? min(limit, b->mem_total) : b->mem_total) / 2;
 }
 
 static int fill(struct inode *root)

@@ -9,6 +9,7 @@
 
 #include "fsnotify.h"
 #include "hostfs.h"
+#include "hoststat.h"
 #include "memfile.h"
 #include "mm.h"
 #include "ring.h"
@@ -275,9 +276,9 @@ static void mem_release(struct file *f)
 static bool too_much(int mode, u64 len)
 {
 	const struct boot_info *b = mc_boot_info();
+	u64 limit = limit_memory();
 
-	return !(mode & FALLOC_FL_PUNCH_HOLE) &&
-	       len > (b->mem_limit ? b->mem_limit : b->mem_total) / 2;
+	return !(mode & FALLOC_FL_PUNCH_HOLE) && len > (limit ? limit : b->mem_total) / 2;
 }
 
 static int mem_fallocate(struct file *f, int mode, u64 off, u64 len)

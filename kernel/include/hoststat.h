@@ -11,4 +11,9 @@
  */
 void host_stat(struct pv_host_stat *out);
 
+/* What the container may use: of boot_info, until the hypervisor says otherwise (PV_EV_LIMITS). */
+u32 limit_cpus(void);
+u64 limit_memory(void); /* bytes; 0: none */
+void limits_set(u32 ncpus, u64 memory);
+
 #endif

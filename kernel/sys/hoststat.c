@@ -27,18 +27,47 @@ static void fetch(struct pv_host_stat *out)
 	mc_pv_put(&s);
 }
 
+static struct {
+	bool changed;
+	u32 ncpus;
+	u64 memory;
+} limits; /* under lock */
+
+u32 limit_cpus(void)
+{
+	const struct boot_info *b = mc_boot_info();
+
+	return READ_ONCE(limits.changed) ? READ_ONCE(limits.ncpus) : b->ncpus;
+}
+
+u64 limit_memory(void)
+{
+	const struct boot_info *b = mc_boot_info();
+
+	return READ_ONCE(limits.changed) ? READ_ONCE(limits.memory) : b->mem_limit;
+}
+
+void limits_set(u32 ncpus, u64 memory)
+{
+	guard(&lock);
+	WRITE_ONCE(limits.ncpus, ncpus);
+	WRITE_ONCE(limits.memory, memory);
+	__atomic_store_n(&limits.changed, true, __ATOMIC_RELEASE);
+	taken_at = 0;
+}
+
 /* A limited container is a small machine: the host's own size would mislead what sizes itself by it. */
 static void apply_limit(struct pv_host_stat *st)
 {
 	const struct boot_info *b = mc_boot_info();
-	u64 left;
+	u64 limit = limit_memory(), left;
 
 	if (!st->mem_total)
 		st->mem_total = st->mem_free = st->mem_available = b->mem_total;
-	if (!b->mem_limit || b->mem_limit >= st->mem_total)
+	if (!limit || limit >= st->mem_total)
 		return;
-	left = b->mem_limit - min(b->mem_limit, st->cgroup_mem_current);
-	st->mem_total = b->mem_limit;
+	left = limit - min(limit, st->cgroup_mem_current);
+	st->mem_total = limit;
 	st->mem_free = min(left, st->mem_free);
 	st->mem_available = min(left, st->mem_available);
 }

@@ -10,6 +10,7 @@
 #include <linux/time_types.h>
 
 #include "cred.h"
+#include "hoststat.h"
 #include "ring.h"
 #include "sched.h"
 #include "task.h"
@@ -43,9 +44,7 @@ bool sched_may_change(struct task *t)
 
 u32 cpu_count(void)
 {
-	const struct boot_info *b = mc_boot_info();
-
-	return clamp(b->ncpus, 1u, 64 * (u32)MASK_WORDS);
+	return clamp(limit_cpus(), 1u, 64 * (u32)MASK_WORDS);
 }
 
 static void all_cpus(u64 *mask)
@@ -70,9 +69,13 @@ static bool mask_empty(const u64 *mask)
 
 void task_cpu_mask(struct task *t, u64 *mask)
 {
-	memcpy(mask, t->sched.affinity, sizeof(t->sched.affinity));
+	u64 all[MASK_WORDS];
+
+	all_cpus(all);
+	for (size_t i = 0; i < MASK_WORDS; i++)
+		mask[i] = t->sched.affinity[i] & all[i]; /* the limit may be lower now */
 	if (mask_empty(mask))
-		all_cpus(mask);
+		memcpy(mask, all, sizeof(all));
 }
 
 long sys_sched_getaffinity(u64 tid, u64 len_arg, u64 to)

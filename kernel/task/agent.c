@@ -7,6 +7,7 @@
 
 #include "dev.h"
 #include "fs.h"
+#include "hoststat.h"
 #include "internal.h"
 
 /* pid 1 waits for its start. tasklist_lock. */
@@ -231,6 +232,10 @@ static void serve(struct pv_event *e)
 		break;
 	case PV_EV_TTY_SIGNAL:
 		r = dev_tty_event(e->target, (int)e->sig);
+		break;
+	case PV_EV_LIMITS:
+		limits_set(e->ncpus, e->mem_limit);
+		r = 0;
 		break;
 	default:
 		break;

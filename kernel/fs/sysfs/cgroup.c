@@ -31,10 +31,10 @@ static int show_memory_current(struct seq *m, const struct pseudo_ctx *c)
 
 static int show_memory_max(struct seq *m, const struct pseudo_ctx *c)
 {
-	const struct boot_info *b = mc_boot_info();
+	u64 limit = limit_memory();
 
-	if (b->mem_limit)
-		seq_printf(m, "%lu\n", b->mem_limit);
+	if (limit)
+		seq_printf(m, "%lu\n", limit);
 	else
 		seq_puts(m, "max\n");
 	return 0;

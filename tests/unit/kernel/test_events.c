@@ -319,6 +319,32 @@ VM_TEST(descriptors_arrive)
 	CHECK_EQ(host_read(out[0], buf, sizeof(buf)), 0); /* nobody holds the other end */
 }
 
+/* nproc, meminfo and the cgroup view are those of the latest limits. */
+VM_TEST(limits_change)
+{
+	struct pv_event e = {.kind = PV_EV_LIMITS, .ncpus = 1, .mem_limit = 64 << 20};
+	uaddr_t buf = ualloc(4096);
+
+	events_begin(user_code);
+	CHECK_EQ(sc(__NR_sched_getaffinity, 0, 128, buf), 8);
+	CHECK_EQ(peek64(buf), 3);
+	CHECK_EQ(sc(__NR_sched_setaffinity, 0, 8, uput(&(u64){2}, 8)), 0);
+	CHECK_EQ(stub_answer(stub_post(&e, sizeof(e), NULL, 0), NULL), 0);
+	CHECK_EQ(sc(__NR_sched_getaffinity, 0, 128, buf), 8);
+	CHECK_EQ(peek64(buf), 1);
+	CHECK_EQ(sc(__NR_read, sc(__NR_openat, -100, ustr("/proc/meminfo"), O_RDONLY), buf, 4096) > 0, 1);
+	CHECK(ueq(buf, "MemTotal:          65536 kB"));
+	CHECK(sc(__NR_read, sc(__NR_openat, -100, ustr("/sys/devices/system/cpu/online"), O_RDONLY), buf, 9) > 0);
+	CHECK(ueq(buf, "0\n"));
+	e.ncpus = 3;
+	e.mem_limit = 0;
+	CHECK_EQ(stub_answer(stub_post(&e, sizeof(e), NULL, 0), NULL), 0);
+	CHECK_EQ(sc(__NR_sched_getaffinity, 0, 128, buf), 8);
+	CHECK_EQ(peek64(buf), 2); /* what was asked for */
+	CHECK_EQ(sc(__NR_read, sc(__NR_openat, -100, ustr("/proc/meminfo"), O_RDONLY), buf, 4096) > 0, 1);
+	CHECK(!ueq(buf, "MemTotal:          65536 kB"));
+}
+
 VM_TEST(unknown_events)
 {
 	struct pv_event e = {.kind = 99};
@@ -344,6 +370,7 @@ int main(void)
 		cmocka_unit_test(signal_to_all),
 		cmocka_unit_test(orphans_go_to_pid_1),
 		cmocka_unit_test(descriptors_arrive),
+		cmocka_unit_test(limits_change),
 		cmocka_unit_test(unknown_events),
 	};
 
