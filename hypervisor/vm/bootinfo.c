@@ -269,7 +269,8 @@ int bootinfo_write(struct boot_info *b, size_t room, const struct vm_config *cfg
 	*b = (struct boot_info){ .vdso_ok = getenv("CALLGATE_NO_VDSO") == NULL, .debug = cfg->debug ? 7 : 4 };
 	put_host(&w, b, cfg);
 	b->no_patch = getenv("CALLGATE_NO_PATCH") != NULL;
-	put_process(&w, &b->process, &spec->process, 3);
+	put_process(&w, &b->process, &spec->process, cfg->n_fds);
+	b->wait_start = 1;
 	b->hostname = put_string(&w, hostname_of(spec, &uts));
 	b->domainname = put_string(&w, spec->domainname);
 	b->id = put_string(&w, cfg->id);

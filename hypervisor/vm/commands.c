@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "vm/commands.h"
+#include "vm/start.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -85,6 +86,7 @@ static void send_signal(struct control_client *client, json_t *request)
 
 const struct control_command vm_commands[] = {
 	{ "syscalls", syscalls },
+	{ "start", command_start },
 	{ "status", status },
 	{ "signal", send_signal },
 	{ "exec", command_exec },

@@ -8,14 +8,21 @@
 #include "vm/control.h"
 #include "vm/counters.h"
 #include "vm/events.h"
+#include "vm/vm.h"
 
 /* What commands work on: the context of the control socket. */
 struct command_ctx {
 	struct vm_events *events;
 	/* A snapshot of what the guest counts; NULL: this VM keeps no counts. */
 	const struct vm_counters *(*counters)(void *vm);
+	void (*has_started)(void *vm);
+	/* Ends the VM: the container could not be started. */
+	void (*fail)(void *vm, const char *why);
 	void *vm;
-	bool started;        /* pid 1 runs its program, or was told to */
+	const struct vm_config *cfg;
+	bool booted;
+	bool started;        /* pid 1 runs its program, or is about to */
+	struct start *start; /* while it is being started: start.c */
 	unsigned int execs;  /* processes of "exec" that have not ended */
 };
 

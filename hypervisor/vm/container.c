@@ -134,8 +134,9 @@ static int open_procs(struct container *out, struct error *err)
  * The host's files are cloned in a mount namespace of the user we were started as, who can reach
  * them; only then comes the container's user namespace, in which they are put together.
  */
-static int enter_spaces(const struct oci_spec *spec, struct namespaces *ns, struct mount_plan *plan,
-			struct container *out, struct error *err)
+static int enter_spaces(const struct oci_spec *spec, const struct container_stages *stages,
+			struct namespaces *ns, struct mount_plan *plan, struct container *out,
+			struct error *err)
 {
 	int ret = geteuid() ? namespaces_user(spec, ns, err) : 0;
 
@@ -153,10 +154,13 @@ static int enter_spaces(const struct oci_spec *spec, struct namespaces *ns, stru
 		ret = userns_read(out->procfd, &out->ids, err);
 	if (!ret)
 		ret = userns_check_user(&out->ids, &spec->process.user, err);
+	if (!ret)
+		ret = stages->namespaces_made(stages->ctx, err);
 	return ret ? ret : enter_root(spec, plan, out, err);
 }
 
-int container_enter(const struct oci_spec *spec, struct container *out, struct error *err)
+int container_enter(const struct oci_spec *spec, const struct container_stages *stages,
+		    struct container *out, struct error *err)
 {
 	/* directories and files made for mount points get the mode they are given */
 	mode_t mask = umask(0);
@@ -175,7 +179,7 @@ int container_enter(const struct oci_spec *spec, struct container *out, struct e
 	if (!ret)
 		ret = enter_cgroup(spec, out, err);
 	if (!ret)
-		ret = enter_spaces(spec, &ns, plan, out, err);
+		ret = enter_spaces(spec, stages, &ns, plan, out, err);
 	namespaces_close(&ns);
 	mounts_discard(plan);
 	free(plan);
@@ -208,6 +212,31 @@ unsigned long container_oom_kills(const char *cgroups_path)
 	kills = cgroup_oom_kills(dir);
 	cgroup_close(&tree);
 	return kills;
+}
+
+bool container_frozen(const char *cgroups_path)
+{
+	struct cgroup_tree tree;
+	struct error ignored;
+	bool frozen;
+
+	if (cgroup_open(&tree, false, &ignored))
+		return false;
+	frozen = cgroup_frozen(&tree, cgroups_path);
+	cgroup_close(&tree);
+	return frozen;
+}
+
+void container_thaw(const char *cgroups_path)
+{
+	struct cgroup_tree tree;
+	struct error ignored;
+
+	if (cgroup_open(&tree, false, &ignored))
+		return;
+	if (cgroup_frozen(&tree, cgroups_path))
+		(void)!cgroup_freeze(&tree, cgroups_path, false, &ignored);
+	cgroup_close(&tree);
 }
 
 int container_leave(const struct container *c, const char *cgroups_path, struct error *err)

@@ -82,14 +82,21 @@ struct container {
 	char *rootfs;       /* the host's path of the root file system */
 };
 
+/* For whoever has something to do in the middle of it. */
+struct container_stages {
+	void *ctx;
+	/* The namespaces are the container's, the root is still the host's. 0 or -errno. */
+	int (*namespaces_made)(void *ctx, struct error *err);
+};
+
 /*
  * Enters the container described by spec (spec->id and linux_.cgroups_path are set).
  * Must be called in a process of its own, single-threaded, before it has anything
  * mapped or open that its cgroup should be charged for. If it fails the process must exit:
  * the mount namespace dies with it, and whoever waits for it calls container_cleanup().
  */
-int must_check container_enter(const struct oci_spec *spec, struct container *out,
-			       struct error *err);
+int must_check container_enter(const struct oci_spec *spec, const struct container_stages *stages,
+			       struct container *out, struct error *err);
 
 /*
  * From outside, when the hypervisor is gone: kills whatever is left in the container's
@@ -99,6 +106,11 @@ int must_check container_cleanup(const char *cgroups_path, struct error *err);
 
 /* Processes of that cgroup which were killed as it ran out of memory, so far. */
 unsigned long container_oom_kills(const char *cgroups_path);
+
+/* Are its processes frozen? false also if there is no such cgroup. */
+bool container_frozen(const char *cgroups_path);
+/* Lets them go on: what is frozen can't be killed. */
+void container_thaw(const char *cgroups_path);
 
 /*
  * From inside, for a hypervisor that nobody waits for any more: all processes of the

@@ -33,10 +33,17 @@
 #include "vm/filter.h"
 #include "vm/guest.h"
 #include "vm/jail.h"
+#include "vm/start.h"
 
 #define MAX_ERRNO 4096
 
 enum vm_end { VM_RUNS, VM_POWEROFF, VM_FAILED };
+
+/* What a VM that did not end by itself exits with, as a container whose init had that signal. */
+enum {
+	EXIT_KILLED = 128 + SIGKILL,
+	EXIT_CRASHED = 128 + SIGABRT,
+};
 
 struct vm {
 	const struct vm_config *cfg;
@@ -48,11 +55,16 @@ struct vm {
 	struct vm_counters counters;
 	struct pv_server *server;
 	int signal_fd;
+	uint64_t signals; /* for the guest, not posted yet: bit n - 1 = signal n */
+	int null_fd;      /* of the host, until stdio is dropped */
+	int life_fd;      /* -1: nobody's life counts any more */
+	bool ready;       /* created */
 	/* Set by server threads, under lock; then event_fd is written. */
 	pthread_mutex_t lock;
 	int event_fd;
 	enum vm_end end;
 	int wait_status; /* of the guest's init; of a failed VM, an errno */
+	bool killed;     /* a failed VM: from outside */
 	bool orphaned;   /* who waited for the VM is gone */
 	char reason[900];
 	char last_message[400]; /* of the guest kernel, for a boot that fails */
@@ -86,10 +98,14 @@ static void on_poweroff(void *ctx, int wait_status)
 
 static void on_panic(void *ctx, const char *text)
 {
+	struct vm *vm = ctx;
 	char reason[880];
 
 	snprintf(reason, sizeof(reason), "guest kernel panic: %s", text);
-	vm_end(ctx, VM_FAILED, EIO, reason);
+	/* vm0's word for what only the host could have done; whoever lies about it gains a number */
+	if (strstr(text, "SIGKILL"))
+		vm->killed = true;
+	vm_end(vm, VM_FAILED, EIO, reason);
 }
 
 static void on_protocol_error(void *ctx, const char *why)
@@ -184,8 +200,16 @@ static int add_handle(struct vm *vm, uint32_t handle, int fd, struct error *err)
 	return ret ? error_errno(err, -ret, "descriptor %d for the guest", fd) : 0;
 }
 
+static int add_boot_fd(struct vm *vm, int fd, struct error *err)
+{
+	int copy = fcntl(fd, F_DUPFD_CLOEXEC, 3), ret;
+
+	ret = copy < 0 ? -errno : pv_server_boot_fd(vm->server, (unsigned int)fd, copy);
+	return ret ? error_errno(err, -ret, "descriptor %d for the guest", fd) : 0;
+}
+
 /* A directory, or a name of one, leads by ".." to all of the file system that it is in: the host's. */
-static int add_stdio(struct vm *vm, int i, struct error *err)
+static int add_inherited(struct vm *vm, int i, struct error *err)
 {
 	struct stat st;
 
@@ -193,6 +217,8 @@ static int add_stdio(struct vm *vm, int i, struct error *err)
 		return 0; /* closed */
 	if (S_ISDIR(st.st_mode))
 		return error_set(err, EISDIR, "descriptor %d is a directory of the host: a container can not have it", i);
+	if (i > STDERR_FILENO)
+		return add_boot_fd(vm, i, err);
 	return add_handle(vm, (uint32_t)(BOOT_HANDLE_STDIO + i), i, err);
 }
 
@@ -202,24 +228,39 @@ static int add_handles(struct vm *vm, struct error *err)
 	uint32_t next = BOOT_HANDLE_BIND;
 	int ret = 0;
 
-	for (int i = 0; i < 3 && !ret; i++)
-		ret = add_stdio(vm, i, err);
+	for (int i = 0; i < (int)vm->cfg->n_fds && !ret; i++)
+		ret = add_inherited(vm, i, err);
 	for (size_t i = 0; i < c->n_mounts && !ret; i++)
 		if (c->mounts[i].kind == MOUNT_BIND_UNDER_GUEST)
 			ret = add_handle(vm, next++, c->mounts[i].fd, err);
 	return ret;
 }
 
+static int open_null(struct vm *vm, struct error *err)
+{
+	vm->null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+	return vm->null_fd < 0 ? error_errno(err, errno, "/dev/null") : 0;
+}
+
+/* From here on only the handle table keeps them open: who waits for their end is told of it. */
+static int drop_inherited(struct vm *vm, struct error *err)
+{
+	for (int i = 0; i < (int)vm->cfg->n_fds; i++) {
+		if (i > STDERR_FILENO)
+			close(i);
+		else if ((i < STDERR_FILENO || !vm->cfg->debug) && dup2(vm->null_fd, i) < 0)
+			return error_errno(err, errno, "descriptor %d", i);
+	}
+	close(vm->null_fd);
+	return 0;
+}
+
+/* Every signal but those that faults of our own raise. */
 static int watch(struct vm *vm, struct error *err)
 {
-	static const int forwarded[] = { SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGWINCH, SIGCONT,
-					SIGTSTP };
 	sigset_t set;
 
-	sigemptyset(&set);
-	for (size_t i = 0; i < sizeof(forwarded) / sizeof(forwarded[0]); i++)
-		sigaddset(&set, forwarded[i]);
-	sigprocmask(SIG_BLOCK, &set, NULL);
+	sigfillset(&set);
 	vm->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	vm->event_fd = eventfd(0, EFD_CLOEXEC);
 	if (vm->signal_fd < 0 || vm->event_fd < 0 || vm_events_init(&vm->events))
@@ -248,20 +289,43 @@ static const struct vm_counters *read_counters(void *ctx)
 	return c;
 }
 
+static void has_started(void *ctx)
+{
+	const struct vm *vm = ctx;
+
+	state_started_at(vm->cfg->state_fd, vm->cfg->id);
+}
+
+/* A startContainer hook has failed, or there is no telling whether it did. */
+static void start_failed(void *ctx, const char *why)
+{
+	vm_end(ctx, VM_FAILED, EIO, why);
+}
+
 /* Everything up to the first instruction of the guest. */
 static int vm_create(struct vm *vm, struct error *err)
 {
 	const struct vm_config *cfg = vm->cfg;
 	struct guest *g = &vm->guest;
+	struct container_stages stages = { cfg->ctx, cfg->namespaces_made };
 	int ret = guest_open_image(g, err);
 
 	if (!ret)
+		ret = open_null(vm, err);
+	if (!ret)
 		ret = control_listen(&vm->control, cfg->state_dir, err);
-	vm->commands = (struct command_ctx){ .events = &vm->events, .counters = read_counters, .vm = vm };
+	vm->commands = (struct command_ctx){
+		.events = &vm->events,
+		.counters = read_counters,
+		.has_started = has_started,
+		.fail = start_failed,
+		.vm = vm,
+		.cfg = cfg,
+	};
 	vm->control.commands = vm_commands;
 	vm->control.ctx = &vm->commands;
 	if (!ret)
-		ret = container_enter(cfg->spec, &vm->container, err);
+		ret = container_enter(cfg->spec, &stages, &vm->container, err);
 	if (!ret)
 		ret = raise_limits();
 	if (!ret)
@@ -279,17 +343,60 @@ static int vm_create(struct vm *vm, struct error *err)
 	if (ret)
 		return error_errno(err, -ret, "cannot drop the hypervisor's capabilities");
 	ret = start_server(vm, err);
-	return ret ? ret : add_handles(vm, err);
+	if (!ret)
+		ret = add_handles(vm, err);
+	return ret ? ret : drop_inherited(vm, err);
 }
 
 /* ---- events ---- */
+
+/*
+ * Keys at the container's terminal, and the size and end of it, are signals of the host's line discipline for our
+ * process group: in the guest they are for the foreground group of its terminal.
+ */
+static bool from_terminal(const struct vm *vm, const struct signalfd_siginfo *si)
+{
+	return vm->cfg->spec->process.terminal && si->ssi_code == SI_KERNEL;
+}
+
+static int post_signal(struct vm *vm, u32 kind, int sig)
+{
+	const struct pv_event event = { .size = sizeof(event), .kind = kind, .sig = (u32)sig };
+	int ret = 0;
+
+	vm_event_forget(vm_events_post(&vm->events, &event, sizeof(event), NULL, 0, NULL, &ret));
+	return ret;
+}
+
+/* When the guest has too much to do already the rest is kept: a signal of each kind, as the host does it. */
+static void post_signals(struct vm *vm)
+{
+	for (int sig = 1; vm->signals && sig <= 64; sig++) {
+		uint64_t bit = 1ULL << (sig - 1);
+
+		if (!(vm->signals & bit))
+			continue;
+		if (post_signal(vm, PV_EV_SIGNAL, sig))
+			return;
+		vm->signals &= ~bit;
+	}
+}
 
 static void forward_signals(struct vm *vm)
 {
 	struct signalfd_siginfo si;
 
-	while (read(vm->signal_fd, &si, sizeof(si)) == (ssize_t)sizeof(si))
-		guest_signal(&vm->guest, (int)si.ssi_signo);
+	while (read(vm->signal_fd, &si, sizeof(si)) == (ssize_t)sizeof(si)) {
+		int sig = (int)si.ssi_signo;
+
+		/* the end of vm0, a pipe that nobody reads: our own affairs */
+		if (si.ssi_pid == (uint32_t)getpid() || (sig == SIGCHLD && si.ssi_code > 0))
+			continue;
+		if (from_terminal(vm, &si))
+			(void)post_signal(vm, PV_EV_TTY_SIGNAL, sig);
+		else if (vm->signals & 1ULL << (sig - 1) || post_signal(vm, PV_EV_SIGNAL, sig))
+			vm->signals |= 1ULL << (sig - 1);
+	}
 }
 
 /* A host call that the table does not allow: the guest has been taken over, or has a bug. Either way it ends. */
@@ -319,6 +426,7 @@ static void forbidden_call(struct vm *vm)
 static void vm0_died(struct vm *vm)
 {
 	usleep(20000); /* a panic that vm0 reported before its end is the better reason: let it arrive */
+	vm->killed = true;
 	vm_end(vm, VM_FAILED, EIO, "the VM's first host process (vm0) was killed");
 }
 
@@ -330,14 +438,30 @@ static void handle(struct vm *vm, const struct pollfd *fds)
 		forward_signals(vm);
 	if (fds[2].revents & POLLIN)
 		forbidden_call(vm);
-	if (fds[6].revents)
+	if (fds[6].revents) {
 		vm_events_take(&vm->events);
+		post_signals(vm);
+	}
 	if (fds[3].revents)
 		control_serve(&vm->control);
 	if (fds[4].revents) {
 		vm->orphaned = true;
 		vm_end(vm, VM_FAILED, ECANCELED, "the process that started the container is gone");
 	}
+}
+
+/* pid 1's program has been found: the container is created. */
+static void booted(void *ctx, int result, const char *text)
+{
+	struct vm *vm = ctx;
+
+	if (result)
+		return; /* the guest powers off, and has said why */
+	vm->ready = vm->commands.booted = true;
+	if (vm->cfg->detach)
+		vm->life_fd = -1;
+	if (send(vm->cfg->ready_fd, "R", 1, MSG_NOSIGNAL) < 0 && vm->cfg->debug)
+		fprintf(stderr, "nobody waits for the container to be created\n");
 }
 
 static void vm_loop(struct vm *vm)
@@ -347,17 +471,19 @@ static void vm_loop(struct vm *vm)
 		{ .fd = vm->signal_fd, .events = POLLIN },
 		{ .fd = vm->guest.notify_fd, .events = POLLIN },
 		{ .fd = vm->control.fd, .events = POLLIN },
-		{ .fd = vm->cfg->life_fd, .events = POLLIN },
+		{ .fd = vm->life_fd, .events = POLLIN },
 		{ .fd = vm->event_fd, .events = POLLIN },
 		{ .fd = vm->events.fd, .events = POLLIN },
 	};
 
 	for (;;) {
-		if (poll(fds, sizeof(fds) / sizeof(fds[0]), -1) < 0)
+		fds[4].fd = vm->life_fd;
+		if (poll(fds, sizeof(fds) / sizeof(fds[0]), start_time_left(&vm->commands)) < 0)
 			continue;
 		if (fds[5].revents)
 			return;
 		handle(vm, fds);
+		start_check_time(&vm->commands);
 	}
 }
 
@@ -367,7 +493,7 @@ static void leave(struct vm *vm)
 	const struct vm_config *cfg = vm->cfg;
 	struct error ignored = { 0 };
 
-	if (cfg->keep || (cfg->life_fd >= 0 && !vm->orphaned))
+	if (!vm->orphaned || cfg->keep)
 		return;
 	if (container_leave(&vm->container, cfg->spec->linux_.cgroups_path, &ignored))
 		log_error(ignored.text);
@@ -375,9 +501,39 @@ static void leave(struct vm *vm)
 		log_error("the state of the container could not be removed");
 }
 
-static int exit_status(int wait_status)
+/* How the container ends, to whoever takes our exit status. */
+static int exit_status(struct vm *vm, struct error *err)
 {
-	return WIFSIGNALED(wait_status) ? 128 + WTERMSIG(wait_status) : WEXITSTATUS(wait_status);
+	int status = vm->wait_status;
+
+	if (vm->end == VM_POWEROFF)
+		return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+	error_set(err, status, "%s", vm->reason);
+	if (!vm->ready)
+		return -err->code;
+	if (cgroup_oom_kills(vm->container.memcg_fd)) {
+		vm->killed = true;
+		error_set(err, ENOMEM, "container %s ran out of memory: %s", vm->cfg->id, vm->reason);
+	}
+	return vm->killed ? EXIT_KILLED : EXIT_CRASHED;
+}
+
+static int vm_run(struct vm *vm, struct error *err)
+{
+	struct vm_event_listener boot = { .ctx = vm, .done = booted };
+	int status;
+
+	if (!vm_events_expect_boot(&vm->events, &boot))
+		return error_errno(err, ENOMEM, "boot");
+	guest_release(&vm->guest);
+	vm_loop(vm);
+	/* The server finds guest processes by vm0's number: it must not be anybody else's before the server is done. */
+	guest_stop(&vm->guest);
+	pv_server_stop(vm->server);
+	guest_kill(&vm->guest);
+	status = exit_status(vm, err);
+	leave(vm);
+	return status;
 }
 
 int hypervisor_main(const struct vm_config *cfg, struct error *err)
@@ -388,22 +544,11 @@ int hypervisor_main(const struct vm_config *cfg, struct error *err)
 	if (!vm)
 		return error_set(err, ENOMEM, "no memory");
 	vm->cfg = cfg;
+	vm->life_fd = cfg->life_fd;
 	pthread_mutex_init(&vm->lock, NULL);
 	ret = vm_create(vm, err);
-	if (ret) {
-		guest_kill(&vm->guest);
-		return ret;
-	}
-	guest_release(&vm->guest);
-	if (send(cfg->ready_fd, "R", 1, MSG_NOSIGNAL) < 0 && cfg->debug)
-		fprintf(stderr, "nobody waits for the container to start\n");
-	vm_loop(vm);
-	/* The server finds guest processes by vm0's number: it must not be anybody else's before the server is done. */
-	guest_stop(&vm->guest);
-	pv_server_stop(vm->server);
+	if (!ret)
+		return vm_run(vm, err);
 	guest_kill(&vm->guest);
-	leave(vm);
-	if (vm->end == VM_FAILED)
-		return error_set(err, vm->wait_status, "%s", vm->reason);
-	return exit_status(vm->wait_status);
+	return ret;
 }

@@ -14,27 +14,31 @@ struct vm_config {
 	const char *bundle;    /* or NULL */
 	const char *state_dir; /* the host's path: gone after container_enter() */
 	int state_fd;          /* O_PATH of the folder that state_dir is in, to remove it at the end */
-	int stdio[3];          /* the guest's; the process has the same as 0, 1 and 2 */
-	int log_fd;            /* --log, or -1: one JSON line per message */
+	const char *hook_state; /* what startContainer hooks read; NULL if there are none */
+	unsigned int n_fds;    /* descriptors 0, 1 ... of this process are the guest's */
 	bool debug;
+	bool detach;           /* nobody waits: from LAUNCH_READY on life_fd does not count */
 	bool keep;             /* leave the state and the cgroup to whoever started it */
 	/*
 	 * Readable or hung up when the process that waits for the VM is gone: power off, then
-	 * container_leave() and remove the state. -1: the VM belongs to nobody (detached).
+	 * container_leave() and remove the state.
 	 */
 	int life_fd;
 	/*
-	 * A socket. Send one byte, 'R', when the guest's init runs (with MSG_NOSIGNAL), and leave
-	 * it open: if this function fails later its caller reports that there.
+	 * A socket. One byte, 'R', is sent when the container is created; a failure is reported
+	 * there by the caller.
 	 */
 	int ready_fd;
+	/* See struct container_stages. */
+	int (*namespaces_made)(void *ctx, struct error *err);
+	void *ctx;
 };
 
 /*
- * Runs the VM in the calling process, and does not return before it is off. Signals that
- * are for the guest's init come to this process; SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGUSR1,
- * SIGUSR2, SIGWINCH and SIGCONT are blocked on entry. Returns the exit status, 0 to 255
- * (128 + n: init was killed by signal n), or -errno with err set: the caller reports it.
+ * Runs the VM in the calling process, and does not return before it is off. Signals that are for
+ * the guest's init come to this process: all are blocked on entry. Returns the exit status, 0 to
+ * 255: that of the guest's init, 128 + n if signal n killed it. If err is set, too, the VM did not
+ * end by itself (docs/architecture.md, "Ends"). Or -errno with err set: it was never created.
  */
 int must_check hypervisor_main(const struct vm_config *cfg, struct error *err);
 

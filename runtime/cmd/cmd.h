@@ -34,14 +34,20 @@ extern const struct command commands[]; /* ends with a NULL name */
 const struct command *cmd_find(const char *name);
 
 int cmd_check(const struct globals *globals, int argc, char **argv, struct error *err);
+int cmd_create(const struct globals *globals, int argc, char **argv, struct error *err);
 int cmd_debug(const struct globals *globals, int argc, char **argv, struct error *err);
+int cmd_delete(const struct globals *globals, int argc, char **argv, struct error *err);
 int cmd_do(const struct globals *globals, int argc, char **argv, struct error *err);
 int cmd_exec(const struct globals *globals, int argc, char **argv, struct error *err);
 int cmd_help(const struct globals *globals, int argc, char **argv, struct error *err);
 int cmd_install(const struct globals *globals, int argc, char **argv, struct error *err);
+int cmd_kill(const struct globals *globals, int argc, char **argv, struct error *err);
+int cmd_list(const struct globals *globals, int argc, char **argv, struct error *err);
 int cmd_ps(const struct globals *globals, int argc, char **argv, struct error *err);
 int cmd_run(const struct globals *globals, int argc, char **argv, struct error *err);
 int cmd_spec(const struct globals *globals, int argc, char **argv, struct error *err);
+int cmd_start(const struct globals *globals, int argc, char **argv, struct error *err);
+int cmd_state(const struct globals *globals, int argc, char **argv, struct error *err);
 int cmd_uninstall(const struct globals *globals, int argc, char **argv, struct error *err);
 
 /*

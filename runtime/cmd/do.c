@@ -20,7 +20,9 @@ int cmd_do(const struct globals *globals, int argc, char **argv, struct error *e
 		return -err->code;
 	if (optind == argc)
 		return error_set(err, EINVAL, "do: a command is missing");
-	launch_close_inherited();
+	ret = launch_inherit(&l, 0, err);
+	if (ret)
+		return ret;
 	ret = host_spec_make(argv + optind, (size_t)(argc - optind), &spec, err);
 	if (ret)
 		return ret;

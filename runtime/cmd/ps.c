@@ -230,11 +230,11 @@ int cmd_ps(const struct globals *globals, int argc, char **argv, struct error *e
 	if (ret)
 		return ret;
 	if (!state_alive(&state))
-		state.pid = 0;
+		state.init.pid = 0;
 	/* the ID's place is the program's name: ps options come behind it */
 	argv[optind] = name;
-	ret = json ? print_json(&all, state.pid)
-		   : print_table(&all, state.pid, optind + 1 < argc ? argv + optind : usual, err);
+	ret = json ? print_json(&all, state.init.pid)
+		   : print_table(&all, state.init.pid, optind + 1 < argc ? argv + optind : usual, err);
 	free(all.v);
 	return ret;
 }

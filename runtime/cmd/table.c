@@ -14,15 +14,34 @@
 	"      --destdir DIR        the system to be changed is under DIR\n"              \
 	"      --dry-run            only say what would be done\n"
 
+#define CREATE_OPTIONS                                                                          \
+	"  -b, --bundle DIR        folder with config.json (default: the current one)\n"          \
+	"      --pid-file FILE     write the container's host process ID to FILE\n"               \
+	"      --console-socket S  send the terminal to this AF_UNIX socket\n"                    \
+	"      --pidfd-socket S    send a pidfd of its host process to this AF_UNIX socket\n"     \
+	"      --preserve-fds N    pass on N descriptors behind the first three\n"                \
+	"      --no-pivot          for a root file system on a ramfs\n"                           \
+	"      --no-new-keyring    accepted: guests never see the host's keyrings\n"
+
 const struct command commands[] = {
+	{ "create", "[OPTIONS] ID", "create a container from a bundle", CREATE_OPTIONS, cmd_create },
+	{ "start", "ID", "run the program of a container that has been created", "", cmd_start },
 	{ "run", "[OPTIONS] ID", "create and start a container, and wait for its end",
-	  "  -b, --bundle DIR        folder with config.json (default: the current one)\n"
+	  CREATE_OPTIONS
 	  "  -d, --detach            return when the container runs\n"
 	  "      --keep              keep the state when the container has ended\n"
-	  "      --pid-file FILE     write the container's host process ID to FILE\n"
-	  "      --console-socket S  send the terminal to this AF_UNIX socket\n"
-	  "      --no-new-keyring    accepted: guests never see the host's keyrings\n",
+	  "      --no-subreaper      accepted: the guest kernel reaps\n",
 	  cmd_run },
+	{ "state", "ID", "show the state of a container, in JSON", "", cmd_state },
+	{ "list", "[OPTIONS]", "show all containers",
+	  "  -f, --format FMT  table or json (default: table)\n"
+	  "  -q, --quiet       only their IDs\n",
+	  cmd_list },
+	{ "kill", "[OPTIONS] ID [SIGNAL]", "send a signal (default: TERM) to a container's init",
+	  "  -a, --all  to all its processes\n", cmd_kill },
+	{ "delete", "[OPTIONS] ID", "remove what is left of a container that has stopped",
+	  "  -f, --force  kill it first; it is no error if there is no such container\n",
+	  cmd_delete },
 	{ "exec", "[OPTIONS] ID COMMAND [ARG...]", "run a further process in a container",
 	  "  -p, --process FILE         its description: an OCI process, in JSON\n"
 	  "      --cwd DIR              its working folder\n"

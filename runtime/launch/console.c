@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -69,11 +70,10 @@ int console_attach(struct console *c, struct error *err)
 	return 0;
 }
 
-/* The name of the terminal must not be empty: receivers take that for the end. */
-static int send_fd(int sock, int fd)
+/* The name must not be empty: receivers take that for the end. */
+static int send_fd(int sock, const char *name, int fd)
 {
-	char name[] = "/dev/ptmx";
-	struct iovec iov = { .iov_base = name, .iov_len = sizeof(name) - 1 };
+	struct iovec iov = { .iov_base = (void *)(uintptr_t)name, .iov_len = strlen(name) };
 	union {
 		char space[CMSG_SPACE(sizeof(int))];
 		struct cmsghdr align;
@@ -93,20 +93,28 @@ static int send_fd(int sock, int fd)
 	return sendmsg(sock, &msg, MSG_NOSIGNAL) < 0 ? -errno : 0;
 }
 
-int console_send(struct console *c, const char *path, struct error *err)
+int socket_send_fd(const char *path, const char *option, const char *name, int fd,
+		   struct error *err)
 {
 	cleanup_close int sock = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	struct sockaddr_un addr = { .sun_family = AF_UNIX };
 	int ret;
 
 	if (strlen(path) >= sizeof(addr.sun_path))
-		return error_errno(err, ENAMETOOLONG, "--console-socket %s", path);
+		return error_errno(err, ENAMETOOLONG, "%s %s", option, path);
 	strcpy(addr.sun_path, path);
 	if (sock < 0 || connect(sock, (struct sockaddr *)&addr, sizeof(addr)))
-		return error_errno(err, errno, "--console-socket %s", path);
-	ret = send_fd(sock, c->master);
+		return error_errno(err, errno, "%s %s", option, path);
+	ret = send_fd(sock, name, fd);
+	return ret ? error_errno(err, -ret, "%s %s", option, path) : 0;
+}
+
+int console_send(struct console *c, const char *path, struct error *err)
+{
+	int ret = socket_send_fd(path, "--console-socket", "/dev/ptmx", c->master, err);
+
 	if (ret)
-		return error_errno(err, -ret, "--console-socket %s", path);
+		return ret;
 	/* from here on it is theirs: our copies would hide the hang-up from either side */
 	close(c->master);
 	close(c->slave);

@@ -32,6 +32,10 @@ int must_check console_attach(struct console *c, struct error *err);
 /* Sends the master to whoever listens on that socket, as runc does. */
 int must_check console_send(struct console *c, const char *path, struct error *err);
 
+/* Sends a descriptor, under a name, to the AF_UNIX stream socket at path. option: for errors. */
+int must_check socket_send_fd(const char *path, const char *option, const char *name, int fd,
+			      struct error *err);
+
 /* Relaying, in the foreground: our terminal goes raw until console_close(). */
 void console_start(struct console *c);
 /* Fills in up to two entries. Returns how many. */

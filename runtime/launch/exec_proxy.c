@@ -66,7 +66,7 @@ static int start(struct exec_launch *x, struct error *err)
 	if (!ret && x->console.used)
 		ret = console_attach(&x->console, err);
 	if (!ret)
-		ret = exec_join_cgroups(x->state.pid, err);
+		ret = exec_join_cgroups(x->state.init.pid, err);
 	if (ret)
 		return ret;
 	sock = request(x, err);

@@ -5,15 +5,15 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/mman.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "launch/control_client.h"
 #include "lib/cleanup.h"
 #include "lib/fs.h"
 #include "lib/log.h"
-#include "oci/state.h"
-#include "vm/container.h"
+#include "oci/hooks.h"
 
 static int check_spec(struct launch *l, struct error *err)
 {
@@ -40,87 +40,101 @@ static int open_console(struct launch *l, struct error *err)
 		return 0;
 	}
 	if (l->detach && !l->console_socket)
-		return error_set(err, EINVAL, "a detached container with a terminal needs "
-				 "--console-socket");
+		return error_set(err, EINVAL, "cannot allocate tty if runc will detach without "
+				 "setting console socket");
 	return console_open(&l->console, &l->spec->process, err);
 }
 
-static int write_state(const struct launch *l, struct error *err)
+static char *now(struct arena *arena)
 {
 	char when[40];
 	struct tm tm;
-	struct timespec now;
-	struct container_state state = {
-		.id = l->spec->id,
-		.pid = l->pid,
-		.started = state_start_time(l->pid),
-		.bundle = l->spec->bundle,
-		.rootfs = l->spec->root.path,
-		.cgroups_path = l->spec->linux_.cgroups_path,
-		.created = when,
-	};
+	struct timespec t;
 	size_t n;
 
-	clock_gettime(CLOCK_REALTIME, &now);
-	n = strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%S", gmtime_r(&now.tv_sec, &tm));
-	snprintf(when + n, sizeof(when) - n, ".%09ldZ", now.tv_nsec);
-	return state_write(l->globals->root, &state, err);
+	clock_gettime(CLOCK_REALTIME, &t);
+	n = strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%S", gmtime_r(&t.tv_sec, &tm));
+	snprintf(when + n, sizeof(when) - n, ".%09ldZ", t.tv_nsec);
+	return arena_strdup(arena, when);
 }
 
-int launch_announce(const struct launch *l, struct error *err)
+static int take_id(struct launch *l, struct error *err)
+{
+	struct oci_spec *spec = l->spec;
+	struct error ignored;
+	int ret;
+
+	l->state = (struct container_state){
+		.id = spec->id,
+		.creator = state_process_self(),
+		.bundle = spec->bundle,
+		.rootfs = spec->root.path,
+		.cgroups_path = spec->linux_.cgroups_path,
+		.ephemeral = !l->detach && !l->keep,
+		.oci_version = spec->oci_version ? spec->oci_version : CALLGATE_SPEC_VERSION,
+		.created = now(&spec->arena),
+	};
+	ret = state_create(l->globals->root, &l->state, spec->text, err);
+	if (ret)
+		return ret;
+	ret = cgroup_check_free(spec->linux_.cgroups_path, err);
+	if (ret)
+		(void)!state_remove(l->globals->root, spec->id, &ignored);
+	return ret;
+}
+
+static int write_pid_file(const struct launch *l, struct error *err)
 {
 	char pid[16];
 	int n;
-	int ret = write_state(l, err);
 
-	if (ret || !l->pid_file)
-		return ret;
+	if (!l->pid_file)
+		return 0;
 	n = snprintf(pid, sizeof(pid), "%d", l->pid);
 	return fs_write_file(l->pid_file, pid, (size_t)n, 0644, err);
 }
 
-/* Whatever went wrong here must not hide how the container ended. */
-static void clean_up(const struct launch *l)
+static int send_pidfd(const struct launch *l, struct error *err)
 {
-	struct error err;
+	cleanup_close int fd = -1;
 
-	if (l->pid_file && !l->ready)
-		unlink(l->pid_file);
-	if (container_cleanup(l->spec->linux_.cgroups_path, &err))
-		log_warn("%s", err.text);
-	if (state_remove(l->globals->root, l->spec->id, &err))
-		log_warn("%s", err.text);
+	if (!l->pidfd_socket)
+		return 0;
+	fd = (int)syscall(SYS_pidfd_open, l->pid, 0);
+	if (fd < 0)
+		return error_errno(err, errno, "pidfd of the container");
+	return socket_send_fd(l->pidfd_socket, "--pidfd-socket", "pidfd", fd, err);
 }
 
-static int start_and_wait(struct launch *l, struct error *err)
+/* From a configuration to a container that waits to be started. */
+static int bring_up(struct launch *l, struct error *err)
 {
 	int ret = open_console(l, err);
 
 	if (!ret)
-		ret = launch_start(l, err);
+		ret = launch_fork(l, err);
 	if (!ret && l->console_socket)
 		ret = console_send(&l->console, l->console_socket, err);
 	else if (!ret && l->console.used)
 		console_start(&l->console);
-	if (ret && l->pid > 0)
-		kill(l->pid, SIGKILL);
-	return ret ? ret : launch_supervise(l, err);
+	if (!ret)
+		ret = launch_wait_ready(l, err);
+	if (!ret)
+		ret = send_pidfd(l, err);
+	return ret ? ret : write_pid_file(l, err);
 }
 
-static int take_id(const struct launch *l, struct error *err)
+/* Whatever went wrong here must not hide how the container ended. */
+static void clean_up(struct launch *l)
 {
-	int ret = state_create(l->globals->root, l->spec->id, err);
-	struct error ignored;
+	struct error err;
 
-	if (ret)
-		return ret;
-	ret = cgroup_check_free(l->spec->linux_.cgroups_path, err);
-	if (ret)
-		(void)!state_remove(l->globals->root, l->spec->id, &ignored);
-	return ret;
+	launch_kill(l);
+	if (launch_destroy(l->globals->root, &l->state, l->spec, &err))
+		log_warn("%s", err.text);
 }
 
-int launch_run(struct launch *l, struct error *err)
+static int create(struct launch *l, struct error *err)
 {
 	int ret = check_spec(l, err);
 
@@ -130,9 +144,79 @@ int launch_run(struct launch *l, struct error *err)
 		ret = take_id(l, err);
 	if (ret)
 		return ret;
-	ret = start_and_wait(l, err);
+	ret = bring_up(l, err);
+	if (!ret)
+		return 0;
 	console_close(&l->console);
-	if (ret < 0 || (!l->detach && !l->keep))
-		clean_up(l);
+	clean_up(l);
 	return ret;
+}
+
+int launch_create(struct launch *l, struct error *err)
+{
+	l->detach = true;
+	return create(l, err);
+}
+
+int launch_run(struct launch *l, struct error *err)
+{
+	int ret = create(l, err);
+
+	if (ret)
+		return ret;
+	ret = launch_start(l->globals->root, &l->state, l->spec, err);
+	if (!ret && l->detach)
+		return 0;
+	if (ret && !l->failed)
+		launch_kill(l);
+	else
+		ret = launch_supervise(l, err);
+	console_close(&l->console);
+	if (ret < 0 || !l->keep)
+		clean_up(l);
+	if (ret < 0 && l->pid_file)
+		unlink(l->pid_file);
+	return ret;
+}
+
+char *launch_hook_state(const struct container_state *state, enum container_status status,
+			const struct oci_spec *spec)
+{
+	json_t *doc = state_to_json(state, status, &spec->annotations);
+	char *text = doc ? json_dumps(doc, JSON_COMPACT) : NULL;
+
+	json_decref(doc);
+	if (!text)
+		abort();
+	return text;
+}
+
+int launch_start(const char *root, const struct container_state *state,
+		 const struct oci_spec *spec, struct error *err)
+{
+	cleanup(control_unref) json_t *reply =
+		control_ask(root, state->id, json_pack("{ss}", "cmd", "start"), err);
+	cleanup_free char *text = NULL;
+
+	if (!reply)
+		return -err->code;
+	state_started(root, state->id);
+	if (!spec || !spec->hooks.poststart.n)
+		return 0;
+	text = launch_hook_state(state, STATUS_RUNNING, spec);
+	hooks_run_all(&spec->hooks.poststart, "poststart", text, spec->bundle);
+	return 0;
+}
+
+int launch_destroy(const char *root, const struct container_state *state,
+		   const struct oci_spec *spec, struct error *err)
+{
+	cleanup_free char *text = NULL;
+	int ret = state_destroy(root, state, err);
+
+	if (ret || !spec || !spec->hooks.poststop.n)
+		return ret;
+	text = launch_hook_state(state, STATUS_STOPPED, spec);
+	hooks_run_all(&spec->hooks.poststop, "poststop", text, spec->bundle);
+	return 0;
 }

@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Starting a hypervisor process for a container, and staying with it until it ends. */
+/*
+ * A container's life, from this side: a hypervisor process is made (a fork of ourselves, without an
+ * exec), which builds the container and boots the VM; then the container is *created*, and waits
+ * to be started.
+ */
 #ifndef CALLGATE_RUNTIME_LAUNCH_LAUNCH_H
 #define CALLGATE_RUNTIME_LAUNCH_LAUNCH_H
 
@@ -10,10 +14,15 @@
 #include "cmd/cmd.h"
 #include "launch/console.h"
 #include "oci/spec.h"
+#include "oci/state.h"
 
-/* From the hypervisor process to us, a packet each. */
-#define LAUNCH_READY  'R' /* the guest's init runs; this byte is the whole packet */
-#define LAUNCH_FAILED 'E' /* the process is about to end */
+/* From the hypervisor process to us, a packet each. All but LAUNCH_FAILED are a byte. */
+#define LAUNCH_NAMESPACES 'N' /* the namespaces are made; it waits for LAUNCH_GO */
+#define LAUNCH_READY      'R' /* created */
+#define LAUNCH_FAILED     'E' /* the process is about to end */
+
+/* From us to the hypervisor: the hooks of the runtime's namespaces have run. */
+#define LAUNCH_GO 'G'
 
 struct launch_message {
 	char kind;
@@ -27,40 +36,64 @@ struct launch {
 	bool keep;
 	const char *pid_file;       /* or NULL */
 	const char *console_socket; /* or NULL */
+	const char *pidfd_socket;   /* or NULL */
+	unsigned int extra_fds;     /* the container gets descriptors 3, 4 ...; see launch_inherit() */
 
-	/* launch_run()'s own */
+	/* the functions' own */
 	struct console console;
+	struct container_state state;
 	pid_t pid;     /* the hypervisor's */
 	int life_fd;   /* open as long as we live: the hypervisor watches the other end */
-	int ready_fd;  /* messages from the hypervisor, see struct launch_message */
+	int ready_fd;  /* messages, see struct launch_message */
 	int signal_fd;
 	bool ready;
+	bool failed;   /* an error has been told */
+	bool ended;
+	int wait_status;
 	sigset_t old_mask;
 };
 
 /*
- * Runs the container. Returns its exit status (detached: 0, as soon as it runs), or -errno.
- * Whatever happened, nothing of the container is left then, unless it was to be kept.
+ * Creates the container: 0 or -errno. If it fails nothing of the container is left; its hypervisor
+ * is an orphan once we exit. The state and, if one is wanted, the pid file are there.
+ */
+int must_check launch_create(struct launch *launch, struct error *err);
+
+/*
+ * Creates, starts and, unless detached, waits for the end. Returns the container's exit status
+ * (detached: 0), or -errno. In the foreground nothing of the container is left then, unless it
+ * was to be kept.
  */
 int must_check launch_run(struct launch *launch, struct error *err);
 
-/*
- * Closes descriptors we were started with and know nothing of: the hypervisor would keep
- * them open for as long as the container runs. To be called before anything is opened.
- */
-void launch_close_inherited(void);
+/* Starts a container that is created, and runs its poststart hooks. spec may be NULL: no hooks. */
+int must_check launch_start(const char *root, const struct container_state *state,
+			    const struct oci_spec *spec, struct error *err);
 
-/* The parts: fork (start.c), and wait (supervise.c). */
-int must_check launch_start(struct launch *launch, struct error *err);
+/* Removes what is left of a container whose hypervisor is dead, and runs its poststop hooks. */
+int must_check launch_destroy(const char *root, const struct container_state *state,
+			      const struct oci_spec *spec, struct error *err);
+
+/*
+ * What we were started with: keeps the descriptors of socket activation ($LISTEN_FDS) and `preserve`
+ * more for the container, and closes the rest: the hypervisor would keep them open for
+ * as long as the container runs. To be called before anything is opened.
+ */
+int must_check launch_inherit(struct launch *launch, unsigned int preserve, struct error *err);
+/* Afterwards: tells the first program of $LISTEN_FDS. */
+void launch_pass_listen_fds(struct launch *launch);
+
+/* The parts: fork (fork.c), and what happens beside it (supervise.c). */
+int must_check launch_fork(struct launch *launch, struct error *err);
+int must_check launch_wait_ready(struct launch *launch, struct error *err);
 int must_check launch_supervise(struct launch *launch, struct error *err);
+/* Kills the hypervisor, and waits until it is dead. */
+void launch_kill(struct launch *launch);
 
-/*
- * Writes the state, and the pid file if one is wanted. In the hypervisor process, so that both
- * are there before anything runs in the container.
- */
-int must_check launch_announce(const struct launch *launch, struct error *err);
+/* The state as hooks are told it, to be freed. */
+char *launch_hook_state(const struct container_state *state, enum container_status status,
+			const struct oci_spec *spec);
 
-/* The signals that are passed on to the guest's init. */
-void launch_signals(sigset_t *set);
+#define LAUNCH_FDS_MAX 128 /* descriptors beyond stdio */
 
 #endif

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Beside a running hypervisor: signals in, terminal through, exit status out. */
+/* Beside a hypervisor: hooks, signals in, terminal through, exit status out. */
 #include <errno.h>
 #include <poll.h>
 #include <string.h>
@@ -10,112 +10,167 @@
 
 #include "launch/launch.h"
 #include "lib/cleanup.h"
+#include "lib/log.h"
+#include "oci/hooks.h"
 #include "vm/container.h"
 
 enum { POLL_SIGNALS, POLL_READY, POLL_CONSOLE, POLL_MAX = POLL_CONSOLE + 2 };
 
-struct watch {
-	struct launch *l;
-	bool ended;
-	int wait_status;
-	bool failed; /* the hypervisor sent an error */
-};
+static int run_hooks(struct launch *l, struct error *err)
+{
+	const struct oci_hooks *hooks = &l->spec->hooks;
+	cleanup_free char *state = NULL;
+	int ret;
 
-/* Takes whatever has arrived. Between ready and the end there is nothing. */
-static void read_messages(struct watch *w, struct error *err)
+	if (!hooks->prestart.n && !hooks->create_runtime.n)
+		return 0;
+	state = launch_hook_state(&l->state, STATUS_CREATING, l->spec);
+	ret = hooks_run(&hooks->prestart, "prestart", state, l->spec->bundle, err);
+	if (!ret)
+		ret = hooks_run(&hooks->create_runtime, "createRuntime", state, l->spec->bundle,
+				err);
+	return ret;
+}
+
+/* The hypervisor waits for this. */
+static void namespaces_made(struct launch *l, struct error *err)
+{
+	char word = LAUNCH_GO;
+
+	if (run_hooks(l, err)) {
+		l->failed = true;
+		kill(l->pid, SIGKILL);
+	} else {
+		send(l->ready_fd, &word, 1, MSG_NOSIGNAL);
+	}
+}
+
+/* Takes whatever has arrived. The first failure is the one that counts. */
+static void read_messages(struct launch *l, struct error *err)
 {
 	struct launch_message message;
 	ssize_t n;
 
-	while (w->l->ready_fd >= 0) {
-		n = recv(w->l->ready_fd, &message, sizeof(message), MSG_DONTWAIT);
+	while (l->ready_fd >= 0) {
+		n = recv(l->ready_fd, &message, sizeof(message), MSG_DONTWAIT);
 		if (n < 0)
 			return;
 		if (!n) {
-			close(w->l->ready_fd);
-			w->l->ready_fd = -1;
+			close(l->ready_fd);
+			l->ready_fd = -1;
+		} else if (message.kind == LAUNCH_NAMESPACES) {
+			namespaces_made(l, err);
 		} else if (message.kind == LAUNCH_READY) {
-			w->l->ready = true;
-		} else if (n == sizeof(message) && message.kind == LAUNCH_FAILED) {
+			l->ready = true;
+		} else if (n == sizeof(message) && message.kind == LAUNCH_FAILED && !l->failed) {
 			message.error.text[ERROR_TEXT_MAX - 1] = '\0';
 			*err = message.error;
-			w->failed = true;
+			l->failed = true;
 		}
 	}
 }
 
-static void read_signals(struct watch *w)
+/* Who creates a container may be told to give up; who runs one passes it on. */
+static void take_signal(struct launch *l, int signo, struct error *err)
+{
+	bool end = signo == SIGTERM || signo == SIGINT || signo == SIGHUP || signo == SIGQUIT;
+
+	if (l->ended)
+		return;
+	if (!l->detach) {
+		kill(l->pid, signo);
+	} else if (end && !l->ready && !l->failed) {
+		error_set(err, EINTR, "interrupted by signal %d (%s)", signo, sigdescr_np(signo));
+		l->failed = true;
+		kill(l->pid, SIGKILL);
+	}
+}
+
+static void read_signals(struct launch *l, struct error *err)
 {
 	struct signalfd_siginfo info;
 
-	while (read(w->l->signal_fd, &info, sizeof(info)) == sizeof(info)) {
+	while (read(l->signal_fd, &info, sizeof(info)) == sizeof(info)) {
 		int signo = (int)info.ssi_signo;
 
 		if (signo == SIGCHLD) {
-			if (!w->ended && waitpid(w->l->pid, &w->wait_status, WNOHANG) == w->l->pid)
-				w->ended = true;
+			if (!l->ended && waitpid(l->pid, &l->wait_status, WNOHANG) == l->pid)
+				l->ended = true;
 			continue;
 		}
-		if (signo == SIGWINCH && w->l->console.used)
-			console_resize(&w->l->console);
-		if (!w->ended)
-			kill(w->l->pid, signo);
+		if (signo == SIGWINCH && l->console.used)
+			console_resize(&l->console);
+		take_signal(l, signo, err);
 	}
 }
 
-static void wait_once(struct watch *w, struct error *err)
+static void wait_once(struct launch *l, struct error *err)
 {
 	struct pollfd fds[POLL_MAX] = {
-		[POLL_SIGNALS] = { .fd = w->l->signal_fd, .events = POLLIN },
-		[POLL_READY] = { .fd = w->l->ready_fd, .events = POLLIN },
+		[POLL_SIGNALS] = { .fd = l->signal_fd, .events = POLLIN },
+		[POLL_READY] = { .fd = l->ready_fd, .events = POLLIN },
 	};
-	unsigned int n = console_poll(&w->l->console, &fds[POLL_CONSOLE]);
+	unsigned int n = console_poll(&l->console, &fds[POLL_CONSOLE]);
 
 	if (poll(fds, POLL_CONSOLE + n, -1) < 0)
 		return;
 	if (fds[POLL_READY].revents)
-		read_messages(w, err);
-	console_relay(&w->l->console, &fds[POLL_CONSOLE], n);
+		read_messages(l, err);
+	console_relay(&l->console, &fds[POLL_CONSOLE], n);
 	if (fds[POLL_SIGNALS].revents)
-		read_signals(w);
+		read_signals(l, err);
 }
 
-static int killed_error(const struct launch *l, int signo, struct error *err)
+void launch_kill(struct launch *l)
 {
-	const char *path = l->spec->linux_.cgroups_path;
-
-	if (signo == SIGKILL && container_oom_kills(path))
-		return error_set(err, ENOMEM, "container %s: its virtual machine was killed, as "
-				 "the container ran out of memory", l->spec->id);
-	return error_set(err, EIO, "container %s: its hypervisor was killed by signal %d (%s)",
-			 l->spec->id, signo, sigdescr_np(signo) ?: "unknown");
+	if (l->pid <= 0 || l->ended)
+		return;
+	kill(l->pid, SIGKILL);
+	while (waitpid(l->pid, &l->wait_status, 0) < 0 && errno == EINTR)
+		;
+	l->ended = true;
 }
 
-static int result(const struct watch *w, struct error *err)
+static int killed(const struct launch *l, int signo)
 {
-	const struct launch *l = w->l;
+	struct error err;
 
-	if (w->failed)
+	if (signo == SIGKILL && container_oom_kills(l->spec->linux_.cgroups_path))
+		error_set(&err, ENOMEM, "container %s: its hypervisor was killed, as the container "
+			  "ran out of memory", l->spec->id);
+	else
+		error_set(&err, EIO, "container %s: its hypervisor was killed by signal %d (%s)",
+			  l->spec->id, signo, sigdescr_np(signo) ?: "unknown");
+	log_error(err.text);
+	return 128 + signo;
+}
+
+int launch_wait_ready(struct launch *l, struct error *err)
+{
+	while (!l->ready && !l->ended)
+		wait_once(l, err);
+	if (l->ended)
+		read_messages(l, err);
+	if (l->failed)
 		return -err->code;
-	if (WIFSIGNALED(w->wait_status))
-		return killed_error(l, WTERMSIG(w->wait_status), err);
-	if (!l->ready)
-		return error_set(err, EIO,
-				 "container %s: its hypervisor ended with status %d before "
-				 "anything ran in it",
-				 l->spec->id, WEXITSTATUS(w->wait_status));
-	return WEXITSTATUS(w->wait_status);
+	if (l->ready)
+		return 0;
+	if (WIFSIGNALED(l->wait_status)) {
+		killed(l, WTERMSIG(l->wait_status));
+		return error_set(err, EIO, "container %s could not be created", l->spec->id);
+	}
+	return error_set(err, EIO, "container %s: its hypervisor ended with status %d before it "
+			 "was ready", l->spec->id, WEXITSTATUS(l->wait_status));
 }
 
 int launch_supervise(struct launch *l, struct error *err)
 {
-	struct watch w = { .l = l };
-
-	while (!w.ended) {
-		wait_once(&w, err);
-		if (l->ready && l->detach)
-			return 0;
-	}
-	read_messages(&w, err);
-	return result(&w, err);
+	while (!l->ended)
+		wait_once(l, err);
+	read_messages(l, err);
+	if (WIFSIGNALED(l->wait_status))
+		return killed(l, WTERMSIG(l->wait_status));
+	if (l->failed)
+		log_error(err->text);
+	return WEXITSTATUS(l->wait_status);
 }

@@ -12,14 +12,22 @@
 #include "lib/fs.h"
 
 static struct log_config log_config;
+static int kept_fd = -1;
 
 void log_setup(const struct log_config *config)
 {
 	log_config = *config;
 }
 
+void log_keep_open(void)
+{
+	kept_fd = log_open();
+}
+
 int log_open(void)
 {
+	if (kept_fd >= 0)
+		return fcntl(kept_fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
 	if (!log_config.path)
 		return -1;
 	return open(log_config.path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0644);

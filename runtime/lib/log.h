@@ -18,8 +18,11 @@ struct log_config {
 
 void log_setup(const struct log_config *config);
 
-/* The file of --log, opened for appending, for others to write the same lines; or -1. */
+/* The file of --log, opened for appending; or -1. */
 int log_open(void);
+
+/* For a process that is about to lose sight of the host's paths. */
+void log_keep_open(void);
 
 void log_error(const char *text);
 

@@ -160,5 +160,8 @@ int spec_load(const char *bundle, struct oci_spec **out, struct error *err)
 	if (ret)
 		return ret;
 	ret = spec_parse(text, size, bundle, out, err);
-	return ret ? error_wrap(err, "%s", path) : 0;
+	if (ret)
+		return error_wrap(err, "%s", path);
+	(*out)->text = arena_strdup(&(*out)->arena, text);
+	return 0;
 }

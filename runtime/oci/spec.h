@@ -339,6 +339,8 @@ struct oci_spec {
 	/* Not from config.json */
 	char *id;     /* container ID; set by the command */
 	char *bundle; /* absolute path of the bundle, NULL if there is none */
+	char *text;   /* config.json as it was read by spec_load(), or NULL */
+	bool no_pivot; /* the root file system can't be pivoted into: it is on a ramfs */
 	struct arena arena;
 };
 

@@ -10,22 +10,14 @@
 #include "launch/launch.h"
 #include "lib/cleanup.h"
 #include "lib/log.h"
+#include "oci/hooks.h"
 #include "vm/vm.h"
 
-void launch_signals(sigset_t *set)
-{
-	static const int list[] = { SIGTERM, SIGINT,  SIGHUP,   SIGQUIT,
-				    SIGUSR1, SIGUSR2, SIGWINCH, SIGCONT };
-
-	sigemptyset(set);
-	for (size_t i = 0; i < sizeof(list) / sizeof(list[0]); i++)
-		sigaddset(set, list[i]);
-}
-
-void launch_close_inherited(void)
-{
-	close_range(STDERR_FILENO + 1, ~0u, 0);
-}
+/* In the hypervisor process. */
+struct child {
+	struct launch *l;
+	int ready_fd;
+};
 
 /* Our parent may be gone, or may not be told any more: then we have to say it ourselves. */
 static void report_failure(int ready_fd, const struct error *err)
@@ -36,14 +28,32 @@ static void report_failure(int ready_fd, const struct error *err)
 		log_error(err->text);
 }
 
+/* The runtime's hooks run where it is, the container's here; both before the root is changed. */
+static int namespaces_made(void *ctx, struct error *err)
+{
+	struct child *c = ctx;
+	const struct oci_spec *spec = c->l->spec;
+	cleanup_free char *state = NULL;
+	char word = LAUNCH_NAMESPACES;
+
+	if (send(c->ready_fd, &word, 1, MSG_NOSIGNAL) != 1 ||
+	    recv(c->ready_fd, &word, 1, 0) != 1 || word != LAUNCH_GO)
+		return error_set(err, ECANCELED, "whoever creates the container is gone");
+	if (!spec->hooks.create_container.n)
+		return 0;
+	state = launch_hook_state(&c->l->state, STATUS_CREATING, spec);
+	return hooks_run(&spec->hooks.create_container, "createContainer", state, spec->root.path,
+			 err);
+}
+
 static int run_hypervisor(struct launch *l, struct vm_config *cfg, struct error *err)
 {
 	int ret;
 
 	/* keys meant for us, at a terminal, are not for the hypervisor as well */
 	setsid();
-	l->pid = getpid();
-	ret = launch_announce(l, err);
+	l->state.init = state_process_self();
+	ret = state_write(l->globals->root, &l->state, err);
 	if (ret)
 		return ret;
 	if (l->console.used && l->console.slave >= 0) {
@@ -51,6 +61,8 @@ static int run_hypervisor(struct launch *l, struct vm_config *cfg, struct error 
 		if (ret)
 			return ret;
 	}
+	if (l->spec->hooks.start_container.n)
+		cfg->hook_state = launch_hook_state(&l->state, STATUS_CREATED, l->spec);
 	cfg->state_fd = open(l->globals->root, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (cfg->state_fd < 0)
 		return error_errno(err, errno, "%s", l->globals->root);
@@ -60,32 +72,46 @@ static int run_hypervisor(struct launch *l, struct vm_config *cfg, struct error 
 static void __attribute__((noreturn)) child(struct launch *l, int life_fd, int ready_fd)
 {
 	struct error err = { 0 };
-	const char *id = l->spec->id;
-	char *state_dir = arena_printf(&l->spec->arena, "%s/%s", l->globals->root, id);
+	struct child self = { l, ready_fd };
 	struct vm_config cfg = {
 		.spec = l->spec,
-		.id = id,
+		.id = l->spec->id,
 		.bundle = l->spec->bundle,
-		.state_dir = state_dir,
+		.state_dir = arena_printf(&l->spec->arena, "%s/%s", l->globals->root, l->spec->id),
 		.state_fd = -1,
-		.stdio = { STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO },
-		.log_fd = log_open(),
+		.n_fds = STDERR_FILENO + 1 + l->extra_fds,
 		.debug = l->globals->debug,
+		.detach = l->detach,
 		.keep = l->keep,
 		.life_fd = life_fd,
 		.ready_fd = ready_fd,
+		.namespaces_made = namespaces_made,
+		.ctx = &self,
 	};
+	sigset_t all;
 	int status;
 
+	/* a signal may be for the container from now on */
+	sigfillset(&all);
+	sigprocmask(SIG_SETMASK, &all, NULL);
 	close(l->life_fd);
 	close(l->ready_fd);
 	close(l->signal_fd);
+	log_keep_open();
 	status = run_hypervisor(l, &cfg, &err);
-	if (status < 0) {
+	if (err.code)
 		report_failure(ready_fd, &err);
-		status = EXIT_FAILURE;
-	}
-	_exit(status);
+	_exit(status < 0 ? EXIT_FAILURE : status);
+}
+
+/* What is for us alone: the end of the hypervisor, and faults of our own. */
+static void forwarded_signals(sigset_t *set)
+{
+	static const int ours[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT, SIGSYS, SIGPIPE };
+
+	sigfillset(set);
+	for (size_t i = 0; i < sizeof(ours) / sizeof(ours[0]); i++)
+		sigdelset(set, ours[i]);
 }
 
 static int watch_signals(struct launch *l, struct error *err)
@@ -97,14 +123,13 @@ static int watch_signals(struct launch *l, struct error *err)
 	 * clean-up, and the guest has to hear of it from its own kernel.
 	 */
 	signal(SIGPIPE, SIG_IGN);
-	launch_signals(&set);
-	sigaddset(&set, SIGCHLD);
+	forwarded_signals(&set);
 	sigprocmask(SIG_BLOCK, &set, &l->old_mask);
 	l->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	return l->signal_fd < 0 ? error_errno(err, errno, "signalfd") : 0;
 }
 
-int launch_start(struct launch *l, struct error *err)
+int launch_fork(struct launch *l, struct error *err)
 {
 	int life[2] = { -1, -1 };
 	int ready[2];
@@ -116,7 +141,7 @@ int launch_start(struct launch *l, struct error *err)
 		return error_errno(err, errno, "socketpair");
 	cleanup_close int ready_theirs = ready[1];
 	l->ready_fd = ready[0];
-	if (!l->detach && pipe2(life, O_CLOEXEC))
+	if (pipe2(life, O_CLOEXEC))
 		return error_errno(err, errno, "pipe");
 	cleanup_close int life_theirs = life[0];
 	l->life_fd = life[1];
@@ -126,5 +151,6 @@ int launch_start(struct launch *l, struct error *err)
 		return error_errno(err, errno, "cannot start the hypervisor");
 	if (!l->pid)
 		child(l, life_theirs, ready_theirs);
+	l->state.init = (struct state_process){ l->pid, state_start_time(l->pid) };
 	return 0;
 }
