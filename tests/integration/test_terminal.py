@@ -42,9 +42,9 @@ def test_names_and_size(shell):
     sh.line("tty; stty size; ls -l /proc/self/fd/0 | sed 's/.*-> //'; test -t 0 -a -t 1 -a -t 2 && echo tt''y")
     text = sh.wait_for("\ntty\n")
     assert "/dev/pts/0\n31 97\n/dev/pts/0\ntty" in text
-    sh.line("clear; echo hello >/dev/tty; echo to the con''sole >/dev/console; echo end")
+    sh.line("clear; echo hello >/dev/tty; echo to the con''sole >/dev/console; ps -o tty= -p $$; echo e''nd")
     text = sh.wait_for("\nend")
-    assert "hello\nto the console\nend" in text
+    assert "hello\nto the console\npts/0\nend" in text
     sh.line("exit 7")
     assert sh.end() == 7
 
@@ -101,6 +101,7 @@ def test_job_control(shell):
     sh.wait_for(re.compile(r"Running +sleep 1000").search)
     sh.line("clear; fg")
     sh.wait_for(lambda t: t.startswith("sleep 1000"))
+    sh.quiet()  # it is told before it is put into the foreground
     sh.type("\x03")
     sh.line("echo status $?")
     sh.wait_for("status 130")
