@@ -102,7 +102,8 @@ static bool others_wait(const struct vm_events *ev, const struct vm_event *self)
 static int post(struct vm_events *ev, struct vm_event *e, const struct pv_event *event, size_t size, const int *fds,
 		unsigned int nfds)
 {
-	int ret = others_wait(ev, e) ? -EAGAIN : ev->post(ev->server, event, size, fds, nfds);
+	bool wait = !ev->booted || others_wait(ev, e);
+	int ret = wait ? -EAGAIN : ev->post(ev->server, event, size, fds, nfds);
 
 	if (ret < 0)
 		return ret;
@@ -190,6 +191,8 @@ static void dispatch(struct vm_events *ev, const struct vm_event_report *r)
 {
 	struct vm_event *e = ev->list;
 
+	if (!r->number && r->value >= 0)
+		ev->booted = true;
 	while (e && (!e->posted || e->number != r->number))
 		e = e->next;
 	if (!e)

@@ -8,6 +8,7 @@
 #define CALLGATE_VM_EVENTS_H
 
 #include <pthread.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "pvcall.h"
@@ -35,6 +36,7 @@ struct vm_events {
 	/* pv_server_post(), or a test's */
 	int (*post)(void *server, const struct pv_event *event, size_t size, const int *fds, unsigned int nfds);
 	void *server;
+	bool booted; /* before that the guest has nothing that events could be for: they wait */
 	struct vm_event *list; /* oldest first */
 	unsigned int n;
 	pthread_mutex_t lock; /* of the reports */
@@ -51,7 +53,7 @@ int vm_events_init(struct vm_events *ev);
 struct vm_event *vm_events_post(struct vm_events *ev, const struct pv_event *event, size_t size, const int *fds,
 			  unsigned int nfds, const struct vm_event_listener *listener, int *error);
 
-/* The boot (event number 0), which nobody posts. */
+/* The boot (event number 0), which nobody posts, and which all others wait for. */
 struct vm_event *vm_events_expect_boot(struct vm_events *ev, const struct vm_event_listener *listener);
 
 /* The number that the guest knows it by: a target of signals. 0: not posted yet. */

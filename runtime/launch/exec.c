@@ -14,6 +14,7 @@
 #include "lib/cleanup.h"
 #include "lib/fs.h"
 #include "lib/log.h"
+#include "vm/cgroup.h"
 
 static int check_options(const struct exec_launch *x, struct error *err)
 {
@@ -23,6 +24,19 @@ static int check_options(const struct exec_launch *x, struct error *err)
 	if (x->console_socket && !(x->detach || x->process.terminal))
 		return error_set(err, EINVAL, "cannot use console socket if callgate will not detach or allocate tty");
 	return 0;
+}
+
+static bool is_paused(const struct exec_launch *x)
+{
+	struct cgroup_tree tree;
+	struct error ignored;
+	bool frozen;
+
+	if (cgroup_open(&tree, false, &ignored))
+		return false;
+	frozen = cgroup_frozen(&tree, x->state.cgroups_path);
+	cgroup_close(&tree);
+	return frozen;
 }
 
 static int check_container(struct exec_launch *x, struct arena *arena, struct error *err)
@@ -35,6 +49,8 @@ static int check_container(struct exec_launch *x, struct arena *arena, struct er
 		return error_set(err, ENOENT, "container does not exist");
 	if (!ret && !state_alive(&x->state))
 		ret = error_set(err, ESRCH, "cannot exec in a stopped container");
+	if (!ret && !x->ignore_paused && is_paused(x))
+		ret = error_set(err, EBUSY, "cannot exec in a paused container (use --ignore-paused to override)");
 	return ret;
 }
 

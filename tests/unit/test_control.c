@@ -117,6 +117,7 @@ static int set_up(void **state)
 		fail_msg("%s", err.text);
 	assert_int_equal(vm_events_init(&w.events), 0);
 	w.events.post = post;
+	w.events.booted = true;
 	w.ctx.events = &w.events;
 	w.control.ctx = &w.ctx;
 	w.control.commands = own_commands;
@@ -495,14 +496,15 @@ static void test_events_wait_for_room(void **state)
 static void test_boot_event(void **state)
 {
 	memset(&heard, 0, sizeof(heard));
+	w.events.booted = false;
 	assert_non_null(vm_events_expect_boot(&w.events, &plain));
-	w.refuse = -EAGAIN;
 	post_event(&plain);
-	w.refuse = 0;
+	assert_int_equal(w.n_posted, 0);
 	vm_events_done(&w.events, 0, 0, "");
 	vm_events_take(&w.events);
 	assert_int_equal(heard.done, 1);
 	assert_int_equal(w.events.n, 1);
+	assert_int_equal(w.n_posted, 1);
 }
 
 /* ---- exec ---- */
