@@ -204,7 +204,7 @@ def guest_processes():
 def test_who_is_who_on_the_host(start):
     """The hypervisor is the container's root on the host, guest processes are somebody else, with no mapping."""
     before = guest_processes()
-    container = start("/bin/sh", "-c", "echo up; sleep 100", prepare=lambda b: (shift(b), user_namespace()(b)))
+    container = start("/bin/sh", "-c", "echo up; exec sleep 100", prepare=lambda b: (shift(b), user_namespace()(b)))
     assert container.process.stdout.readline() == b"up\n", str(container.wait(5))
     guests = guest_processes() - before
     hypervisor = {int(status_of(pid)["PPid"]) for pid in guests} - guests
@@ -225,7 +225,7 @@ def test_each_vm_is_another_user(start):
     users = []
     for _ in range(2):
         before = guest_processes()
-        container = start("/bin/sh", "-c", "echo up; sleep 100")
+        container = start("/bin/sh", "-c", "echo up; exec sleep 100")
         assert container.process.stdout.readline() == b"up\n", str(container.wait(5))
         uids = {uid for pid in guest_processes() - before for uid in status_of(pid)["Uid"].split()}
         assert len(uids) == 1 and int(min(uids)) >= 0x70000000
