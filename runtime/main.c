@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "cmd/cmd.h"
+#include "launch/rootless.h"
 #include "lib/log.h"
 
 enum {
@@ -33,17 +34,6 @@ static const struct option options[] = {
 	{ "help", no_argument, NULL, 'h' },
 	{ 0 },
 };
-
-static const char *default_root(void)
-{
-	static char path[PATH_MAX];
-	const char *runtime_dir = getenv("XDG_RUNTIME_DIR");
-
-	if (!geteuid() || !runtime_dir || !runtime_dir[0])
-		return "/run/callgate";
-	snprintf(path, sizeof(path), "%s/callgate", runtime_dir);
-	return path;
-}
 
 static int set_log_format(struct globals *g, const char *format, struct error *err)
 {
@@ -73,11 +63,23 @@ static int set_cgroup_manager(struct globals *g, const char *name, struct error 
 			 name);
 }
 
-static int set_rootless(const char *value, struct error *err)
+static int set_rootless(struct globals *g, const char *value, struct error *err)
 {
-	if (!strcmp(value, "false") || !strcmp(value, "auto"))
+	static const char *const yes[] = { "true", "1", "t", "T", "TRUE", "True" };
+	static const char *const no[] = { "false", "0", "f", "F", "FALSE", "False" };
+
+	for (size_t i = 0; i < sizeof(yes) / sizeof(yes[0]); i++) {
+		if (!strcmp(value, yes[i]))
+			g->rootless = ROOTLESS_YES;
+		else if (!strcmp(value, no[i]))
+			g->rootless = ROOTLESS_NO;
+		else
+			continue;
 		return 0;
-	return error_set(err, ENOTSUP, "--rootless: not supported yet");
+	}
+	g->rootless = ROOTLESS_AUTO;
+	return !value[0] || !strcmp(value, "auto") ? 0 :
+		error_set(err, EINVAL, "--rootless: '%s' is none of true, false, auto", value);
 }
 
 /* Returns 0, -errno, or 1 if the answer has been given already. */
@@ -107,7 +109,7 @@ static int parse_globals(struct globals *g, int argc, char **argv, struct error 
 			ret = set_cgroup_manager(g, optarg, err);
 			break;
 		case OPT_ROOTLESS:
-			ret = set_rootless(optarg, err);
+			ret = set_rootless(g, optarg, err);
 			break;
 		case 'v':
 			cmd_print_version();
@@ -124,7 +126,7 @@ static int parse_globals(struct globals *g, int argc, char **argv, struct error 
 
 static int run_command(int argc, char **argv, struct error *err)
 {
-	struct globals g = { .root = default_root() };
+	struct globals g = { .root = rootless_state_root() };
 	const struct command *command;
 	int ret = parse_globals(&g, argc, argv, err);
 

@@ -83,7 +83,7 @@ int cgroup_open(struct cgroup_tree *tree, bool detached, struct error *err)
 	if (detached)
 		tree->fd = open_tree(AT_FDCWD, CGROUP_MOUNT,
 				     OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
-	else
+	if (!detached || (tree->fd < 0 && errno == EPERM)) /* an ordinary user: the mount is not ours */
 		tree->fd = open(CGROUP_MOUNT, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (tree->fd < 0 || fstatfs(tree->fd, &fs))
 		return error_errno(err, errno, CGROUP_MOUNT);

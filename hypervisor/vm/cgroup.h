@@ -53,6 +53,9 @@ void cgroup_close(struct cgroup_tree *tree);
 int must_check cgroup_place(const struct oci_spec *spec, enum cgroup_manager manager,
 			    struct arena *arena, char **place, struct error *err);
 
+/* The same place, but there need not be a cgroup if we have no right to make one. */
+char *cgroup_place_optional(char *place, struct arena *arena);
+
 /*
  * Nobody is in it yet. To be asked before anything is made: the end of a container kills what is
  * in its cgroup.

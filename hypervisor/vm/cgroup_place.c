@@ -217,3 +217,10 @@ int cgroup_place(const struct oci_spec *spec, enum cgroup_manager manager, struc
 	}
 	return cgroupfs_place(spec, arena, place, err);
 }
+
+char *cgroup_place_optional(char *place, struct arena *arena)
+{
+	struct cgroup_where where = cgroup_parse_place(place);
+
+	return where.none || where.optional ? place : arena_printf(arena, "optional:%s", place);
+}

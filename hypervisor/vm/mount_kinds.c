@@ -26,11 +26,30 @@ static const struct mount_type types[] = {
 	{ "tracefs", MOUNT_HOST, true },
 };
 
-const struct mount_type *mount_type_find(const char *name)
+static const struct mount_type *find(const char *name)
 {
 	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
 		if (!strcmp(types[i].name, name))
 			return &types[i];
+	}
+	return NULL;
+}
+
+static const struct {
+	const char *path;
+	const char *type;
+} own_binds[] = {
+	{ "/sys", "sysfs" },     { "/sys/fs/cgroup", "cgroup" }, { "/dev", "devtmpfs" },
+	{ "/dev/pts", "devpts" }, { "/dev/mqueue", "mqueue" },
+};
+
+const struct mount_type *mount_type_of(const struct oci_mount *m)
+{
+	if (!oci_mount_is_bind(m))
+		return find(m->type);
+	for (size_t i = 0; i < sizeof(own_binds) / sizeof(own_binds[0]); i++) {
+		if (!strcmp(m->source, own_binds[i].path) && !strcmp(m->destination, own_binds[i].path))
+			return find(own_binds[i].type);
 	}
 	return NULL;
 }

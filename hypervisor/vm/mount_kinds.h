@@ -14,7 +14,10 @@ struct mount_type {
 	bool refused; /* a window into the host's kernel */
 };
 
-/* NULL: a file system of the host */
-const struct mount_type *mount_type_find(const char *name);
+/*
+ * NULL: files of the host. A bind of the host's own /sys, /dev, ... to the same place, which engines make
+ * for containers that share the host's network or ipc namespace, means the guest's: it has no other.
+ */
+const struct mount_type *mount_type_of(const struct oci_mount *m);
 
 #endif

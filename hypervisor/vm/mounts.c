@@ -93,10 +93,18 @@ int mounts_new_fs(const char *fstype, const char *source, const char *options, u
 static int prepare_root(const struct oci_spec *spec, struct error *err)
 {
 	int fd;
+	int ret;
 
 	if (spec->root.throwaway)
 		return throwaway_overlay(spec->root.path, 0, err);
 	fd = mounts_clone(spec->root.path, true);
+	if (fd >= 0 && spec->root.all_readonly) {
+		ret = mounts_set_attrs(fd, true, MOUNT_ATTR_RDONLY, 0, 0);
+		if (ret) {
+			close(fd);
+			return error_errno(err, -ret, "root.path: %s: cannot make it read-only", spec->root.path);
+		}
+	}
 	return fd < 0 ? error_errno(err, -fd, "root.path: %s", spec->root.path) : fd;
 }
 
@@ -131,6 +139,14 @@ bool mounts_bind_recursive(const struct oci_mount *m, const struct mount_options
 	return o->recursive;
 }
 
+/* In a user namespace the host's mounts below a folder can't be taken off it: then it is all empty, and writable. */
+static int prepare_layer(const char *path, unsigned int number, struct error *err)
+{
+	int fd = throwaway_overlay(path, number, err);
+
+	return fd == -EINVAL && geteuid() ? mounts_new_fs("tmpfs", "layer", "mode=1777", MOUNT_ATTR_NOSUID, err) : fd;
+}
+
 static int prepare_bind(const struct oci_mount *m, unsigned int number,
 			const struct mount_options *o, struct error *err)
 {
@@ -140,7 +156,7 @@ static int prepare_bind(const struct oci_mount *m, unsigned int number,
 	if (o->data[0])
 		return error_set(err, EINVAL, "option '%s' means nothing to a bind mount", o->data);
 	if (m->throwaway)
-		return throwaway_overlay(m->source, number, err);
+		return prepare_layer(m->source, number, err);
 	fd = mounts_clone(m->source, mounts_bind_recursive(m, o));
 	if (fd < 0)
 		return error_errno(err, -fd, "%s", m->source);
@@ -153,23 +169,19 @@ static int prepare_mount(struct mount_plan *plan, size_t i, struct error *err)
 {
 	const struct oci_mount *m = &plan->spec->mounts[i];
 	struct mount_options *o = &plan->options;
-	const struct mount_type *type;
+	const struct mount_type *type = mount_type_of(m);
 	int ret = mount_options_parse(&m->options, o, err);
 
 	if (ret)
 		return ret;
-	if (oci_mount_is_bind(m)) {
+	if (type && type->refused)
+		return error_set(err, ENOTSUP, "type: file system '%s' can't be given to a guest", m->type);
+	if (type)
+		return 0;
+	if (oci_mount_is_bind(m))
 		ret = prepare_bind(m, (unsigned int)i + 1, o, err);
-	} else {
-		type = mount_type_find(m->type);
-		if (type && type->refused)
-			return error_set(err, ENOTSUP,
-					 "type: file system '%s' can't be given to a guest",
-					 m->type);
-		if (type)
-			return 0;
+	else
 		ret = mounts_new_fs(m->type, m->source, o->data, o->set, err);
-	}
 	plan->fds[i] = ret < 0 ? -1 : ret;
 	return ret < 0 ? ret : 0;
 }

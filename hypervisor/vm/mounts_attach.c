@@ -55,7 +55,8 @@ static int record(struct container *c, enum mount_kind kind, const struct place 
 		  const struct oci_mount *m, const struct mount_options *o, struct error *err)
 {
 	struct container_mount *out = add_mount(c, err);
-	const char *type = oci_mount_is_bind(m) ? "bind" : m->type;
+	const struct mount_type *own = mount_type_of(m);
+	const char *type = own ? own->name : oci_mount_is_bind(m) ? "bind" : m->type;
 
 	if (!out)
 		return -ENOMEM;
@@ -182,7 +183,7 @@ static int attach_mount(struct mount_plan *plan, size_t i, struct container *c,
 {
 	const struct oci_mount *m = &plan->spec->mounts[i];
 	const struct place_root root = root_of(c);
-	const struct mount_type *type = oci_mount_is_bind(m) ? NULL : mount_type_find(m->type);
+	const struct mount_type *type = mount_type_of(m);
 	struct mount_options *o = &plan->options;
 	cleanup_close int fd = steal_fd(&plan->fds[i]);
 	struct place place;

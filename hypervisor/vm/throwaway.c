@@ -34,7 +34,10 @@ static int make_layer(const char *lower, const char *upper, const char *work, co
 
 	if (stat(lower, &st) || mkdir(dir, 0700) || mkdir(work, 0700) || mkdir(upper, 0700))
 		return -errno;
-	if (chown(upper, st.st_uid, st.st_gid) || chmod(upper, st.st_mode & 07777))
+	/* an owner without an id in our user namespace can't be given: then it is the container's root */
+	if (chown(upper, st.st_uid, st.st_gid) && errno != EINVAL && errno != EPERM)
+		return -errno;
+	if (chmod(upper, st.st_mode & 07777))
 		return -errno;
 	return 0;
 }
@@ -46,6 +49,9 @@ static int configure(int fs, const char *lower, const char *upper, const char *w
 	    fsconfig(fs, FSCONFIG_SET_STRING, "upperdir", upper, 0) ||
 	    fsconfig(fs, FSCONFIG_SET_STRING, "workdir", work, 0))
 		return -errno;
+	/* in a user namespace the overlay may not write its own attributes. Older kernels' tmpfs has no such ones. */
+	if (geteuid())
+		(void)fsconfig(fs, FSCONFIG_SET_FLAG, "userxattr", NULL, 0);
 	/* nothing here outlives a crash: no sync. Older kernels don't have it. */
 	(void)fsconfig(fs, FSCONFIG_SET_FLAG, "volatile", NULL, 0);
 	/* One device number for all files, as in any other root file system: du -x and find -xdev go by it. */

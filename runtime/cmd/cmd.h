@@ -11,6 +11,9 @@
 
 #define CALLGATE_SPEC_VERSION "1.2.0"
 
+/* --rootless: may there be no right to cgroups? */
+enum rootless { ROOTLESS_AUTO, ROOTLESS_YES, ROOTLESS_NO };
+
 /* Options in front of the command. */
 struct globals {
 	bool debug;
@@ -18,6 +21,7 @@ struct globals {
 	bool log_json;
 	const char *root; /* the folder that holds a folder of state per container */
 	enum cgroup_manager cgroup_manager;
+	enum rootless rootless;
 };
 
 struct command {

@@ -66,7 +66,8 @@ const struct command commands[] = {
 	{ "do", "[--] COMMAND [ARG...]",
 	  "run a command on the host's own files, under a throw-away writable layer", "", cmd_do },
 	{ "spec", "[OPTIONS]", "write a config.json to start from",
-	  "  -b, --bundle DIR  where to write it (default: the current folder)\n", cmd_spec },
+	  "  -b, --bundle DIR  where to write it (default: the current folder)\n"
+	  "      --rootless    for an ordinary user: with a user namespace, without limits\n", cmd_spec },
 	{ "debug", "syscalls ID", "show which system calls a container made, and who served them",
 	  "", cmd_debug },
 	{ "check", "[--json]", "say whether this host is fit, and what is missing",

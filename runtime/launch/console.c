@@ -47,8 +47,8 @@ int console_open(struct console *c, const struct oci_process *process, struct er
 	c->slave = ioctl(c->master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
 	if (c->slave < 0)
 		return error_errno(err, errno, "cannot make a terminal");
-	/* its owner can use it by name, which matters to programs that look for it */
-	if (fchown(c->slave, process->user.uid, (gid_t)-1))
+	/* its owner can use it by name, which matters to programs that look for it; only root may give it away */
+	if (fchown(c->slave, process->user.uid, (gid_t)-1) && errno != EPERM)
 		return error_errno(err, errno, "cannot give the terminal to its user");
 	set_configured_size(c, process);
 	c->used = true;

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "launch/control_client.h"
+#include "launch/rootless.h"
 #include "lib/cleanup.h"
 #include "lib/fs.h"
 #include "lib/log.h"
@@ -27,8 +28,7 @@ static int check_spec(struct launch *l, struct error *err)
 	for (size_t i = 0; i < spec->process.unknown_capabilities.n; i++)
 		log_warn("process.capabilities: unknown capability '%s' is ignored",
 			 spec->process.unknown_capabilities.v[i]);
-	return cgroup_place(spec, l->globals->cgroup_manager, &spec->arena,
-			    &spec->linux_.cgroups_path, err);
+	return rootless_prepare(l->globals, spec, err);
 }
 
 static int open_console(struct launch *l, struct error *err)

@@ -5,6 +5,7 @@
 #include <grp.h>
 #include <mntent.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -12,6 +13,7 @@
 
 #include "lib/cleanup.h"
 #include "oci/parts.h"
+#include "oci/subids.h"
 
 #define HOSTNAME "callgate"
 
@@ -143,16 +145,47 @@ static int add_host_mounts(struct oci_spec *spec, struct error *err)
 	return 0;
 }
 
+static void add_layer(struct oci_spec *spec, const char *path)
+{
+	struct oci_mount *m;
+	struct stat st;
+
+	if (!path || path[0] != '/' || !strcmp(path, "/") || is_known(spec, path) || access(path, W_OK) ||
+	    stat(path, &st) || !S_ISDIR(st.st_mode))
+		return;
+	m = new_mount(spec);
+	m->destination = arena_strdup(&spec->arena, path);
+	m->source = m->destination;
+	m->throwaway = true;
+	m->type = arena_strdup(&spec->arena, "bind");
+}
+
+/*
+ * In a user namespace a layer can't be put over a folder with mounts of the host below it, and so not
+ * over "/". The layers go where an ordinary user writes; the rest is read-only.
+ */
+static void add_user_layers(struct oci_spec *spec)
+{
+	spec->root.throwaway = false;
+	spec->root.all_readonly = true;
+	add_layer(spec, "/tmp");
+	add_layer(spec, "/var/tmp");
+	add_layer(spec, getenv("HOME"));
+	add_layer(spec, getenv("XDG_RUNTIME_DIR"));
+	add_layer(spec, spec->process.cwd);
+}
+
 static int set_user(struct oci_user *user, struct arena *arena, struct error *err)
 {
-	int n = getgroups(0, NULL);
+	/* who is not root has no right to map other groups than its own */
+	int n = geteuid() ? 0 : getgroups(0, NULL);
 
 	user->uid = geteuid();
 	user->gid = getegid();
 	if (n < 0)
 		return error_errno(err, errno, "groups");
 	user->groups = arena_array(arena, (size_t)n + 1, sizeof(*user->groups));
-	n = getgroups(n, user->groups);
+	n = n ? getgroups(n, user->groups) : 0;
 	user->n_groups = n > 0 ? (size_t)n : 0;
 	return 0;
 }
@@ -196,6 +229,10 @@ static void set_namespaces(struct oci_spec *spec)
 
 	for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++)
 		spec->linux_.namespaces[own[i]].present = true;
+	if (!geteuid())
+		return;
+	spec->linux_.namespaces[OCI_NS_USER].present = true;
+	subids_mappings(&spec->linux_, &spec->arena);
 }
 
 int host_spec_make(char **args, size_t n_args, struct oci_spec **out, struct error *err)
@@ -211,7 +248,9 @@ int host_spec_make(char **args, size_t n_args, struct oci_spec **out, struct err
 	set_namespaces(spec);
 	add_guest_mounts(spec);
 	ret = set_process(spec, args, n_args, err);
-	if (!ret)
+	if (!ret && geteuid())
+		add_user_layers(spec);
+	else if (!ret)
 		ret = add_host_mounts(spec, err);
 	if (!ret)
 		*out = steal_pointer(&spec);

@@ -109,7 +109,9 @@ struct oci_process {
 struct oci_root {
 	char *path; /* absolute: a relative one is resolved against the bundle */
 	bool readonly;
-	bool throwaway; /* not in config.json: writes go to a layer that dies with the container */
+	/* not in config.json: */
+	bool throwaway;    /* writes go to a layer that dies with the container */
+	bool all_readonly; /* the mounts below it, too */
 };
 
 struct oci_id_map {
