@@ -88,6 +88,22 @@ static const struct option *find_any(const char *name, bool *rec)
 	return o;
 }
 
+void mount_options_names(void (*fn)(void *arg, const char *name), void *arg)
+{
+	char rec[32];
+
+	for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++) {
+		bool form;
+
+		if (options[i].action == REFUSE)
+			continue;
+		fn(arg, options[i].name);
+		snprintf(rec, sizeof(rec), "r%s", options[i].name);
+		if (!find(rec) && find_any(rec, &form) && form)
+			fn(arg, rec);
+	}
+}
+
 /* Later options win over earlier ones. */
 static void change(uint64_t *set, uint64_t *clear, uint64_t on, uint64_t off)
 {

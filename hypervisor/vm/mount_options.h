@@ -26,6 +26,9 @@ struct mount_options {
 int must_check mount_options_parse(const struct oci_strings *list, struct mount_options *out,
 				   struct error *err);
 
+/* Calls fn for each option that is known, and can be honoured. */
+void mount_options_names(void (*fn)(void *arg, const char *name), void *arg);
+
 /* As container_mount.flags */
 uint32_t mount_options_flags(const struct mount_options *o);
 

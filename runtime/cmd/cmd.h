@@ -9,7 +9,7 @@
 #include "lib/error.h"
 #include "vm/cgroup.h"
 
-#define CALLGATE_SPEC_VERSION "1.2.0"
+#define CALLGATE_SPEC_VERSION "1.3.0"
 
 /* --rootless: may there be no right to cgroups? */
 enum rootless { ROOTLESS_AUTO, ROOTLESS_YES, ROOTLESS_NO };
@@ -38,11 +38,13 @@ extern const struct command commands[]; /* ends with a NULL name */
 const struct command *cmd_find(const char *name);
 
 int cmd_check(const struct globals *globals, int argc, char **argv, struct error *err);
+int cmd_checkpoint(const struct globals *globals, int argc, char **argv, struct error *err);
 int cmd_create(const struct globals *globals, int argc, char **argv, struct error *err);
 int cmd_debug(const struct globals *globals, int argc, char **argv, struct error *err);
 int cmd_delete(const struct globals *globals, int argc, char **argv, struct error *err);
 int cmd_do(const struct globals *globals, int argc, char **argv, struct error *err);
 int cmd_exec(const struct globals *globals, int argc, char **argv, struct error *err);
+int cmd_features(const struct globals *globals, int argc, char **argv, struct error *err);
 int cmd_help(const struct globals *globals, int argc, char **argv, struct error *err);
 int cmd_install(const struct globals *globals, int argc, char **argv, struct error *err);
 int cmd_kill(const struct globals *globals, int argc, char **argv, struct error *err);

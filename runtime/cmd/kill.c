@@ -44,7 +44,7 @@ static int parse_signal(const char *text, int *out, struct error *err)
 	long n = strtol(text, &end, 10);
 
 	if (isdigit((unsigned char)text[0]) && !*end) {
-		if (n < 1 || n > SIGRTMAX)
+		if (n > SIGRTMAX) /* 0 only asks whether it runs */
 			return error_set(err, EINVAL, "unknown signal \"%s\"", text);
 		*out = (int)n;
 		return 0;

@@ -10,6 +10,10 @@
 #include <string.h>
 
 #include "oci/spec.h"
+#include "ring.h"
+
+#define TEXT(number)  TEXT_(number)
+#define TEXT_(number) #number
 
 struct refusal {
 	bool present;
@@ -37,6 +41,8 @@ static int check_process(const struct oci_process *p, struct error *err)
 		{ p->selinux_label && p->selinux_label[0], "process.selinuxLabel", NOT_YET },
 		{ p->scheduler, "process.scheduler", NOT_YET },
 		{ p->io_priority, "process.ioPriority", NOT_YET },
+		{ p->user.n_groups > BOOT_MAX_GROUPS, "process.user.additionalGids",
+		  "more than the guest kernel's limit of " TEXT(BOOT_MAX_GROUPS) },
 	};
 
 	return REFUSE(list, err);
@@ -106,11 +112,12 @@ static int check_linux(const struct oci_linux *l, struct error *err)
 		{ !l->gid_mappings.n && own_user, "linux.gidMappings",
 		  "a new user namespace needs mappings" },
 		{ l->mount_label && l->mount_label[0], "linux.mountLabel", NOT_YET },
-		{ l->intel_rdt, "linux.intelRdt", NOT_YET },
+		{ l->intel_rdt, "linux.intelRdt", "cache and memory bandwidth can't be allotted" },
+		{ l->memory_policy, "linux.memoryPolicy", NOT_YET },
 		{ l->personality && strcmp(l->personality, "LINUX"), "linux.personality.domain",
 		  "only LINUX is supported" },
 		{ l->time_offsets, "linux.timeOffsets", NOT_YET },
-		{ l->net_devices, "linux.netDevices", NOT_YET },
+		{ l->n_net_devices, "linux.netDevices", NOT_YET },
 	};
 	int ret = REFUSE(list, err);
 
@@ -123,20 +130,6 @@ static int check_linux(const struct oci_linux *l, struct error *err)
 	return ret;
 }
 
-static int check_hooks(const struct oci_hooks *h, struct error *err)
-{
-	const struct refusal list[] = {
-		{ h->prestart.n, "hooks.prestart", NOT_YET },
-		{ h->create_runtime.n, "hooks.createRuntime", NOT_YET },
-		{ h->create_container.n, "hooks.createContainer", NOT_YET },
-		{ h->start_container.n, "hooks.startContainer", NOT_YET },
-		{ h->poststart.n, "hooks.poststart", NOT_YET },
-		{ h->poststop.n, "hooks.poststop", NOT_YET },
-	};
-
-	return REFUSE(list, err);
-}
-
 int spec_check_applicable(const struct oci_spec *spec, struct error *err)
 {
 	int ret;
@@ -145,8 +138,6 @@ int spec_check_applicable(const struct oci_spec *spec, struct error *err)
 		return error_set(err, ENOTSUP, "%s: this section is of another platform",
 				 spec->foreign);
 	ret = check_process(&spec->process, err);
-	if (!ret)
-		ret = check_hooks(&spec->hooks, err);
 	for (size_t i = 0; !ret && i < spec->n_mounts; i++) {
 		if (spec->mounts[i].uid_mappings.n || spec->mounts[i].gid_mappings.n)
 			ret = error_set(err, ENOTSUP, "mounts[%zu].uidMappings: %s", i, NOT_YET);

@@ -2,6 +2,7 @@
 /* The "linux" section: config-linux.md. */
 #include "oci/parts.h"
 
+#include <net/if.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
@@ -158,6 +159,61 @@ static int parse_personality(const struct json_at *at, void *base, struct arena 
 	return json_fields(at, personality_fields, base, arena, err);
 }
 
+static const struct json_field intel_rdt_fields[] = {
+	JSON_FIELD(struct oci_intel_rdt, clos_id, "closID", STRING),
+	JSON_FIELD(struct oci_intel_rdt, schemata, "schemata", STRINGS),
+	JSON_FIELD(struct oci_intel_rdt, l3_cache_schema, "l3CacheSchema", STRING),
+	JSON_FIELD(struct oci_intel_rdt, mem_bw_schema, "memBwSchema", STRING),
+	JSON_FIELD(struct oci_intel_rdt, enable_monitoring, "enableMonitoring", BOOL),
+	{ 0 },
+};
+
+static const struct json_field memory_policy_fields[] = {
+	JSON_NEEDED(struct oci_memory_policy, mode, "mode", STRING),
+	JSON_FIELD(struct oci_memory_policy, nodes, "nodes", STRING),
+	JSON_FIELD(struct oci_memory_policy, flags, "flags", STRINGS),
+	{ 0 },
+};
+
+static const struct json_field net_device_fields[] = {
+	JSON_FIELD(struct oci_net_device, name, "name", STRING),
+	{ 0 },
+};
+
+static int check_interface(const struct json_at *at, const char *name, struct error *err)
+{
+	if (!name[0] || strlen(name) >= IFNAMSIZ || strpbrk(name, "/: \t\n") || !strcmp(name, ".") ||
+	    !strcmp(name, ".."))
+		return json_error(at, err, "'%s' is not the name of a network interface", name);
+	return 0;
+}
+
+static int parse_net_devices(const struct json_at *at, void *base, struct arena *arena,
+			     struct error *err)
+{
+	struct oci_linux *l = base;
+	const char *key;
+	json_t *value;
+
+	if (!json_is_object(at->value))
+		return json_error(at, err, "expected an object");
+	l->net_devices = arena_array(arena, json_object_size(at->value), sizeof(*l->net_devices));
+	json_object_foreach(at->value, key, value) {
+		struct oci_net_device *dev = &l->net_devices[l->n_net_devices++];
+		struct json_at elem = { at, key, 0, value };
+		int ret = json_fields(&elem, net_device_fields, dev, arena, err);
+
+		dev->host_name = arena_strdup(arena, key);
+		if (!ret)
+			ret = check_interface(&elem, key, err);
+		if (!ret && dev->name)
+			ret = check_interface(&elem, dev->name, err);
+		if (ret)
+			return ret;
+	}
+	return 0;
+}
+
 static const struct json_field seccomp_arg_fields[] = {
 	JSON_NEEDED(struct oci_seccomp_arg, index, "index", U32),
 	JSON_NEEDED(struct oci_seccomp_arg, value, "value", U64),
@@ -202,9 +258,10 @@ const struct json_field oci_linux_fields[] = {
 	JSON_FIELD(struct oci_linux, masked_paths, "maskedPaths", STRINGS),
 	JSON_FIELD(struct oci_linux, readonly_paths, "readonlyPaths", STRINGS),
 	JSON_FIELD(struct oci_linux, mount_label, "mountLabel", STRING),
-	JSON_FIELD(struct oci_linux, intel_rdt, "intelRdt", PRESENT),
+	JSON_POINTER(struct oci_linux, intel_rdt, "intelRdt", intel_rdt_fields),
+	JSON_POINTER(struct oci_linux, memory_policy, "memoryPolicy", memory_policy_fields),
 	JSON_CALL("personality", parse_personality),
 	JSON_FIELD(struct oci_linux, time_offsets, "timeOffsets", PRESENT),
-	JSON_FIELD(struct oci_linux, net_devices, "netDevices", PRESENT),
+	JSON_CALL("netDevices", parse_net_devices),
 	{ 0 },
 };

@@ -305,6 +305,26 @@ struct oci_seccomp {
 	size_t n_rules;
 };
 
+struct oci_intel_rdt {
+	char *clos_id;
+	struct oci_strings schemata;
+	char *l3_cache_schema;
+	char *mem_bw_schema;
+	bool enable_monitoring;
+};
+
+struct oci_memory_policy {
+	char *mode; /* "MPOL_BIND" ... */
+	char *nodes;
+	struct oci_strings flags;
+};
+
+/* An interface of the host that is to be moved into the container's network namespace. */
+struct oci_net_device {
+	char *host_name;
+	char *name; /* in the container; NULL: the same */
+};
+
 struct oci_linux {
 	struct oci_namespace namespaces[OCI_NS_COUNT];
 	struct oci_id_maps uid_mappings;
@@ -319,10 +339,12 @@ struct oci_linux {
 	struct oci_strings masked_paths;
 	struct oci_strings readonly_paths;
 	char *mount_label;
-	bool intel_rdt;
+	struct oci_intel_rdt *intel_rdt;
+	struct oci_memory_policy *memory_policy;
 	char *personality; /* domain */
 	bool time_offsets;
-	bool net_devices;
+	struct oci_net_device *net_devices;
+	size_t n_net_devices;
 };
 
 struct oci_spec {

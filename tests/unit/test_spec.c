@@ -213,6 +213,12 @@ static void test_bad_mounts(void **state)
 	    "mounts[0].source: a bind mount needs a source");
 	bad(HEAD "," PROCESS ",\"hooks\":{\"poststop\":[{\"path\":\"x\"}]}}",
 	    "hooks.poststop[0].path: expected an absolute path");
+	bad(HEAD "," PROCESS ",\"linux\":{\"netDevices\":{\"a/b\":{}}}}",
+	    "linux.netDevices.a/b: 'a/b' is not the name of a network interface");
+	bad(HEAD "," PROCESS ",\"linux\":{\"netDevices\":{\"eth9\":{\"name\":\"\"}}}}",
+	    "linux.netDevices.eth9: '' is not the name of a network interface");
+	bad(HEAD "," PROCESS ",\"linux\":{\"memoryPolicy\":{\"nodes\":\"0\"}}}",
+	    "linux.memoryPolicy.mode: this property is required");
 }
 
 static void test_not_applicable(void **state)
@@ -220,16 +226,17 @@ static void test_not_applicable(void **state)
 	refused(HEAD "," PROCESS "}", "linux.namespaces: a mount namespace is required");
 	refused(HEAD "," PROCESS ",\"vm\":{}}", "vm: this section is of another platform");
 	refused(HEAD "," PROCESS ",\"linux\":{" NS ",\"intelRdt\":{\"closID\":\"x\"}}}",
-		"linux.intelRdt: not supported yet");
+		"linux.intelRdt: cache and memory bandwidth can't be allotted");
+	refused(HEAD "," PROCESS ",\"linux\":{" NS ",\"netDevices\":{\"eth9\":{\"name\":\"a\"}}}}",
+		"linux.netDevices: not supported yet");
+	refused(HEAD "," PROCESS ",\"linux\":{" NS ",\"memoryPolicy\":{\"mode\":\"MPOL_BIND\","
+		"\"nodes\":\"0\"}}}", "linux.memoryPolicy: not supported yet");
 	refused(HEAD "," PROCESS ",\"linux\":{" NS ",\"devices\":[{\"path\":\"/dev/null\","
 		"\"type\":\"c\"},"
 		"{\"path\":\"/dev/fuse\",\"type\":\"c\"}]}}",
 		"linux.devices[1]: /dev/fuse: not supported yet");
 	refused(HEAD "," PROCESS ",\"linux\":{" NS ",\"sysctl\":{\"kernel.shmmax\":\"1\"}}}",
 		"linux.sysctl.kernel.shmmax: not supported yet");
-	refused(HEAD "," PROCESS ",\"hooks\":{\"prestart\":[{\"path\":\"/x\"}]},"
-		"\"linux\":{" NS "}}",
-		"hooks.prestart: not supported yet");
 	refused(HEAD "," PROCESS ",\"linux\":{\"namespaces\":[{\"type\":\"mount\"}]}}",
 		"linux.namespaces: pid: the host's processes can't be shared with a guest kernel");
 }
