@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -56,7 +57,8 @@ static int check_container(struct exec_launch *x, struct arena *arena, struct er
 
 static int load_process(struct exec_launch *x, struct arena *arena, struct error *err)
 {
-	json_t *process = exec_process(&x->options, x->state.bundle, arena, &x->process, err);
+	const char *config = arena_printf(arena, "%s/%s/config.json", x->globals->root, x->id);
+	json_t *process = exec_process(&x->options, config, arena, &x->process, err);
 
 	if (!process)
 		return -err->code;
@@ -111,12 +113,24 @@ static int await_ready(struct exec_launch *x, struct error *err)
 	return -err->code;
 }
 
+static int send_pidfd(const struct exec_launch *x, struct error *err)
+{
+	cleanup_close int fd = (int)syscall(SYS_pidfd_open, x->pid, 0);
+
+	if (fd < 0)
+		return error_errno(err, errno, "--pidfd-socket");
+	return socket_send_fd(x->pidfd_socket, "--pidfd-socket", "setns", fd, err);
+}
+
 static int announce(const struct exec_launch *x, struct error *err)
 {
 	char pid[16];
 	int n = snprintf(pid, sizeof(pid), "%d", x->pid);
+	int ret = x->pidfd_socket ? send_pidfd(x, err) : 0;
 
-	return x->pid_file ? fs_write_file(x->pid_file, pid, (size_t)n, 0644, err) : 0;
+	if (!ret && x->pid_file)
+		ret = fs_write_file(x->pid_file, pid, (size_t)n, 0644, err);
+	return ret;
 }
 
 static int start(struct exec_launch *x, struct error *err)

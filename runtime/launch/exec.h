@@ -51,8 +51,8 @@ struct exec_launch {
 /* Returns the exit status (detached: 0, as soon as the program runs), or -errno. */
 int must_check exec_run(struct exec_launch *x, struct error *err);
 
-/* exec_process.c: the OCI process: a file of its own, or the container's with what the options say. */
-json_t *exec_process(const struct exec_options *o, const char *bundle, struct arena *arena, struct oci_process *parsed,
+/* exec_process.c: the OCI process: a file of its own, or the container's (in config) with what the options say. */
+json_t *exec_process(const struct exec_options *o, const char *config, struct arena *arena, struct oci_process *parsed,
 		     struct error *err);
 
 /* exec_proxy.c: the proxy. It reports to ready_fd. */

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "launch/control_client.h"
 #include "launch/exec.h"
@@ -28,25 +29,21 @@ static json_t *load(const char *path, struct error *err)
 	return root;
 }
 
-/* The container's own process. What runs without a bundle (callgate do) has a plain one. */
-static json_t *container_process(const char *bundle, struct error *err)
+/* The container's own process, as it was created. What runs without a bundle (callgate do) has a plain one. */
+static json_t *container_process(const char *config, struct error *err)
 {
 	cleanup(control_unref) json_t *spec = NULL;
-	cleanup_free char *path = NULL;
 	json_t *process;
 
-	if (bundle[0]) {
-		if (asprintf(&path, "%s/config.json", bundle) < 0)
-			abort();
-		spec = load(path, err);
-	} else {
+	if (!access(config, F_OK))
+		spec = load(config, err);
+	else
 		spec = json_load_text(oci_default_spec, strlen(oci_default_spec), err);
-	}
 	if (!spec)
 		return NULL;
 	process = json_object_get(spec, "process");
 	if (!json_is_object(process)) {
-		error_set(err, EINVAL, "%s: process: expected an object", path);
+		error_set(err, EINVAL, "%s: process: expected an object", config);
 		return NULL;
 	}
 	return json_incref(process);
@@ -181,7 +178,7 @@ static int apply(json_t *process, const struct exec_options *o, struct error *er
 	return ret;
 }
 
-json_t *exec_process(const struct exec_options *o, const char *bundle, struct arena *arena, struct oci_process *parsed,
+json_t *exec_process(const struct exec_options *o, const char *config, struct arena *arena, struct oci_process *parsed,
 		     struct error *err)
 {
 	cleanup(control_unref) json_t *process = NULL;
@@ -192,7 +189,7 @@ json_t *exec_process(const struct exec_options *o, const char *bundle, struct ar
 		error_set(err, EINVAL, "process args cannot be empty");
 		return NULL;
 	}
-	process = o->process_file ? load(o->process_file, err) : container_process(bundle, err);
+	process = o->process_file ? load(o->process_file, err) : container_process(config, err);
 	if (!process)
 		return NULL;
 	at.value = process;
