@@ -374,12 +374,16 @@ static void client_serve(struct control_client *c, uint32_t events)
 /* ---- connections ---- */
 
 /* The folder and the socket are their owner's alone; this is for descriptors that were passed around. */
-static bool is_owner(int fd)
+static bool is_owner(const struct control *control, int fd)
 {
 	struct ucred who;
+	struct ucred owner; /* who made the socket: we may have another user's id since */
 	socklen_t size = sizeof(who);
 
-	return !getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &size) && (!who.uid || who.uid == geteuid());
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &size) ||
+	    getsockopt(control->listen_fd, SOL_SOCKET, SO_PEERCRED, &owner, &size))
+		return false;
+	return !who.uid || who.uid == owner.uid;
 }
 
 /* Who connected and then had nothing to say for the longest time makes room. */
@@ -428,7 +432,7 @@ static void accept_clients(struct control *control)
 	int fd;
 
 	while ((fd = accept4(control->listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK)) >= 0) {
-		if (is_owner(fd) && client_add(control, fd))
+		if (is_owner(control, fd) && client_add(control, fd))
 			continue;
 		(void)!send(fd, full, sizeof(full) - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
 		close(fd);
