@@ -1,0 +1,38 @@
+"""Every test runs with callgate and with runc, so that it is right about both.
+
+A test of what Debian's runc (1.1, specification 1.0.2) does not have, or does otherwise, is marked
+callgate_only with the reason: it is not run with runc then.
+"""
+
+import pathlib
+import shutil
+import sys
+import tempfile
+
+import pytest
+from bundle import RUNTIME
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent))
+
+from oci import Runtime  # noqa: E402
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "callgate_only(reason): runc does not, and why")
+
+
+def pytest_generate_tests(metafunc):
+    if "oci" not in metafunc.fixturenames:
+        return
+    only = metafunc.definition.get_closest_marker("callgate_only")
+    names = ["callgate"] if only else sorted({RUNTIME, "runc"})
+    metafunc.parametrize("oci", names, indirect=True)
+
+
+@pytest.fixture
+def oci(request, bundles):
+    root = pathlib.Path(tempfile.mkdtemp(prefix="callgate-oci-", dir="/run"))
+    runtime = Runtime(request.param, root, bundles)
+    yield runtime
+    runtime.close()
+    shutil.rmtree(root)
