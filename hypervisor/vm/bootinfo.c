@@ -180,25 +180,15 @@ static void put_process(struct writer *w, struct boot_process *b, const struct o
 	put_limits(w, b, p);
 }
 
-static uint32_t cpu_count(void)
-{
-	cpu_set_t set;
-
-	if (sched_getaffinity(0, sizeof(set), &set))
-		return 1;
-	return (uint32_t)CPU_COUNT(&set);
-}
-
-static void put_host(struct writer *w, struct boot_info *b, const struct vm_config *cfg)
+static void put_host(struct writer *w, struct boot_info *b, const struct vm_config *cfg, const struct container *c)
 {
 	struct sysinfo si;
 	struct utsname uts;
-	const struct oci_memory *mem = &cfg->spec->linux_.resources.memory;
 
-	b->ncpus = cpu_count();
+	b->ncpus = c->cpus;
+	b->mem_limit = c->memory;
 	if (!sysinfo(&si))
 		b->mem_total = (uint64_t)si.totalram * si.mem_unit;
-	b->mem_limit = mem->limit.set && mem->limit.v > 0 ? (uint64_t)mem->limit.v : 0;
 	if (!uname(&uts))
 		b->host_release = put_string(w, uts.release);
 	if (getrandom(b->seed, sizeof(b->seed), 0) != (ssize_t)sizeof(b->seed))
@@ -267,7 +257,7 @@ int bootinfo_write(struct boot_info *b, size_t room, const struct vm_config *cfg
 	int ret;
 
 	*b = (struct boot_info){ .vdso_ok = getenv("CALLGATE_NO_VDSO") == NULL, .debug = cfg->debug ? 7 : 4 };
-	put_host(&w, b, cfg);
+	put_host(&w, b, cfg, c);
 	b->no_patch = getenv("CALLGATE_NO_PATCH") != NULL;
 	put_process(&w, &b->process, &spec->process, cfg->n_fds);
 	b->wait_start = 1;

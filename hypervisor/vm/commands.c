@@ -84,7 +84,18 @@ static void send_signal(struct control_client *client, json_t *request)
 	command_post(client, &event);
 }
 
+/* The container's limits have been changed: tells the guest. */
+static void limits(struct control_client *client, json_t *request)
+{
+	const struct command_ctx *ctx = control_ctx(client);
+	struct pv_event event = { .size = sizeof(event), .kind = PV_EV_LIMITS };
+
+	ctx->limits(ctx->vm, &event);
+	command_post(client, &event);
+}
+
 const struct control_command vm_commands[] = {
+	{ "limits", limits },
 	{ "syscalls", syscalls },
 	{ "start", command_start },
 	{ "status", status },

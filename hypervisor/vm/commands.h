@@ -18,6 +18,8 @@ struct command_ctx {
 	void (*has_started)(void *vm);
 	/* Ends the VM: the container could not be started. */
 	void (*fail)(void *vm, const char *why);
+	/* Fills in ncpus and mem_limit as they are now. */
+	void (*limits)(void *vm, struct pv_event *event);
 	void *vm;
 	const struct vm_config *cfg;
 	bool booted;

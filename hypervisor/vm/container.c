@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
@@ -116,9 +117,11 @@ static int enter_cgroup(const struct oci_spec *spec, struct container *out, stru
 	if (!ret)
 		ret = cgroup_enter(&out->cgroups, spec->linux_.cgroups_path,
 				   &spec->linux_.resources, err);
-	if (!ret)
-		out->memcg_fd = cgroup_dir(&out->cgroups, spec->linux_.cgroups_path, "memory");
-	return ret;
+	if (ret)
+		return ret;
+	out->memcg_fd = cgroup_dir(&out->cgroups, spec->linux_.cgroups_path, "memory");
+	container_limits(out, spec->linux_.cgroups_path, &out->cpus, &out->memory);
+	return 0;
 }
 
 static int open_procs(struct container *out, struct error *err)
@@ -212,6 +215,26 @@ unsigned long container_oom_kills(const char *cgroups_path)
 	kills = cgroup_oom_kills(dir);
 	cgroup_close(&tree);
 	return kills;
+}
+
+void container_limits(const struct container *c, const char *cgroups_path, uint32_t *cpus, uint64_t *memory)
+{
+	cpu_set_t set;
+
+	*cpus = sched_getaffinity(0, sizeof(set), &set) ? 1 : (uint32_t)CPU_COUNT(&set);
+	*memory = cgroup_memory_limit(&c->cgroups, cgroups_path);
+}
+
+int container_freeze(const char *cgroups_path, bool frozen, struct error *err)
+{
+	struct cgroup_tree tree;
+	int ret = cgroup_open(&tree, false, err);
+
+	if (ret)
+		return ret;
+	ret = cgroup_freeze(&tree, cgroups_path, frozen, err);
+	cgroup_close(&tree);
+	return ret;
 }
 
 bool container_frozen(const char *cgroups_path)

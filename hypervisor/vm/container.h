@@ -78,6 +78,8 @@ struct container {
 	int memcg_fd;       /* O_PATH of the cgroup that memory is charged to; or -1 */
 	struct cgroup_tree cgroups; /* the host's hierarchies, for container_leave() */
 	struct userns_ids ids; /* of the container's user namespace */
+	uint32_t cpus;      /* that it may run on, in the beginning */
+	uint64_t memory;    /* its limit in the beginning, in bytes; 0: none */
 	bool root_readonly;
 	char *rootfs;       /* the host's path of the root file system */
 };
@@ -103,6 +105,15 @@ int must_check container_enter(const struct oci_spec *spec, const struct contain
  * cgroup and removes it. No cgroup there is success.
  */
 int must_check container_cleanup(const char *cgroups_path, struct error *err);
+
+/*
+ * What its cgroup leaves to the container now: CPUs that it may run on, and bytes of memory (0: no limit).
+ * From the hypervisor only.
+ */
+void container_limits(const struct container *c, const char *cgroups_path, uint32_t *cpus, uint64_t *memory);
+
+/* Stops all processes of the container, hypervisor and all, or lets them go on; and are they stopped? */
+int must_check container_freeze(const char *cgroups_path, bool frozen, struct error *err);
 
 /* Processes of that cgroup which were killed as it ran out of memory, so far. */
 unsigned long container_oom_kills(const char *cgroups_path);

@@ -302,6 +302,13 @@ static void start_failed(void *ctx, const char *why)
 	vm_end(ctx, VM_FAILED, EIO, why);
 }
 
+static void read_limits(void *arg, struct pv_event *event)
+{
+	const struct vm *vm = arg;
+
+	container_limits(&vm->container, vm->cfg->spec->linux_.cgroups_path, &event->ncpus, &event->mem_limit);
+}
+
 /* Everything up to the first instruction of the guest. */
 static int vm_create(struct vm *vm, struct error *err)
 {
@@ -317,6 +324,7 @@ static int vm_create(struct vm *vm, struct error *err)
 	vm->commands = (struct command_ctx){
 		.events = &vm->events,
 		.counters = read_counters,
+		.limits = read_limits,
 		.has_started = has_started,
 		.fail = start_failed,
 		.vm = vm,

@@ -43,18 +43,22 @@ int cmd_create(const struct globals *globals, int argc, char **argv, struct erro
 int cmd_debug(const struct globals *globals, int argc, char **argv, struct error *err);
 int cmd_delete(const struct globals *globals, int argc, char **argv, struct error *err);
 int cmd_do(const struct globals *globals, int argc, char **argv, struct error *err);
+int cmd_events(const struct globals *globals, int argc, char **argv, struct error *err);
 int cmd_exec(const struct globals *globals, int argc, char **argv, struct error *err);
 int cmd_features(const struct globals *globals, int argc, char **argv, struct error *err);
 int cmd_help(const struct globals *globals, int argc, char **argv, struct error *err);
 int cmd_install(const struct globals *globals, int argc, char **argv, struct error *err);
 int cmd_kill(const struct globals *globals, int argc, char **argv, struct error *err);
 int cmd_list(const struct globals *globals, int argc, char **argv, struct error *err);
+int cmd_pause(const struct globals *globals, int argc, char **argv, struct error *err);
 int cmd_ps(const struct globals *globals, int argc, char **argv, struct error *err);
+int cmd_resume(const struct globals *globals, int argc, char **argv, struct error *err);
 int cmd_run(const struct globals *globals, int argc, char **argv, struct error *err);
 int cmd_spec(const struct globals *globals, int argc, char **argv, struct error *err);
 int cmd_start(const struct globals *globals, int argc, char **argv, struct error *err);
 int cmd_state(const struct globals *globals, int argc, char **argv, struct error *err);
 int cmd_uninstall(const struct globals *globals, int argc, char **argv, struct error *err);
+int cmd_update(const struct globals *globals, int argc, char **argv, struct error *err);
 
 /*
  * getopt_long() from the first option on, stopping at the first other word. Returns the

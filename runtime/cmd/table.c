@@ -66,6 +66,33 @@ const struct command commands[] = {
 	{ "checkpoint", "ID", "not supported yet", "", cmd_checkpoint },
 	{ "restore", "ID", "not supported yet", "", cmd_checkpoint },
 	{ "features", "", "show what a configuration may ask for, in JSON", "", cmd_features },
+	{ "pause", "ID", "stop all processes of a container", "", cmd_pause },
+	{ "resume", "ID", "let the processes of a paused container go on", "", cmd_resume },
+	{ "update", "[OPTIONS] ID", "change the limits of a container",
+	  "  -r, --resources FILE            linux.resources in JSON, - is stdin; all else is ignored\n"
+	  "      --blkio-weight N            weight of input and output, 10 to 1000\n"
+	  "      --cpu-period US             the period that --cpu-quota is of\n"
+	  "      --cpu-quota US              CPU time in each period\n"
+	  "      --cpu-burst US              CPU time that may be saved up\n"
+	  "      --cpu-share N               weight of CPU time\n"
+	  "      --cpu-rt-period US          the same for real-time processes\n"
+	  "      --cpu-rt-runtime US         CPU time of real-time processes in each period\n"
+	  "      --cpu-idle N                1: runs only when nobody else does\n"
+	  "      --cpuset-cpus LIST          CPUs it may use\n"
+	  "      --cpuset-mems LIST          memory nodes it may use\n"
+	  "      --memory BYTES              memory limit\n"
+	  "      --memory-reservation BYTES  memory that is left to it when there is little\n"
+	  "      --memory-swap BYTES         limit of memory and swap together; -1: none\n"
+	  "      --pids-limit N              limit of processes and threads\n"
+	  "      --kernel-memory BYTES       ignored: it is a part of --memory\n"
+	  "      --kernel-memory-tcp BYTES   memory limit of TCP buffers (cgroup v1)\n"
+	  "      --l3-cache-schema TEXT      refused: intelRdt is not supported\n"
+	  "      --mem-bw-schema TEXT        refused: intelRdt is not supported\n",
+	  cmd_update },
+	{ "events", "[OPTIONS] ID", "show what a container uses, and when it ran out of memory",
+	  "      --interval TIME  between two reports: 500ms, 5s, 1m (default: 5s)\n"
+	  "      --stats          one report only\n",
+	  cmd_events },
 	{ "do", "[--] COMMAND [ARG...]",
 	  "run a command on the host's own files, under a throw-away writable layer", "", cmd_do },
 	{ "spec", "[OPTIONS]", "write a config.json to start from",

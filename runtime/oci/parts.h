@@ -14,6 +14,10 @@ extern const struct json_field oci_resources_fields[];
 extern const struct json_field oci_seccomp_fields[];
 extern const struct json_field oci_id_map_fields[];
 
+/* linux.resources alone, from a document that stays the caller's. */
+int must_check oci_resources_parse(json_t *doc, struct arena *arena, struct oci_resources *out,
+				   struct error *err);
+
 /* "CAP_CHOWN" -> 0; -1: no such capability */
 int oci_capability_number(const char *name);
 /* 0 -> "CHOWN"; NULL: no such capability */

@@ -163,3 +163,15 @@ const struct json_field oci_resources_fields[] = {
 	JSON_FIELD(struct oci_resources, unified, "unified", PAIRS),
 	{ 0 },
 };
+
+int oci_resources_parse(json_t *doc, struct arena *arena, struct oci_resources *out,
+			struct error *err)
+{
+	/* named as it would be in config.json */
+	struct json_at root = { NULL, NULL, 0, NULL };
+	struct json_at in_linux = { &root, "linux", 0, NULL };
+	struct json_at at = { &in_linux, "resources", 0, doc };
+
+	*out = (struct oci_resources){ 0 };
+	return json_fields(&at, oci_resources_fields, out, arena, err);
+}
