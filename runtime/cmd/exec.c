@@ -138,14 +138,16 @@ static int set_option(struct exec_launch *x, int c, struct error *err)
 	}
 }
 
+/* 0, -errno, or 1: an option's value is wrong, which counts as a failed exec. */
 static int parse(struct exec_launch *x, int argc, char **argv, struct error *err)
 {
-	int c, ret = 0;
+	int c, ret;
 
-	while (!ret && (c = cmd_option(argc, argv, options, err)) != -1)
-		ret = set_option(x, c, err);
-	if (!ret)
-		ret = cmd_check_args(argc, argv, 1, INT_MAX, err);
+	while ((c = cmd_option(argc, argv, options, err)) != -1) {
+		if (set_option(x, c, err))
+			return c == '?' ? -err->code : 1;
+	}
+	ret = cmd_check_args(argc, argv, 1, INT_MAX, err);
 	if (ret)
 		return ret;
 	x->id = argv[optind];
@@ -167,11 +169,9 @@ int cmd_exec(const struct globals *globals, int argc, char **argv, struct error 
 	x.options.groups = words + argc;
 	x.options.caps = words + 2 * argc;
 	ret = parse(&x, argc, argv, err);
-	if (ret)
+	if (ret < 0)
 		return ret;
-	ret = check_preserved(&x, err);
-	if (!ret)
-		ret = exec_run(&x, err);
+	ret = ret || check_preserved(&x, err) ? -err->code : exec_run(&x, err);
 	if (ret >= 0)
 		return ret;
 	error_wrap(err, "exec failed");

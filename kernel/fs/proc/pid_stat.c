@@ -142,8 +142,9 @@ static void status_groups(struct seq *m, const struct snap *s, int tgid)
 {
 	seq_printf(m, "FDSize:\t%u\nGroups:\t", s->fdsize);
 	for (u32 i = 0; s->cred && i < s->cred->ngroups; i++)
-		seq_printf(m, "%u ", s->cred->groups[i]);
-	seq_printf(m, "\nNStgid:\t%d\nNSpid:\t%d\nNSpgid:\t%d\nNSsid:\t%d\n", tgid, s->tid, s->pgrp,
+		seq_printf(m, i ? " %u" : "%u", s->cred->groups[i]);
+	/* Linux has a blank at the end of the groups, also if there are none */
+	seq_printf(m, " \nNStgid:\t%d\nNSpid:\t%d\nNSpgid:\t%d\nNSsid:\t%d\n", tgid, s->tid, s->pgrp,
 		   s->sid);
 }
 
