@@ -50,6 +50,9 @@
 #define CLONE_FLAGS_VFORK 0x00108500  /* VM FILES PARENT PARENT_SETTID */
 #define CLONE_FLAGS_FIRST 0x00100011  /* PARENT_SETTID SIGCHLD */
 
+/* Bytes of arguments that a guest kernel image is executed with at least: room for what the host's ps is to show. */
+#define ARGS_ROOM 4096
+
 #define SIG_KICK_NR 12 /* the host signal that serves as a kick */
 
 #define MAX_HANDLES 0x80000          /* handles 1 .. MAX_HANDLES-1; 0 is the container's root */

@@ -196,6 +196,8 @@ struct guest_counters *mc_counters(void);
 /* Memory for the kernel heap, page granular, zeroed, never returned. NULL: exhausted. */
 void *mc_heap_grow(size_t len);
 void mc_console(const char *text, size_t len); /* kernel messages */
+/* What the host's ps shows of the calling process: its arguments, each with its NUL; cut if they are too long. */
+void mc_set_cmdline(const char *args, size_t len);
 void mc_poweroff(int wait_status) __attribute__((noreturn));
 void mc_panic(const char *text) __attribute__((noreturn)); /* adds a backtrace */
 

@@ -10,6 +10,7 @@
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/mount.h>
 #include <sys/personality.h>
 #include <sys/prctl.h>
@@ -131,7 +132,7 @@ static int bind_life(int hypervisor)
 
 static void __attribute__((noreturn)) vm0(const struct jail_fds *fds, int hypervisor, pid_t vm)
 {
-	static char name[] = "vm0";
+	static char name[ARGS_ROOM];
 	char *argv[] = { name, NULL }, *envp[] = { NULL };
 
 	if (bind_life(hypervisor))
@@ -148,6 +149,7 @@ static void __attribute__((noreturn)) vm0(const struct jail_fds *fds, int hyperv
 		_exit(JAIL_EXIT_PRIVILEGES);
 	personality(ADDR_NO_RANDOMIZE); /* the host's part of the layout must not move into the kernel's */
 	reset_signals();
+	memset(name, ' ', sizeof(name) - 1);
 	syscall(SYS_execveat, KFD_IMAGE, "", argv, envp, AT_EMPTY_PATH);
 	_exit(JAIL_EXIT_EXEC);
 }

@@ -86,6 +86,7 @@ static void set_cmdline(struct process *p, const struct exec_strings *s)
 {
 	char *text = kmalloc(s->env_off), *old;
 
+	mc_set_cmdline(s->block, s->env_off);
 	if (text)
 		memcpy(text, s->block, s->env_off);
 	mutex_lock(&p->exec_lock);

@@ -241,7 +241,10 @@ static int find(struct program *p)
 
 int program_prepare(struct program *p, bool first)
 {
+	static const char name[] = "callgate: init";
 	int r = copy_strings(p);
+
+	mc_set_cmdline(name, sizeof(name)); /* until it executes its program */
 
 	if (!r)
 		r = enter(p, first);

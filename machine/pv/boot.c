@@ -6,7 +6,7 @@
  * installs the filter and starts the first guest process. And by a vfork child that execs
  * (mc_space_renew): then the VM is running, the image attaches to the shared data and
  * goes on where the task left off. argv tells: vm0 has one argument, the other two, the second
- * being the address of the task block in hexadecimal.
+ * being the address of the task block in hexadecimal. The first is room for what the host's ps shows.
  */
 #include <linux/mman.h>
 #include <linux/audit.h>
@@ -112,6 +112,7 @@ static void __attribute__((noreturn)) start_vm0(struct host_stack *h)
 	pv_clock_setup(h->vdso);
 	pv_signal_setup();
 	pv_signal_stack(t);
+	pv_cmdline_setup(h->argv, h->argc);
 	install_filter();
 	t->host_tid = t->host_pid = 1;
 	pv_call_on_stack(t->regs, (void (*)(void *))pv_vm0_main, NULL);
@@ -143,6 +144,7 @@ static void __attribute__((noreturn)) attach(struct host_stack *h)
 	pv_clock_setup(h->vdso);
 	pv_signal_setup();
 	pv_signal_stack(t);
+	pv_cmdline_setup(h->argv, h->argc);
 	pv_handle_exec_restore(t);
 	t->shared_space = false;
 	pv_run_on_empty_stack(resume_task, t);

@@ -59,6 +59,8 @@ _Static_assert(sizeof(struct pt_regs) == 168 && offsetof(struct pt_regs, rip) ==
 struct pv_private {
 	long (*vdso_gettime)(int clock, void *ts);
 	u64 vdso;
+	char *args; /* the host's: what its ps shows */
+	u32 args_room, args_used;
 	/* patch.c */
 	struct mutex patch_lock;
 	u32 patch_slots;      /* used slots of the trampoline page */
@@ -126,6 +128,8 @@ void pv_signal_stack(struct pv_thread *t); /* the thread's alternate stack */
 /* thread.c */
 void pv_thread_init(struct pv_thread *t);
 void pv_vm0_main(void) __attribute__((noreturn));
+/* cmdline.c */
+void pv_cmdline_setup(char **argv, u64 argc);
 /* handle.c */
 int pv_fd(u32 handle); /* the host descriptor, fetching it if needed; -EBADF ... */
 void pv_handle_before(const struct pv_request *r); /* a PV call that may bear on postponed releases */

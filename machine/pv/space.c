@@ -53,9 +53,9 @@ uaddr_t mc_vdso(void) { return PRIV->vdso; }
 static void renew_by_exec(struct pv_thread *t) __attribute__((noreturn));
 static void renew_by_exec(struct pv_thread *t)
 {
-	static char name[] = "guest";
+	static const char room[] = { [0 ... ARGS_ROOM - 2] = ' ', [ARGS_ROOM - 1] = 0 };
 	struct { void *handler; u64 flags; void *restorer; u64 mask; } ignore = { .handler = (void *)1 };
-	char hex[20], *argv[] = { name, hex, NULL };
+	char hex[20], *argv[] = { (char *)room, hex, NULL };
 	long r;
 
 	snprintf(hex, sizeof(hex), "%llx", (unsigned long long)(u64)t);

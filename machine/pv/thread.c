@@ -367,9 +367,18 @@ static void take_events(void)
 	kernel_host_events();
 }
 
+static void name_vm0(void)
+{
+	char name[128];
+	int n = snprintf(name, sizeof(name), "callgate: vm0 %s", BOOT->id ? (char *)BOOT + BOOT->id : "");
+
+	mc_set_cmdline(name, min((size_t)n, sizeof(name) - 1));
+}
+
 void pv_vm0_main(void)
 {
 	vm0_thread = pv_self();
+	name_vm0();
 	start_first();
 	for (;;) {
 		int status = 0;

@@ -72,6 +72,10 @@ void mc_console(const char *text, size_t len)
 	STUB_CHECK(write(STDERR_FILENO, text, len) >= 0);
 }
 
+void mc_set_cmdline(const char *args, size_t len)
+{
+}
+
 void mc_panic(const char *text)
 {
 	void *frames[32];
