@@ -2,8 +2,9 @@
 /*
  * libseccomp compiles the rules, as it does for runc, whose reading of the configuration this follows.
  *
- * A guest is x86-64 only. Of the architectures listed only x32 makes a difference (its calls have numbers of
- * their own); rules for others could never match and are left out.
+ * A guest is x86-64 only: rules for other architectures could never match, and are left out. Calls of x32 have
+ * numbers of their own, which the guest kernel does not know: they get ENOSYS, or if x32 is not listed what libseccomp
+ * does to them. Rules for them would take as long again to compile.
  */
 #include "vm/seccomp.h"
 
@@ -97,7 +98,7 @@ static int check_architecture(const char *name, size_t i, struct error *err)
 
 /* ---- the parts of the configuration ---- */
 
-static int add_architectures(scmp_filter_ctx ctx, const struct oci_seccomp *c, bool *x32, struct error *err)
+static int check_architectures(const struct oci_seccomp *c, bool *x32, struct error *err)
 {
 	*x32 = false;
 	for (size_t i = 0; i < c->architectures.n; i++) {
@@ -105,12 +106,7 @@ static int add_architectures(scmp_filter_ctx ctx, const struct oci_seccomp *c, b
 
 		if (ret)
 			return ret;
-		if (*x32 || strcmp(c->architectures.v[i], "SCMP_ARCH_X32"))
-			continue;
-		*x32 = true;
-		ret = seccomp_arch_add(ctx, SCMP_ARCH_X32);
-		if (ret)
-			return error_errno(err, -ret, "linux.seccomp.architectures[%zu]", i);
+		*x32 |= !strcmp(c->architectures.v[i], "SCMP_ARCH_X32");
 	}
 	return 0;
 }
@@ -227,12 +223,12 @@ static int add_rules(scmp_filter_ctx ctx, const struct oci_seccomp *c, uint32_t 
  * As runc has it: calls newer than all that the configuration names get ENOSYS instead of the default action, so
  * that programs fall back to older ones.
  */
-static size_t put_newer_calls(struct sock_filter *to, int last)
+static size_t put_newer_calls(struct sock_filter *to, uint32_t last, bool x32)
 {
 	const struct sock_filter stub[] = {
 		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-		BPF_STMT(BPF_ALU | BPF_AND | BPF_K, ~X32_BIT),
-		BPF_JUMP(BPF_JMP | BPF_JGT | BPF_K, (uint32_t)last, 0, 1),
+		BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, X32_BIT, x32 ? 1 : 2, 0),
+		BPF_JUMP(BPF_JMP | BPF_JGT | BPF_K, last, 0, 1),
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS),
 	};
 
@@ -240,7 +236,8 @@ static size_t put_newer_calls(struct sock_filter *to, int last)
 	return sizeof(stub) / sizeof(stub[0]);
 }
 
-static int export(scmp_filter_ctx ctx, int last, struct seccomp_program *out, struct error *err)
+/* last: of the calls that the configuration names */
+static int export(scmp_filter_ctx ctx, int last, bool x32, struct seccomp_program *out, struct error *err)
 {
 	cleanup_close int fd = memfd_create("seccomp", MFD_CLOEXEC);
 	int ret = fd < 0 ? -errno : seccomp_export_bpf(ctx, fd);
@@ -252,8 +249,8 @@ static int export(scmp_filter_ctx ctx, int last, struct seccomp_program *out, st
 	out->insns = malloc((size_t)st.st_size + 8 * sizeof(*out->insns));
 	if (!out->insns)
 		return error_errno(err, ENOMEM, "linux.seccomp");
-	if (last >= 0)
-		n = put_newer_calls(out->insns, last);
+	if (last >= 0 || x32)
+		n = put_newer_calls(out->insns, last < 0 ? X32_BIT : (uint32_t)last, x32);
 	if (pread(fd, out->insns + n, (size_t)st.st_size, 0) != st.st_size)
 		return error_set(err, EIO, "linux.seccomp: cannot read the filter");
 	n += (size_t)st.st_size / sizeof(*out->insns);
@@ -289,11 +286,11 @@ int seccomp_compile(const struct oci_seccomp *c, struct seccomp_program *out, st
 		return error_set(err, ENOMEM, "linux.seccomp: cannot make a filter");
 	/* a search tree instead of one comparison for each rule */
 	(void)seccomp_attr_set(ctx, SCMP_FLTATR_CTL_OPTIMIZE, 2);
-	ret = add_architectures(ctx, c, &x32, err);
+	ret = check_architectures(c, &x32, err);
 	if (!ret)
 		ret = add_rules(ctx, c, action, &last, err);
 	if (!ret)
-		ret = export(ctx, wants_enosys_stub(action) ? last : -1, out, err);
+		ret = export(ctx, wants_enosys_stub(action) ? last : -1, x32, out, err);
 	if (ret)
 		free(out->insns);
 	return ret;
