@@ -101,6 +101,7 @@ enum pv_cmd {
 	PV_WATCH = 0x301,    /* id = new handle: an epoll instance, donated */
 	PV_INOTIFY = 0x302,  /* id = new handle: an inotify instance, donated, non-blocking */
 	PV_TRUNC_OBJ = 0x303, /* id, len: resize a memfd */
+	PV_DEVICE = 0x304,   /* id = new handle, off = number of a device (boot_info.devices), flags O_*. Donated */
 
 	/* Control: struct pv_req_ctl. */
 	PV_CRED_NEW = 0x400, /* Buffer in: struct pv_cred. arg = cred number, 1 .. PV_MAX_CREDS-1 */

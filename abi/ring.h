@@ -134,6 +134,16 @@ struct boot_idmap {
 	u32 inside, outside, count;
 };
 
+/* linux.devices: a node below /dev. */
+struct boot_device {
+	u32 path;
+	u32 mode; /* with the type: S_IFCHR, S_IFBLK, S_IFIFO */
+	u32 major, minor;
+	u32 uid, gid;
+	u32 from_host; /* 1: opened by PV_DEVICE of its number; 0: the guest kernel's own */
+	u32 pad;
+};
+
 struct boot_info {
 	u32 size;     /* bytes, with all strings */
 	u32 ncpus;    /* CPUs that the container may use */
@@ -160,7 +170,7 @@ struct boot_info {
 	u32 uid_map, nuid_map; /* offset of struct boot_idmap[nuid_map]: the ids there are; 0 of them: all, as they are */
 	u32 gid_map, ngid_map;
 	u32 setgroups_denied;  /* 1: the host allows no setgroups() in this user namespace */
-	u32 pad[2];
+	u32 devices, ndevices; /* offset of struct boot_device[ndevices] */
 };
 
 #endif

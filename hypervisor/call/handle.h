@@ -21,6 +21,8 @@ enum handle_kind {
 	HANDLE_MEMFD,
 	HANDLE_WATCH, /* epoll */
 	HANDLE_INOTIFY,
+	HANDLE_CHARDEV, /* of linux.devices */
+	HANDLE_BLOCKDEV,
 	HANDLE_STREAM, /* stdio that is a pipe, terminal, device or foreign socket */
 };
 

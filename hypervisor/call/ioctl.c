@@ -18,6 +18,7 @@
 #define TTY KIND(STREAM)
 #define SOCK (KIND(SOCKET) | KIND(NETLINK))
 #define DATA (KIND(FILE) | KIND(MEMFD) | KIND(STREAM) | KIND(SOCKET) | KIND(INOTIFY))
+#define BLOCK KIND(BLOCKDEV) /* only what tells of it */
 #define FS (KIND(FILE) | KIND(DIR))
 
 static const struct ioctl_rule {
@@ -57,6 +58,18 @@ static const struct ioctl_rule {
 	{ FS_IOC_GETFLAGS, sizeof(int), OUT, FS },
 	{ FS_IOC_FSGETXATTR, sizeof(struct fsxattr), OUT, FS },
 	{ FIGETBSZ, sizeof(int), OUT, FS },
+	{ BLKGETSIZE64, sizeof(u64), OUT, BLOCK },
+	{ BLKGETSIZE, sizeof(u64), OUT, BLOCK },
+	{ BLKSSZGET, sizeof(int), OUT, BLOCK },
+	{ BLKPBSZGET, sizeof(int), OUT, BLOCK },
+	{ BLKBSZGET, sizeof(int), OUT, BLOCK },
+	{ BLKROGET, sizeof(int), OUT, BLOCK },
+	{ BLKRAGET, sizeof(u64), OUT, BLOCK },
+	{ BLKIOMIN, sizeof(int), OUT, BLOCK },
+	{ BLKIOOPT, sizeof(int), OUT, BLOCK },
+	{ BLKALIGNOFF, sizeof(int), OUT, BLOCK },
+	{ BLKROTATIONAL, sizeof(u16), OUT, BLOCK },
+	{ BLKDISCARDZEROES, sizeof(int), OUT, BLOCK },
 };
 
 static const struct ioctl_rule *find(u32 request, u32 kind)

@@ -2,6 +2,7 @@
 /* Objects without a name: memory, watches, inotify instances. */
 #include <fcntl.h>
 #include <linux/memfd.h>
+#include <stdint.h>
 #include <sys/epoll.h>
 #include <sys/inotify.h>
 #include <sys/mman.h>
@@ -62,6 +63,33 @@ static int trunc_obj(struct call *c)
 	return ftruncate(c->h->fd, (off_t)c->req.u.handle.len) < 0 ? -errno : 0;
 }
 
+/* As the container's root: what the guest's user may, the guest kernel has checked at its node. */
+static int device_decode(struct call *c)
+{
+	int ret = decode_new_handle(c, c->req.u.handle.id);
+
+	return ret < 0 ? ret : decode_cred(c, 0);
+}
+
+static int device(struct call *c)
+{
+	const struct pv_server_config *cfg = &c->srv->cfg;
+	const struct pv_req_handle *r = &c->req.u.handle;
+	struct stat st;
+	int fd;
+
+	if (!cfg->open_device || r->off > UINT32_MAX)
+		return -ENXIO;
+	fd = cfg->open_device(cfg->ctx, (u32)r->off, (int)r->flags);
+	if (fd < 0)
+		return fd;
+	if (fstat(fd, &st) < 0) {
+		close(fd);
+		return -EIO;
+	}
+	return call_install(c, r->id, S_ISBLK(st.st_mode) ? HANDLE_BLOCKDEV : HANDLE_CHARDEV, fd, true);
+}
+
 int inotify_rm_decode(struct call *c)
 {
 	return decode_handle(c, c->req.u.handle.id, KIND(INOTIFY), &c->h);
@@ -77,5 +105,6 @@ const struct pv_command object_commands[] = {
 	O(MEMFD) = { "memfd", new_decode, memfd, 0 },
 	O(WATCH) = { "watch", new_decode, watch, 0 },
 	O(INOTIFY) = { "inotify", new_decode, inotify, 0 },
+	O(DEVICE) = { "device", device_decode, device, CALL_BLOCKS },
 	O(TRUNC_OBJ) = { "trunc_obj", trunc_decode, trunc_obj, 0 },
 };

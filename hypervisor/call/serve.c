@@ -172,7 +172,7 @@ int call_donate(struct call *c, u32 id, int fd)
 int call_install(struct call *c, u32 id, enum handle_kind kind, int fd, bool donate)
 {
 	bool again = c->dir[0] && c->dir[0]->foreign && !c->path[0][0];
-	bool foreign = again || c->req.cmd == PV_TAKE_FD;
+	bool foreign = again || c->req.cmd == PV_TAKE_FD || c->req.cmd == PV_DEVICE;
 	int ret = handle_insert(&c->srv->handles, id, kind, fd, foreign);
 
 	if (ret < 0) {

@@ -43,6 +43,8 @@ struct pv_server_config {
 	void (*panic)(void *ctx, const char *text);
 	void (*protocol_error)(void *ctx, const char *why);
 	void (*log)(void *ctx, int level, const char *text);
+	/* Opens a device of the configuration by its number there: a descriptor or -errno. NULL: there are none. */
+	int (*open_device)(void *ctx, u32 number, int flags);
 	/* The answer to an event (0: the boot). text is why it failed, "" if nothing was said. */
 	void (*event_done)(void *ctx, u32 event, int result, const char *text);
 	/* The process that a PV_EV_EXEC started has ended. */

@@ -219,6 +219,26 @@ static void put_stdio(struct boot_info *b)
 		b->stdio[i] = fcntl(i, F_GETFD) >= 0 ? (uint32_t)(BOOT_HANDLE_STDIO + i) : 0;
 }
 
+static void put_devices(struct writer *w, struct boot_info *b, const struct oci_linux *l)
+{
+	struct boot_device *v = reserve(w, l->n_devices * sizeof(*v), &b->devices);
+
+	for (size_t i = 0; i < l->n_devices && v; i++) {
+		const struct oci_device *d = &l->devices[i];
+
+		v[i] = (struct boot_device){
+			.path = put_string(w, d->path),
+			.mode = d->type | d->mode,
+			.major = d->major,
+			.minor = d->minor,
+			.uid = d->uid,
+			.gid = d->gid,
+			.from_host = devices_from_host(d),
+		};
+	}
+	b->ndevices = (uint32_t)l->n_devices;
+}
+
 static int put_seccomp(struct writer *w, struct boot_info *b, const struct oci_seccomp *config, struct error *err)
 {
 	cleanup_free struct sock_filter *insns = NULL;
@@ -267,6 +287,7 @@ int bootinfo_write(struct boot_info *b, size_t room, const struct vm_config *cfg
 	put_stdio(b);
 	put_user_namespace(&w, b, &c->ids);
 	ret = put_mounts(&w, b, c, err);
+	put_devices(&w, b, &spec->linux_);
 	if (!ret)
 		ret = put_seccomp(&w, b, spec->linux_.seccomp, err);
 	if (ret)

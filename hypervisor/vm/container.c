@@ -152,6 +152,8 @@ static int enter_spaces(const struct oci_spec *spec, const struct container_stag
 	if (!ret)
 		ret = mounts_prepare(plan, spec, err);
 	if (!ret)
+		ret = devices_prepare(&out->devices, &spec->linux_, out->procfd, err);
+	if (!ret)
 		ret = namespaces_enter(spec, ns, err);
 	if (!ret)
 		ret = userns_read(out->procfd, &out->ids, err);

@@ -24,6 +24,7 @@
 #include "lib/error.h"
 #include "oci/spec.h"
 #include "vm/cgroup.h"
+#include "vm/devices.h"
 #include "vm/userns.h"
 
 enum mount_kind {
@@ -80,6 +81,7 @@ struct container {
 	struct userns_ids ids; /* of the container's user namespace */
 	uint32_t cpus;      /* that it may run on, in the beginning */
 	uint64_t memory;    /* its limit in the beginning, in bytes; 0: none */
+	struct devices devices; /* of linux.devices, those that are the host's */
 	bool root_readonly;
 	char *rootfs;       /* the host's path of the root file system */
 };

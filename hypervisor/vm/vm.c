@@ -157,6 +157,13 @@ static int raise_limits(void)
 	return 0;
 }
 
+static int on_open_device(void *ctx, uint32_t number, int flags)
+{
+	struct vm *vm = ctx;
+
+	return devices_open(&vm->container.devices, number, flags);
+}
+
 static int start_server(struct vm *vm, struct error *err)
 {
 	struct container *c = &vm->container;
@@ -178,6 +185,7 @@ static int start_server(struct vm *vm, struct error *err)
 		.panic = on_panic,
 		.protocol_error = on_protocol_error,
 		.log = on_log,
+		.open_device = on_open_device,
 		.event_done = on_event_done,
 		.exited = on_exited,
 	};

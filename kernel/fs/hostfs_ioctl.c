@@ -36,6 +36,18 @@ static const struct known {
 	{FS_IOC_GETFLAGS, sizeof(int), OUT},
 	{FS_IOC_FSGETXATTR, sizeof(struct fsxattr), OUT},
 	{FIGETBSZ, sizeof(int), OUT},
+	{BLKGETSIZE64, sizeof(u64), OUT},
+	{BLKGETSIZE, sizeof(u64), OUT},
+	{BLKSSZGET, sizeof(int), OUT},
+	{BLKPBSZGET, sizeof(int), OUT},
+	{BLKBSZGET, sizeof(int), OUT},
+	{BLKROGET, sizeof(int), OUT},
+	{BLKRAGET, sizeof(u64), OUT},
+	{BLKIOMIN, sizeof(int), OUT},
+	{BLKIOOPT, sizeof(int), OUT},
+	{BLKALIGNOFF, sizeof(int), OUT},
+	{BLKROTATIONAL, sizeof(u16), OUT},
+	{BLKDISCARDZEROES, sizeof(int), OUT},
 };
 
 static const struct known *find(u32 cmd)

@@ -100,7 +100,7 @@ static struct file *open_special(struct inode *i, u32 flags)
 	if (S_ISFIFO(i->mode))
 		f = fifo_open(i->dev, i->ino, flags);
 	else if (S_ISCHR(i->mode) && !(i->mnt_flags & MS_NODEV))
-		f = chrdev_open(i, flags);
+		f = device_open(i, flags);
 	else
 		f = ERR_PTR(S_ISCHR(i->mode) || S_ISBLK(i->mode) ? -EACCES : -ENXIO);
 	if (IS_ERR(f)) {

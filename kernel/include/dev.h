@@ -18,5 +18,7 @@ int dev_tty_open(struct tty *t, struct file *f);
 int dev_tty_event(u32 event, int sig); /* from the terminal that came with an event. 0, -ESRCH, -EINVAL */
 void dev_tty_bury(struct tty *t); /* the last reference is gone */
 void dev_tty_reap(void); /* release those; makes PV calls */
+int hostdev_open(struct inode *i, struct file *f); /* a device of the host; -ENXIO: there is none of this number */
+void hostdev_boot(void); /* the nodes of linux.devices */
 
 #endif

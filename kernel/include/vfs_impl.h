@@ -20,7 +20,7 @@ extern const struct file_ops path_file_ops; /* O_PATH: nothing works */
 extern struct fs_type tmpfs_type, devtmpfs_type, devpts_type;
 
 s64 vfs_access_host(struct name *n, void *mode); /* name_fn of access(2) */
-struct file *chrdev_open(struct inode *i, u32 flags); /* the caller sets inode and mnt */
+struct file *device_open(struct inode *i, u32 flags); /* the caller sets inode and mnt */
 /* A file on a guest inode, after all checks. Takes its own references. */
 struct file *inode_open_file(struct inode *i, struct mount *mnt, u32 flags);
 int inode_setattr(struct inode *i, const struct iattr *a); /* after all checks */

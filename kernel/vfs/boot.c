@@ -161,6 +161,7 @@ void vfs_boot(void)
 		current->files = fdtable_new();
 	for (u32 i = 0; i < b->nmounts; i++)
 		boot_mount(&m[i]);
+	hostdev_boot();
 	fs->umask = b->process.umask;
 	open_stdio(b);
 	if (vfs_take_descriptors(0, 3, b->process.nfds, &b->process))

@@ -90,6 +90,50 @@ int vfs_mkdir_kernel(const char *path, u32 mode)
 	return name_run(&n, host_mkdir, kernel_mkdir, &mode);
 }
 
+struct node_args {
+	struct make_args make;
+	u32 uid, gid;
+};
+
+static s64 no_host_node(struct name *n, void *arg)
+{
+	return -EXDEV;
+}
+
+static s64 kernel_mknod(struct name *n, void *arg)
+{
+	struct node_args *a = arg;
+	struct iattr attr = {.valid = ATTR_MODE | ATTR_UID | ATTR_GID, .mode = a->make.mode, .uid = a->uid, .gid = a->gid};
+	struct inode *i = n->inode ? inode_get(n->inode) : NULL;
+	int r = 0;
+
+	if (i && ((i->mode & S_IFMT) != (a->make.mode & S_IFMT) || i->rdev != a->make.rdev)) {
+		inode_put(i);
+		return -EEXIST;
+	}
+	if (!i && !n->parent->ops->create)
+		return -EPERM;
+	if (!i) {
+		mutex_lock(&n->parent->lock);
+		r = n->parent->ops->create(n->parent, n->last, n->last_len, a->make.mode, a->make.rdev, &i);
+		mutex_unlock(&n->parent->lock);
+	}
+	if (r)
+		return r;
+	inode_set_fields(i, &attr);
+	inode_put(i);
+	return 0;
+}
+
+int vfs_mknod_kernel(const char *path, u32 mode, u64 rdev, u32 uid, u32 gid)
+{
+	struct node_args a = {{mode, rdev}, uid, gid};
+	struct name n;
+
+	name_at(&n, AT_FDCWD, path, NAME_PARENT | NAME_NOFOLLOW);
+	return name_run(&n, no_host_node, kernel_mknod, &a);
+}
+
 int vfs_mknod(int dirfd, const char *path, u32 mode, u64 rdev)
 {
 	struct make_args a = {.mode = mode & ~(u32)current->fs->umask, .rdev = rdev};

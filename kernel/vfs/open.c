@@ -2,6 +2,7 @@
 /* Opening and closing. */
 #include <linux/openat2.h>
 
+#include "dev.h"
 #include "fsnotify.h"
 #include "hostfs.h"
 #include "pipe.h"
@@ -54,18 +55,18 @@ static struct chrdev *chrdev_find(u64 rdev)
 	return NULL;
 }
 
-struct file *chrdev_open(struct inode *i, u32 flags)
+struct file *device_open(struct inode *i, u32 flags)
 {
-	struct chrdev *d = chrdev_find(i->rdev);
+	struct chrdev *d = S_ISCHR(i->mode) ? chrdev_find(i->rdev) : NULL;
 	struct file *f;
 	int r;
 
-	if (!d)
-		return ERR_PTR(-ENXIO);
 	f = file_new(NULL, flags & ~(OPEN_ONLY_FLAGS & ~(u32)O_NOCTTY), open_mode(flags));
 	if (!f)
 		return ERR_PTR(-ENOMEM);
-	r = d->open(i, f);
+	r = d ? d->open(i, f) : -ENXIO;
+	if (r == -ENXIO)
+		r = hostdev_open(i, f);
 	f->flags &= ~(u32)O_NOCTTY;
 	if (!r)
 		return f;
@@ -106,8 +107,8 @@ struct file *inode_open_file(struct inode *i, struct mount *mnt, u32 flags)
 		return plain_open(i, mnt, flags);
 	if (S_ISFIFO(i->mode))
 		f = fifo_open(i->mnt ? i->mnt->dev : 0, i->ino, flags);
-	else if (S_ISCHR(i->mode))
-		f = chrdev_open(i, flags);
+	else if (S_ISCHR(i->mode) || S_ISBLK(i->mode))
+		f = device_open(i, flags);
 	else
 		f = ERR_PTR(-ENXIO);
 	if (IS_ERR(f))

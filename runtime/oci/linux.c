@@ -84,6 +84,7 @@ static int parse_device_type(const struct json_at *at, void *base, struct arena 
 
 	if (!type || !type[0] || type[1] || !strchr("bcup", type[0]))
 		return json_error(at, err, "expected \"b\", \"c\", \"u\" or \"p\"");
+	dev->mode = 0666; /* without a fileMode */
 	dev->type = type[0] == 'b' ? S_IFBLK : type[0] == 'p' ? S_IFIFO : S_IFCHR;
 	return 0;
 }

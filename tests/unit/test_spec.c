@@ -233,8 +233,10 @@ static void test_not_applicable(void **state)
 		"\"nodes\":\"0\"}}}", "linux.memoryPolicy: not supported yet");
 	refused(HEAD "," PROCESS ",\"linux\":{" NS ",\"devices\":[{\"path\":\"/dev/null\","
 		"\"type\":\"c\"},"
-		"{\"path\":\"/dev/fuse\",\"type\":\"c\"}]}}",
-		"linux.devices[1]: /dev/fuse: not supported yet");
+		"{\"path\":\"/srv/fuse\",\"type\":\"c\"}]}}",
+		"linux.devices[1]: /srv/fuse: devices can be in /dev only");
+	refused(HEAD "," PROCESS ",\"linux\":{" NS ",\"devices\":[{\"path\":\"/dev/null\",\"type\":\"c\"}]}}",
+		"linux.devices: there is no tmpfs on /dev for them");
 	refused(HEAD "," PROCESS ",\"linux\":{" NS ",\"sysctl\":{\"kernel.shmmax\":\"1\"}}}",
 		"linux.sysctl.kernel.shmmax: not supported yet");
 	refused(HEAD "," PROCESS ",\"linux\":{\"namespaces\":[{\"type\":\"mount\"}]}}",
