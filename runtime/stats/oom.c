@@ -36,20 +36,23 @@ void oom_watch_start(struct oom_watch *w, const struct cgroup_tree *tree, const 
 {
 	w->dir = cgroup_dir(tree, place, "memory");
 	w->fd = w->dir < 0 ? -1 : tree->unified ? watch_v2(w->dir) : watch_v1(w->dir);
+	w->v1 = !tree->unified;
 	w->kills = cgroup_oom_kills(w->dir);
 }
 
-/* Both also wake up at other times: when the cgroup is removed, when a limit is hit. */
+/*
+ * Version 1 tells of it before the kill, and once more when the cgroup is removed; version 2 also
+ * when a limit is hit.
+ */
 bool oom_watch_happened(struct oom_watch *w)
 {
-	unsigned long kills = cgroup_oom_kills(w->dir);
-	bool happened = kills > w->kills;
+	unsigned long kills = cgroup_oom_kills(w->dir), known = w->kills;
 	char events[4096];
 
 	while (read(w->fd, events, sizeof(events)) == (ssize_t)sizeof(events))
 		;
 	w->kills = kills;
-	return happened;
+	return w->v1 ? !faccessat(w->dir, "memory.oom_control", F_OK, 0) : kills > known;
 }
 
 void oom_watch_stop(struct oom_watch *w)

@@ -21,6 +21,7 @@ json_t *stats_network(pid_t pid);
 struct oom_watch {
 	int fd; /* poll it for input; -1: there is nothing to wait for */
 	int dir;
+	bool v1;
 	unsigned long kills; /* that are known */
 };
 

@@ -102,8 +102,10 @@ def path():
     name = f"/callgate-test-{uuid.uuid4().hex[:8]}"
     yield name + "/box"
     for place in [MOUNT, *MOUNT.iterdir()]:
-        if (place / name[1:]).is_dir():
-            (place / name[1:]).rmdir()
+        mine = place / name[1:]
+        if mine.is_dir():
+            wait_for(lambda mine=mine: not (mine / "box").exists(), 10, "removal of the cgroup")
+            mine.rmdir()
 
 
 @pytest.fixture
