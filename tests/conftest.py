@@ -12,6 +12,7 @@ import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 
+from box import Box  # noqa: E402
 from bundle import BUILD, RUNTIME, TESTS, TIMEOUT, Bundles, Container  # noqa: E402
 
 
@@ -94,6 +95,14 @@ def start(bundles):
     for container in started:
         container.kill()
         container.wait(10)
+
+
+@pytest.fixture
+def box(start):
+    """box(runtime, args, **options): a running container, for exec."""
+    def go(runtime=RUNTIME, args=("/bin/sleep", "1000"), **options):
+        return Box(start(*args, runtime=runtime, **options), runtime)
+    return go
 
 
 @pytest.fixture
