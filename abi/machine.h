@@ -210,7 +210,6 @@ s64 kernel_syscall(struct pt_regs *regs);         /* regs->orig_rax = number; re
 void kernel_user_work(struct pt_regs *regs);      /* work != 0, on the way to user mode */
 /* A synchronous fault of user code: trap signal, si_code, address. Returns to user mode by way of kernel_user_work(). */
 void kernel_user_fault(struct pt_regs *regs, int sig, int code, uaddr_t addr, u32 trapno, u64 err);
-void kernel_host_signal(int sig);                 /* from outside the VM, for guest pid 1 */
 void kernel_host_events(void);                    /* the hypervisor has posted events (PV_EVENT); on a thread without a process */
 void kernel_process_main(struct task *t) __attribute__((noreturn)); /* MC_NEW: becomes a process, as kernel_boot() */
 /* For machines that patch call sites: a page within jump reach of `near`, reserved for the machine; 0 if there is none. */

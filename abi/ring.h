@@ -60,8 +60,7 @@ struct ring_header {
 	 * of that descriptor and stores 0xffffffff, upon which vm0 closes it and starts the guest.
 	 */
 	u32 listener_fd;
-	/* Set by the hypervisor, taken by vm0 when it is kicked: bit n - 1 = signal n for guest pid 1. */
-	u64 host_signals;
+	u64 pad2;
 	/* Counts up for each event that the hypervisor has posted (PV_EVENT); vm0 is kicked as well. */
 	u32 events;
 	u32 pad1;

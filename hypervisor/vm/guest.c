@@ -179,9 +179,3 @@ int guest_kill(struct guest *g)
 	g->vm0 = 0;
 	return status;
 }
-
-void guest_signal(struct guest *g, int sig)
-{
-	__atomic_fetch_or(&g->ring->host_signals, 1ULL << (sig - 1), __ATOMIC_SEQ_CST);
-	kill(g->vm0, SIG_KICK_NR);
-}

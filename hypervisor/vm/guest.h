@@ -32,7 +32,5 @@ void guest_release(struct guest *g);
 void guest_stop(struct guest *g);
 /* The same, and reaps vm0. Its wait status; -1 if unknown. */
 int guest_kill(struct guest *g);
-/* A signal from outside, for guest pid 1. */
-void guest_signal(struct guest *g, int sig);
 
 #endif

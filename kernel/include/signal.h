@@ -52,9 +52,7 @@ int send_signal_task_locked(struct task *t, int sig, const siginfo_t *info);
 int send_signal_process(struct process *p, int sig, const siginfo_t *info);
 int send_signal_process_locked(struct process *p, int sig, const siginfo_t *info);
 int send_signal_pgrp_locked(int pgrp, int sig, const siginfo_t *info); /* -ESRCH if empty */
-/* From outside the container, to guest pid 1: as from a parent pid namespace, SIGKILL and SIGSTOP always work. */
-void send_signal_init(int sig);
-/* The same to any process. tasklist_lock held. */
+/* From outside the container, as from a parent pid namespace: SIGKILL and SIGSTOP work on pid 1, too. tasklist_lock held. */
 void send_signal_outside_locked(struct process *p, int sig);
 bool signal_default_ignored(int sig); /* or stops: it does not end a process that has no handler */
 /*

@@ -286,16 +286,6 @@ void send_signal_outside_locked(struct process *p, int sig)
 		send(t, p, sig, &info, true);
 }
 
-void send_signal_init(int sig)
-{
-	if (!valid_signal(sig))
-		return;
-	defer_wakes();
-	guard(&tasklist_lock);
-	if (init_process)
-		send_signal_outside_locked(init_process, sig);
-}
-
 bool signal_default_ignored(int sig)
 {
 	return default_ignored(sig) || sig_in(sig, STOP_MASK);

@@ -3,7 +3,6 @@
 #include <asm/unistd.h>
 
 #include "cred.h"
-#include "dev.h"
 #include "fs.h"
 #include "internal.h"
 #include "mm.h"
@@ -116,12 +115,6 @@ s64 kernel_syscall(struct pt_regs *r)
 	if (unlikely(ret <= -ERESTARTSYS && ret >= -ERESTART_RESTARTBLOCK))
 		__atomic_fetch_or(&t->mc.work, WORK_NOTIFY, __ATOMIC_SEQ_CST);
 	return ret;
-}
-
-void kernel_host_signal(int sig)
-{
-	if (dev_tty_event(0, sig))
-		send_signal_init(sig);
 }
 
 /* ---- for machines that patch code ---- */

@@ -344,17 +344,6 @@ static void start_first(void)
 		panic("vm0: cannot start the first process");
 }
 
-/* Signals that the hypervisor passes on to guest pid 1. */
-static void take_host_signals(void)
-{
-	u64 set = __atomic_exchange_n(&RING->host_signals, 0, __ATOMIC_SEQ_CST);
-	int sig;
-
-	for (sig = 1; sig <= 64; sig++)
-		if (set & (1ULL << (sig - 1)))
-			kernel_host_signal(sig);
-}
-
 /* Whatever is posted after this look comes with a kick. */
 static void take_events(void)
 {
@@ -386,7 +375,6 @@ void pv_vm0_main(void)
 
 		__atomic_and_fetch(&vm0_thread->work, 0, __ATOMIC_SEQ_CST);
 		start_queued();
-		take_host_signals();
 		take_events();
 		pid = hostcall_intr(wait4, -1, &status, __WALL, 0);
 		if (pid > 0)

@@ -429,16 +429,22 @@ static int kill_init(void *arg)
 	return 0;
 }
 
+static void from_outside(int sig)
+{
+	guard(&tasklist_lock);
+	send_signal_outside_locked(init_process, sig);
+}
+
 static void init_immune_vm(void)
 {
 	handle(SIGUSR1, on_signal, SA_RESTART);
 	CHECK_EQ(wait_status(fork_run(kill_init, NULL)), 0);
 	EVENTUALLY(HITS == 1);
-	send_signal_init(SIGTERM); /* no handler: as from a parent namespace, dropped */
+	from_outside(SIGTERM); /* no handler: as from a parent namespace, dropped */
 	sleep_ms(10);
-	send_signal_init(SIGUSR1);
+	from_outside(SIGUSR1);
 	EVENTUALLY(HITS == 2);
-	send_signal_init(SIGKILL);
+	from_outside(SIGKILL);
 	sleep_long(NULL);
 }
 
