@@ -218,9 +218,10 @@ void kernel_process_main(struct task *t)
 /* Takes e over. */
 static void serve(struct pv_event *e)
 {
+	u32 kind = e->kind, number = e->event;
 	int r = -EINVAL;
 
-	switch (e->kind) {
+	switch (kind) {
 	case PV_EV_START:
 		r = begin(e->event);
 		break;
@@ -240,10 +241,10 @@ static void serve(struct pv_event *e)
 	default:
 		break;
 	}
-	if (!r && e->kind == PV_EV_EXEC)
-		return; /* the process has it now */
-	if (r || e->kind != PV_EV_START)
-		agent_answer(e->event, r, r == -EALREADY ? "it has been started already" : NULL);
+	if (!r && kind == PV_EV_EXEC)
+		return; /* the process has it now, and may be done with it */
+	if (r || kind != PV_EV_START)
+		agent_answer(number, r, r == -EALREADY ? "it has been started already" : NULL);
 	kfree(e);
 }
 
