@@ -178,10 +178,31 @@ static int apply(json_t *process, const struct exec_options *o, struct error *er
 	return ret;
 }
 
+/* All processes of a guest are confined by what its hypervisor got: another label can't be applied to one of them. */
+static int check_label(const json_t *container, const char *key, const char *label, struct error *err)
+{
+	const char *theirs = json_string_value(json_object_get(container, key));
+
+	if (!label || !label[0] || !strcmp(label, "unconfined") || (theirs && !strcmp(label, theirs)))
+		return 0;
+	return error_set(err, ENOTSUP, "process.%s: '%s' is not the container's own", key, label);
+}
+
+static int check(const struct oci_process *p, const json_t *container, struct error *err)
+{
+	int ret = check_label(container, "apparmorProfile", p->apparmor_profile, err);
+	struct oci_process rest = *p;
+
+	if (!ret)
+		ret = check_label(container, "selinuxLabel", p->selinux_label, err);
+	rest.apparmor_profile = rest.selinux_label = NULL;
+	return ret ? ret : process_check_applicable(&rest, err);
+}
+
 json_t *exec_process(const struct exec_options *o, const char *config, struct arena *arena, struct oci_process *parsed,
 		     struct error *err)
 {
-	cleanup(control_unref) json_t *process = NULL;
+	cleanup(control_unref) json_t *process = NULL, *container = NULL;
 	struct json_at at = { 0 };
 	int ret;
 
@@ -189,17 +210,21 @@ json_t *exec_process(const struct exec_options *o, const char *config, struct ar
 		error_set(err, EINVAL, "process args cannot be empty");
 		return NULL;
 	}
-	process = o->process_file ? load(o->process_file, err) : container_process(config, err);
+	container = container_process(config, err);
+	if (!container)
+		return NULL;
+	process = o->process_file ? load(o->process_file, err) : json_deep_copy(container);
 	if (!process)
 		return NULL;
 	at.value = process;
 	ret = o->process_file ? 0 : apply(process, o, err);
 	if (!ret)
 		ret = json_fields(&at, oci_process_fields, parsed, arena, err);
-	if (ret) {
-		if (o->process_file)
-			error_wrap(err, "%s", o->process_file);
+	if (!ret)
+		ret = check(parsed, container, err);
+	if (ret && o->process_file)
+		error_wrap(err, "%s", o->process_file);
+	if (ret)
 		return NULL;
-	}
 	return steal_pointer(&process);
 }

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -55,6 +57,17 @@ static int request(struct exec_launch *x, struct error *err)
 	return ret ? ret : steal_fd(&sock);
 }
 
+/* From here on it only talks to the hypervisor: it needs no authority, and holds no folder of the caller's. */
+static void drop_privileges(void)
+{
+	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct none[2] = { { 0 } };
+
+	(void)!chdir("/");
+	syscall(SYS_capset, &header, none);
+	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+}
+
 static int start(struct exec_launch *x, struct error *err)
 {
 	json_t *reply;
@@ -71,6 +84,7 @@ static int start(struct exec_launch *x, struct error *err)
 		return ret;
 	sock = request(x, err);
 	drop_fds(x);
+	drop_privileges();
 	if (sock < 0)
 		return sock;
 	reply = control_reply(sock, err);

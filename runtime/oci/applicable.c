@@ -33,7 +33,7 @@ static int refuse_first(const struct refusal *list, size_t n, struct error *err)
 #define REFUSE(list, err) refuse_first(list, sizeof(list) / sizeof((list)[0]), err)
 #define NOT_YET           "not supported yet"
 
-static int check_process(const struct oci_process *p, struct error *err)
+int process_check_applicable(const struct oci_process *p, struct error *err)
 {
 	const struct refusal list[] = {
 		{ p->apparmor_profile && p->apparmor_profile[0], "process.apparmorProfile",
@@ -146,7 +146,7 @@ int spec_check_applicable(const struct oci_spec *spec, struct error *err)
 	if (spec->foreign)
 		return error_set(err, ENOTSUP, "%s: this section is of another platform",
 				 spec->foreign);
-	ret = check_process(&spec->process, err);
+	ret = process_check_applicable(&spec->process, err);
 	for (size_t i = 0; !ret && i < spec->n_mounts; i++) {
 		if (spec->mounts[i].uid_mappings.n || spec->mounts[i].gid_mappings.n)
 			ret = error_set(err, ENOTSUP, "mounts[%zu].uidMappings: %s", i, NOT_YET);

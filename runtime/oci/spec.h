@@ -382,6 +382,8 @@ void spec_freep(struct oci_spec **spec); /* for cleanup() */
 
 /* Fails, by name, for what is valid but can't be applied. Call it before anything is made. */
 int must_check spec_check_applicable(const struct oci_spec *spec, struct error *err);
+/* The same of a process, which may be a further one. */
+int must_check process_check_applicable(const struct oci_process *process, struct error *err);
 
 /* A bind mount may be told by its type or by its options. */
 bool oci_mount_is_bind(const struct oci_mount *m);
