@@ -59,6 +59,7 @@ static const struct option {
 	{ "nolazytime", IGNORE, 0 },
 	{ "nomand", IGNORE, 0 },
 	{ "noiversion", IGNORE, 0 },
+	{ "iversion", IGNORE, 0 }, /* file systems that count versions do so by themselves now */
 	{ "remount", REFUSE, 0 },
 	{ "idmap", REFUSE, 0 },
 	{ "tmpcopyup", REFUSE, 0 },

@@ -139,6 +139,8 @@ int spec_parse(const char *text, size_t size, const char *bundle, struct oci_spe
 	ret = json_fields(&at, spec_fields, spec, &spec->arena, err);
 	if (!ret)
 		ret = resolve_paths(spec, err);
+	if (!ret)
+		ret = spec_check_values(spec, err);
 	if (ret)
 		return ret;
 	note_foreign(root, spec);

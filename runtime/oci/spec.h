@@ -375,6 +375,9 @@ int must_check spec_load(const char *bundle, struct oci_spec **out, struct error
 int must_check spec_parse(const char *json, size_t size, const char *bundle,
 			  struct oci_spec **out, struct error *err);
 
+/* What of a parsed specification is against the rules; spec_parse() calls it. */
+int must_check spec_check_values(const struct oci_spec *spec, struct error *err);
+
 /* An empty specification, to be filled in by hand. */
 struct oci_spec *spec_new(void);
 void spec_free(struct oci_spec *spec);

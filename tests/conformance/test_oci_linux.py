@@ -1,0 +1,382 @@
+"""config-linux.md: namespaces, devices, cgroups, seccomp, paths and the rest."""
+
+import os
+import pathlib
+import re
+import subprocess
+
+import pytest
+from oci import cgroups_of
+
+NOT_YET = pytest.mark.xfail(reason="not yet", strict=False)
+SLEEP = ("/bin/sleep", "1000")
+
+
+def linux(**more):
+    return lambda c: c["linux"].update(more)
+
+
+def namespaces(*entries, without=()):
+    """The default ones less some, and these."""
+    def change(c):
+        c["linux"]["namespaces"] = [n for n in c["linux"]["namespaces"] if n["type"] not in without]
+        c["linux"]["namespaces"] += entries
+    return change
+
+
+def both(*changes):
+    def change(c):
+        for one in changes:
+            one(c)
+    return change
+
+
+# --- default file systems -----------------------------------------------------------------
+
+def test_default_file_systems(oci):
+    out = oci.shell("for d in /proc /sys /dev/pts /dev/shm; do stat -f -c %T $d; done")
+    assert out.split() == ["proc", "sysfs", "devpts", "tmpfs"]
+
+
+# --- namespaces ---------------------------------------------------------------------------
+
+def test_pid_namespace(oci):
+    """The program is number 1, and sees its own processes only."""
+    assert oci.shell("echo $$; ls /proc | grep -c '^[0-9]'").splitlines()[0] == "1"
+    assert int(oci.shell("set -- /proc/[0-9]*; echo $#")) <= 2
+
+
+def test_network_namespace(oci):
+    """A new one has a loopback interface only; without one the runtime's is seen."""
+    own = oci.shell("tail -n +3 /proc/net/dev | cut -d: -f1", change=namespaces({"type": "network"}))
+    assert set(own.split()) <= {"lo", "tunl0", "sit0", "ip6tnl0", "gre0", "gretap0", "erspan0"}
+    host = pathlib.Path("/proc/net/dev").read_text().splitlines()[2:]
+    seen = oci.shell("tail -n +3 /proc/net/dev | cut -d: -f1")
+    assert set(seen.split()) == {line.split(":")[0].strip() for line in host}
+
+
+def test_network_namespace_by_path(oci):
+    name = f"cgn-{os.getpid()}"
+    subprocess.run(["ip", "netns", "add", name], check=True)
+    try:
+        subprocess.run(["ip", "-n", name, "link", "add", "veth7", "type", "veth", "peer", "name", "veth8"],
+                       check=True)
+        out = oci.shell("cat /proc/net/dev", network=f"/run/netns/{name}")
+    finally:
+        subprocess.run(["ip", "netns", "delete", name], check=True)
+    assert "veth7:" in out and "veth8:" in out
+
+
+def test_mount_namespace(oci):
+    """What is mounted inside is not seen outside."""
+    box = oci.created(*SLEEP, mounts=[("/inside", "tmpfs", "tmpfs", [])])
+    pid = box.state()["pid"]
+    assert os.readlink(f"/proc/{pid}/ns/mnt") != os.readlink("/proc/self/ns/mnt")
+    assert f"{box.rootfs}/inside" not in pathlib.Path("/proc/self/mountinfo").read_text()
+
+
+def test_ipc_namespace(oci):
+    """A segment of the host's is not there."""
+    made = subprocess.run(["ipcmk", "-M", "4096"], check=True, capture_output=True, text=True).stdout
+    ident = made.split()[-1]
+    try:
+        out = oci.shell("cat /proc/sysvipc/shm | wc -l")
+    finally:
+        subprocess.run(["ipcrm", "-m", ident], check=True)
+    assert out == "1\n"
+
+
+def test_uts_namespace(oci):
+    box = oci.started("/bin/sleep", "1000", hostname="own")
+    pid = box.state()["pid"]
+    out = subprocess.run(["nsenter", "-t", str(pid), "-u", "uname", "-n"], check=True, capture_output=True,
+                         text=True).stdout
+    assert out == "own\n" and os.uname().nodename != "own"
+
+
+def test_uts_namespace_of_the_runtime(oci):
+    """Without one of its own the container has the host's name."""
+    out = oci.shell("uname -n", change=both(namespaces(without=["uts"]), lambda c: c.pop("hostname")))
+    assert out.strip() == os.uname().nodename
+
+
+def test_cgroup_namespace(oci):
+    """The container's cgroup is the root of what it sees."""
+    out = oci.shell("cut -d: -f3 /proc/self/cgroup", change=namespaces({"type": "cgroup"}))
+    assert set(out.split()) == {"/"}
+
+
+MAP = [{"containerID": 0, "hostID": 100000, "size": 1000}]
+
+
+def in_user_namespace(c):
+    namespaces({"type": "user"}, {"type": "network"})(c)  # sysfs needs a network of its own
+    linux(uidMappings=MAP, gidMappings=MAP)(c)
+
+
+def test_user_namespace(oci):
+    """Root inside is the mapped user outside; the owners of files stay as they are."""
+    def change(c):
+        in_user_namespace(c)
+        c["process"]["args"] = ["/bin/sh", "-c", "id -u; cat /proc/self/uid_map /proc/self/gid_map; echo x >/mnt/f"]
+        c["mounts"].append({"destination": "/mnt", "source": "v", "options": ["bind"]})
+    box = oci.box(change=change)
+    (box.bundle / "v").mkdir()
+    os.chown(box.bundle / "v", 100000, 100000)
+    for folder in (box.bundle, box.bundle.parent):
+        folder.chmod(0o755)
+    before = (box.rootfs / "etc/passwd").stat()
+    result = box.run()
+    assert result.status == 0, str(result)
+    assert result.stdout.split() == ["0"] + ["0", "100000", "1000"] * 2
+    made = (box.bundle / "v/f").stat()
+    assert (made.st_uid, made.st_gid) == (100000, 100000)
+    after = (box.rootfs / "etc/passwd").stat()
+    assert (after.st_uid, after.st_gid, after.st_mode) == (before.st_uid, before.st_gid, before.st_mode)
+
+
+@NOT_YET
+@pytest.mark.callgate_only("not known to runc 1.1")
+def test_time_namespace(oci):
+    out = oci.shell("cut -d. -f1 /proc/uptime", change=both(
+        namespaces({"type": "time"}), linux(timeOffsets={"boottime": {"secs": 1000000}})))
+    host = float(pathlib.Path("/proc/uptime").read_text().split()[0])
+    assert 1000000 <= int(out) - host <= 1000060
+
+
+def test_namespace_path_of_another_type(oci):
+    oci.refuses(namespaces({"type": "network", "path": "/proc/self/ns/uts"}))
+
+
+def test_namespace_path_is_absolute(oci):
+    oci.refuses(namespaces({"type": "network", "path": "proc/self/ns/net"}))
+
+
+def test_duplicate_namespace(oci):
+    oci.refuses(namespaces({"type": "uts"}))
+
+
+def test_ipc_and_uts_by_path(oci):
+    """Another container's namespaces are joined."""
+    first = oci.started(*SLEEP, hostname="first")
+    pid = first.state()["pid"]
+    out = oci.shell("uname -n", change=both(
+        namespaces({"type": "uts", "path": f"/proc/{pid}/ns/uts"}, without=["uts"]),
+        lambda c: c.pop("hostname")))
+    assert out == "first\n"
+
+
+# --- devices ------------------------------------------------------------------------------
+
+def test_default_devices(oci):
+    out = oci.shell("for d in null zero full random urandom tty; do stat -L -c '%n %F %t:%T %a' /dev/$d; done; "
+                    "test -c /dev/ptmx; echo x >/dev/null; head -c 3 /dev/zero | od -An -tx1; "
+                    "echo x 2>&1 >/dev/full | grep -o 'No space'; head -c 9 /dev/urandom | wc -c")
+    lines = out.splitlines()
+    numbers = {"null": "1:3", "zero": "1:5", "full": "1:7", "random": "1:8", "urandom": "1:9", "tty": "5:0"}
+    for line, (name, number) in zip(lines, numbers.items(), strict=False):
+        assert line == f"/dev/{name} character special file {number} 666"
+    assert [line.strip() for line in lines[6:]] == ["00 00 00", "No space", "9"]
+
+
+DEVICES = [
+    {"path": "/dev/mynull", "type": "c", "major": 1, "minor": 3, "fileMode": 0o640, "uid": 7, "gid": 8},
+    {"path": "/dev/pipe", "type": "p", "fileMode": 0o600},
+]
+
+
+def test_devices(oci):
+    out = oci.shell("stat -c '%n %F %t:%T %a %u:%g' /dev/mynull /dev/pipe", change=linux(devices=DEVICES))
+    first, second = out.splitlines()
+    assert first == "/dev/mynull character special file 1:3 640 7:8"
+    assert re.fullmatch(r"/dev/pipe fifo \S+ 600 0:0", second)
+
+
+@pytest.mark.callgate_only("runc 1.1 leaves the file as it is")
+def test_device_that_cannot_be(oci):
+    """A file of another kind is at its path."""
+    oci.refuses(linux(devices=[{"path": "/etc/passwd", "type": "c", "major": 1, "minor": 3}]))
+
+
+@pytest.mark.parametrize("device", [
+    {"path": "/dev/x", "type": "z", "major": 1, "minor": 3},
+    pytest.param({"type": "c", "major": 1, "minor": 3},
+                 marks=pytest.mark.callgate_only("runc 1.1 takes it for nothing"))])
+def test_invalid_device(oci, device):
+    oci.refuses(linux(devices=[device]))
+
+
+# --- cgroups ------------------------------------------------------------------------------
+
+def test_cgroups_path(oci):
+    """Absolute: below the mount point; the same path is the same place."""
+    for _ in (1, 2):
+        path = f"/callgate-test-{os.getpid()}/one"
+        box = oci.started(*SLEEP, change=linux(cgroupsPath=path))
+        groups = cgroups_of(box.state()["pid"])
+        assert {groups[name] for name in groups if name in ("memory", "cpu", "pids")} <= {path}
+        assert path in groups.values()
+        box.kill().reaches("stopped").delete()
+    for root, folders, _ in os.walk("/sys/fs/cgroup"):
+        if f"callgate-test-{os.getpid()}" in folders:
+            os.rmdir(os.path.join(root, f"callgate-test-{os.getpid()}"))
+
+
+def test_default_cgroups_path(oci):
+    """Each container has a cgroup of its own, and all its processes are in it."""
+    one, two = oci.started(*SLEEP), oci.started(*SLEEP)
+    groups = [set(cgroups_of(box.state()["pid"]).values()) for box in (one, two)]
+    assert {g for g in groups[0] if one.id in g} and {g for g in groups[1] if two.id in g}
+
+
+@pytest.mark.parametrize("resources", [
+    {"memory": {"limit": "x"}}, {"pids": {"limit": "x"}}, {"cpu": {"shares": -1}}, {"rdma": {"x": {}}},
+    {"hugepageLimits": [{"pageSize": "3KB", "limit": 1}]},
+    {"devices": [{"type": "z", "allow": True}]},
+    {"blockIO": {"weightDevice": [{"major": 8}]}}])
+@pytest.mark.callgate_only("runc 1.1 takes most of them for nothing")
+def test_invalid_resources(oci, resources):
+    oci.refuses(linux(resources=resources), says="linux.resources")
+
+
+def test_unified_needs_version_2(oci):
+    """On a host with controllers of version 1 it cannot be applied."""
+    if not pathlib.Path("/sys/fs/cgroup/cgroup.controllers").exists():
+        oci.refuses(linux(resources={"unified": {"memory.high": "1000000"}}))
+
+
+def test_device_rules_in_order(oci):
+    """The last rule that fits counts. Programs of a guest reach no device of the host in any case."""
+    rules = [{"allow": False, "access": "rwm"}, {"allow": True, "type": "c", "major": 1, "minor": 3, "access": "rw"}]
+    assert oci.shell("echo x >/dev/null && echo ok", change=linux(resources={"devices": rules})) == "ok\n"
+
+
+def test_intel_rdt_without_resctrl(oci):
+    if not os.path.ismount("/sys/fs/resctrl"):
+        oci.refuses(linux(intelRdt={"closID": "x", "l3CacheSchema": "L3:0=f"}))
+
+
+# --- network devices, memory policy -------------------------------------------------------
+
+@pytest.mark.callgate_only("not known to runc 1.1")
+def test_network_devices(oci):
+    """Moved, with the addresses they have, and up; or refused by name."""
+    oci.refuses(both(namespaces({"type": "network"}), linux(netDevices={"nosuchdevice": {}})),
+                says="linux.netDevices")
+
+
+@pytest.mark.callgate_only("not known to runc 1.1")
+def test_memory_policy(oci):
+    oci.refuses(linux(memoryPolicy={"mode": "MPOL_NOSUCH"}), says="linux.memoryPolicy")
+
+
+# --- sysctl -------------------------------------------------------------------------------
+
+def test_sysctl(oci):
+    change = both(namespaces({"type": "network"}), linux(sysctl={"net.ipv4.ip_forward": "1",
+                                                                 "net.core.somaxconn": "256"}))
+    out = oci.shell("cat /proc/sys/net/ipv4/ip_forward /proc/sys/net/core/somaxconn", change=change)
+    assert out.split() == ["1", "256"]
+
+
+@pytest.mark.parametrize("key", ["net.ipv4.ip_forward", "vm.swappiness", "kernel.nosuch", "no.such"])
+def test_sysctl_of_the_host(oci, key):
+    """Without a namespace for it, it is an error; the host's value stays."""
+    oci.refuses(linux(sysctl={key: "1"}), says="sysctl")
+
+
+# --- seccomp ------------------------------------------------------------------------------
+
+def seccomp(rules=(), default="SCMP_ACT_ALLOW", **more):
+    return linux(seccomp={"defaultAction": default, "syscalls": list(rules), **more})
+
+
+def test_seccomp_rule(oci):
+    rule = {"names": ["mkdir", "mkdirat"], "action": "SCMP_ACT_ERRNO"}
+    out = oci.shell("mkdir /tmp/x 2>&1 | grep -o 'not permitted'; touch /tmp/y && echo fine",
+                    change=seccomp([rule]))
+    assert out.splitlines() == ["not permitted", "fine"]
+
+
+def test_seccomp_errno(oci):
+    rule = {"names": ["mkdir", "mkdirat"], "action": "SCMP_ACT_ERRNO", "errnoRet": 28}
+    assert oci.shell("mkdir /tmp/x 2>&1 | grep -o 'No space'", change=seccomp([rule])) == "No space\n"
+
+
+@pytest.mark.callgate_only("runc 1.1 takes it for nothing")
+def test_seccomp_errno_where_there_is_none(oci):
+    """An action that returns no error cannot have its number."""
+    oci.refuses(seccomp([{"names": ["mkdir"], "action": "SCMP_ACT_KILL", "errnoRet": 28}]), says="seccomp")
+
+
+def test_seccomp_arguments(oci):
+    """kill(2) with signal 0 only is refused."""
+    rule = {"names": ["kill"], "action": "SCMP_ACT_ERRNO",
+            "args": [{"index": 1, "value": 0, "op": "SCMP_CMP_EQ"}]}
+    out = oci.shell("kill -0 $$ 2>&1 | grep -o 'not permitted'; trap 'echo got' USR1; kill -USR1 $$",
+                    change=seccomp([rule]))
+    assert out.splitlines() == ["not permitted", "got"]
+
+
+@pytest.mark.parametrize("change", [
+    seccomp(default="SCMP_ACT_NOSUCH"),
+    seccomp([{"names": ["mkdir"], "action": "SCMP_ACT_NOSUCH"}]),
+    seccomp([{"names": ["mkdir"], "action": "SCMP_ACT_ERRNO",
+              "args": [{"index": 0, "value": 0, "op": "SCMP_CMP_NOSUCH"}]}]),
+    seccomp(architectures=["SCMP_ARCH_NOSUCH"]),
+    pytest.param(seccomp([{"names": [], "action": "SCMP_ACT_ERRNO"}]),
+                 marks=pytest.mark.callgate_only("runc 1.1 takes it for nothing"))])
+def test_invalid_seccomp(oci, change):
+    oci.refuses(change, says="seccomp" if oci.name == "callgate" else "")
+
+
+@pytest.mark.callgate_only("runc 1.1 waits for the listener")
+def test_seccomp_notify(oci, tmp_path):
+    """There is no descriptor for a guest's calls that a host process could use: refused by name."""
+    oci.refuses(seccomp([{"names": ["mkdir"], "action": "SCMP_ACT_NOTIFY"}],
+                        listenerPath=str(tmp_path / "s")), says="seccomp")
+
+
+@pytest.mark.callgate_only("runc 1.1 takes it for nothing")
+def test_seccomp_metadata_without_listener(oci):
+    oci.refuses(seccomp(listenerMetadata="x"), says="seccomp")
+
+
+# --- paths, propagation, personality ------------------------------------------------------
+
+@pytest.mark.parametrize("value", ["shared", "slave", "private", "unbindable"])
+def test_rootfs_propagation(oci, value):
+    assert oci.shell("echo fine", change=linux(rootfsPropagation=value)) == "fine\n"
+
+
+def test_masked_paths(oci):
+    out = oci.shell("cat /etc/passwd | wc -c; ls /etc/apt | wc -l; cat /proc/version | wc -c",
+                    change=linux(maskedPaths=["/etc/passwd", "/etc/apt", "/proc/version", "/no/such"]))
+    assert out.split() == ["0", "0", "0"]
+
+
+def test_readonly_paths(oci):
+    out = oci.shell("touch /etc/x 2>&1 | grep -o Read-only; touch /x && echo fine",
+                    change=linux(readonlyPaths=["/etc", "/proc/sys", "/no/such"]))
+    assert out.splitlines() == ["Read-only", "fine"]
+
+
+@pytest.mark.parametrize("key", ["maskedPaths", "readonlyPaths"])
+@pytest.mark.callgate_only("runc 1.1 takes relative paths")
+def test_relative_paths(oci, key):
+    oci.refuses(linux(**{key: ["etc"]}), says=f"linux.{key}")
+
+
+def test_mount_label_without_selinux(oci):
+    oci.refuses(linux(mountLabel="system_u:object_r:x_t:s0"), says="" if oci.name == "runc" else "mountLabel")
+
+
+@pytest.mark.parametrize("domain, machine", [("LINUX", "x86_64"), pytest.param("LINUX32", "i686", marks=NOT_YET)])
+@pytest.mark.callgate_only("not known to runc 1.1")
+def test_personality(oci, domain, machine):
+    assert oci.shell("uname -m", change=linux(personality={"domain": domain})) == machine + "\n"
+
+
+@pytest.mark.callgate_only("not known to runc 1.1")
+def test_unknown_personality(oci):
+    oci.refuses(linux(personality={"domain": "BSD"}), says="linux.personality")
