@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Clocks, sleeps and timers. */
 #include "check.h"
+#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdint.h>
@@ -158,6 +159,34 @@ static void test_usage(void)
 	CHECK(after.ru_utime.tv_usec + after.ru_stime.tv_usec > 0);
 }
 
+static double seconds(struct timeval t)
+{
+	return t.tv_sec + t.tv_usec / 1e6;
+}
+
+/* Reading files is the system's time, computing the user's. */
+static void test_user_and_system(void)
+{
+	static char buf[1 << 20];
+	int fd = OK(open("/proc/self/exe", O_RDONLY));
+	volatile unsigned int spins = 0;
+	struct rusage before, after;
+
+	OK(getrusage(RUSAGE_SELF, &before));
+	do {
+		for (int i = 0; i < 100; i++)
+			OK(pread(fd, buf, sizeof(buf), 0));
+		OK(getrusage(RUSAGE_SELF, &after));
+	} while (seconds(after.ru_stime) - seconds(before.ru_stime) < 0.1);
+	OK(getrusage(RUSAGE_SELF, &before));
+	do {
+		while (++spins % 1000000)
+			;
+		OK(getrusage(RUSAGE_SELF, &after));
+	} while (seconds(after.ru_utime) - seconds(before.ru_utime) < 0.1);
+	close(fd);
+}
+
 int main(void)
 {
 	test_clocks();
@@ -165,5 +194,6 @@ int main(void)
 	test_interval();
 	test_posix();
 	test_usage();
+	test_user_and_system();
 	return 0;
 }
