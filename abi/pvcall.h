@@ -120,6 +120,28 @@ enum pv_cmd {
 	PV_EVENT = 0x40d,     /* Out: struct pv_event, the oldest that was posted; ret = its size, 0 = there is none */
 	PV_EVENT_DONE = 0x40e, /* arg = event number, pid = result (s32). Buffer in: text (len): why it failed. See pv_event */
 	PV_EXITED = 0x40f,    /* arg = event number of a PV_EV_EXEC that succeeded, pid = wait status of its process */
+	PV_CGROUP = 0x410,    /* arg = enum pv_cgroup_file. Out: its text, in the form of version 2; ret = bytes. -ENOENT: none */
+};
+
+/* The container's cgroup, which may be of version 1: no name of a file reaches the host. */
+enum pv_cgroup_file {
+	PV_CG_MEMORY_CURRENT,
+	PV_CG_MEMORY_MAX,
+	PV_CG_MEMORY_HIGH,
+	PV_CG_MEMORY_LOW,
+	PV_CG_MEMORY_PEAK,
+	PV_CG_MEMORY_EVENTS,
+	PV_CG_MEMORY_STAT,
+	PV_CG_SWAP_CURRENT,
+	PV_CG_SWAP_MAX,
+	PV_CG_CPU_MAX,
+	PV_CG_CPU_WEIGHT,
+	PV_CG_CPU_STAT,
+	PV_CG_PIDS_CURRENT,
+	PV_CG_PIDS_MAX,
+	PV_CG_PIDS_EVENTS,
+	PV_CG_IO_STAT,
+	PV_CG_FILES
 };
 
 #define PV_AT_NOFOLLOW 0x100   /* AT_SYMLINK_NOFOLLOW */

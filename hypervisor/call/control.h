@@ -25,6 +25,9 @@ int sysctl_read(struct call *c);
 int netfile_read(struct call *c);
 int host_stat(struct call *c);
 
+int cgroup_file_decode(struct call *c);
+int cgroup_file_read(struct call *c);
+
 int procstat_decode(struct call *c);
 int procstat_perform(struct call *c);
 

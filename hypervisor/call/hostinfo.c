@@ -172,7 +172,7 @@ int host_stat(struct call *c)
 	}
 	slurp(info_procfd(cfg), "stat", text, sizeof(text));
 	s.boot_time = number_after(text, "btime ");
-	s.cgroup_mem_current = memory_charged(cfg->cgroupfd);
+	s.cgroup_mem_current = memory_charged(cfg->cgroup[PV_DIR_MEMORY]);
 	memcpy(c->buf, &s, sizeof(s));
 	return 0;
 }

@@ -25,6 +25,8 @@ struct pv_marker {
 	const char *target; /* absolute path in the container */
 };
 
+enum pv_cgroup_dir { PV_DIR_MEMORY, PV_DIR_CPU, PV_DIR_CPUACCT, PV_DIR_PIDS, PV_DIR_IO, PV_CGROUP_DIRS };
+
 struct pv_server_config {
 	void *ring; /* RING_SIZE bytes, shared with the guest */
 	int chan_fd; /* SOCK_SEQPACKET, sending end: SCM_RIGHTS messages with a struct pv_donation */
@@ -34,7 +36,8 @@ struct pv_server_config {
 		       procfd has them */
 	int vm_procfd; /* a procfs of the VM's pid namespace, for PV_MEM_*; -1: use vm0 */
 	pid_t vm0; /* host pid of the VM's pid 1; 0: PV_MEM_* finds no process */
-	int cgroupfd; /* the container's cgroup directory of the memory controller; -1: none */
+	int cgroup[PV_CGROUP_DIRS]; /* O_PATH of the container's cgroup, by controller; -1: none */
+	bool cgroup_v2;             /* they are all the same, and of version 2 */
 	const struct pv_marker *markers; /* copied, with their targets */
 	unsigned int nmarkers;
 	u64 caps; /* capabilities that the container may ever have: the ceiling of every credential */

@@ -164,6 +164,17 @@ static int on_open_device(void *ctx, uint32_t number, int flags)
 	return devices_open(&vm->container.devices, number, flags);
 }
 
+static void open_cgroups(const struct vm *vm, struct pv_server_config *sc)
+{
+	static const char *const controllers[PV_CGROUP_DIRS] = {
+		[PV_DIR_MEMORY] = "memory", [PV_DIR_CPU] = "cpu", [PV_DIR_CPUACCT] = "cpuacct",
+		[PV_DIR_PIDS] = "pids",	    [PV_DIR_IO] = "blkio",
+	};
+
+	for (int i = 0; i < PV_CGROUP_DIRS; i++)
+		sc->cgroup[i] = cgroup_dir(&vm->container.cgroups, vm->cfg->spec->linux_.cgroups_path, controllers[i]);
+}
+
 static int start_server(struct vm *vm, struct error *err)
 {
 	struct container *c = &vm->container;
@@ -176,7 +187,7 @@ static int start_server(struct vm *vm, struct error *err)
 		.infofd = c->infofd,
 		.vm_procfd = -1,
 		.vm0 = vm->guest.vm0,
-		.cgroupfd = c->memcg_fd,
+		.cgroup_v2 = c->cgroups.unified,
 		.markers = markers,
 		.caps = vm->cfg->spec->process.capabilities.bounding |
 			vm->cfg->spec->process.capabilities.permitted,
@@ -194,6 +205,7 @@ static int start_server(struct vm *vm, struct error *err)
 	for (size_t i = 0; markers && i < c->n_mounts; i++)
 		if (c->mounts[i].marker_dev)
 			markers[sc.nmarkers++] = (struct pv_marker){ c->mounts[i].marker_dev, c->mounts[i].target };
+	open_cgroups(vm, &sc);
 	ret = markers ? pv_server_start(&vm->server, &sc) : -ENOMEM;
 	vm->events.server = vm->server;
 	vm->events.post = post_event;

@@ -156,7 +156,7 @@ EXPORT void stub_server_start(const char *root, void *ring, int channel, const s
 		.rootfd = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC),
 		.procfd = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC),
 		.vm_procfd = -1,
-		.cgroupfd = -1,
+		.cgroup = { -1, -1, -1, -1, -1 },
 		.markers = markers,
 		.nmarkers = nmounts,
 		.caps = ALL_CAPS,

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * The container's cgroup as its programs see it: the root of a version 2 hierarchy without children,
- * read only. It exists for run-time systems that size themselves by it (JVM, .NET, Go libraries);
- * the limits themselves are set, and kept, outside.
+ * read only, whatever the host has. It exists for run-time systems that size themselves by it (JVM, .NET, Go
+ * libraries); the limits themselves are set, and kept, outside.
  */
 #include "sysfs.h"
 
-#include "hoststat.h"
 #include "ring.h"
 #include "task.h"
 
@@ -20,55 +19,67 @@ static int show_procs(struct seq *m, const struct pseudo_ctx *c)
 	return 0;
 }
 
-static int show_memory_current(struct seq *m, const struct pseudo_ctx *c)
+/* Which file of the host's, and what it is where the host has none for the container. */
+struct cgroup_file {
+	u32 number; /* enum pv_cgroup_file */
+	const char *otherwise;
+};
+
+static int show_file(struct seq *m, const struct pseudo_ctx *c)
 {
-	struct pv_host_stat st;
+	const struct cgroup_file *file = c->e->arg;
+	struct pv_slot s;
+	s64 ret;
 
-	host_stat(&st);
-	seq_printf(m, "%lu\n", st.cgroup_mem_current);
-	return 0;
-}
-
-static int show_memory_max(struct seq *m, const struct pseudo_ctx *c)
-{
-	u64 limit = limit_memory();
-
-	if (limit)
-		seq_printf(m, "%lu\n", limit);
-	else
-		seq_puts(m, "max\n");
-	return 0;
-}
-
-static int show_pids_current(struct seq *m, const struct pseudo_ctx *c)
-{
-	guard(&tasklist_lock);
-	seq_printf(m, "%u\n", task_count());
+	mc_pv_get(&s);
+	memset(&s.req, 0, sizeof(s.req));
+	s.req.cmd = PV_CGROUP;
+	s.req.u.ctl.arg = file->number;
+	ret = mc_pv_call(&s);
+	if (ret > 0)
+		seq_write(m, s.buf, min((size_t)ret, (size_t)RING_BUF_SIZE));
+	mc_pv_put(&s);
+	if (ret < 0)
+		seq_puts(m, file->otherwise);
 	return 0;
 }
 
 #define RO(n, f) PSEUDO_FILE(n, 0444, .show = f)
+#define FILE(n, number, otherwise) \
+	PSEUDO_FILE(n, 0444, .show = show_file, .arg = &(const struct cgroup_file){ PV_CG_##number, otherwise })
 
 static const struct pseudo_entry entries[] = {
-	PSEUDO_TEXT("cgroup.controllers", "cpuset cpu memory pids\n"),
+	PSEUDO_TEXT("cgroup.controllers", "cpuset cpu io memory pids\n"),
 	PSEUDO_TEXT("cgroup.events", "populated 1\nfrozen 0\n"),
+	PSEUDO_TEXT("cgroup.freeze", "0\n"),
 	PSEUDO_TEXT("cgroup.max.depth", "0\n"),
 	PSEUDO_TEXT("cgroup.max.descendants", "0\n"),
 	RO("cgroup.procs", show_procs),
 	PSEUDO_TEXT("cgroup.stat", "nr_descendants 0\nnr_dying_descendants 0\n"),
 	PSEUDO_EMPTY("cgroup.subtree_control"),
 	PSEUDO_TEXT("cgroup.type", "domain\n"),
-	PSEUDO_TEXT("cpu.max", "max 100000\n"),
-	PSEUDO_TEXT("cpu.weight", "100\n"),
+	FILE("cpu.max", CPU_MAX, "max 100000\n"),
+	FILE("cpu.stat", CPU_STAT, "usage_usec 0\nuser_usec 0\nsystem_usec 0\n"),
+	FILE("cpu.weight", CPU_WEIGHT, "100\n"),
+	RO("cpuset.cpus", sysfs_cpu_list),
 	RO("cpuset.cpus.effective", sysfs_cpu_list),
+	PSEUDO_TEXT("cpuset.mems", "0\n"),
 	PSEUDO_TEXT("cpuset.mems.effective", "0\n"),
-	RO("memory.current", show_memory_current),
-	PSEUDO_TEXT("memory.high", "max\n"),
-	RO("memory.max", show_memory_max),
-	PSEUDO_TEXT("memory.swap.current", "0\n"),
-	PSEUDO_TEXT("memory.swap.max", "max\n"),
-	RO("pids.current", show_pids_current),
-	PSEUDO_TEXT("pids.max", "max\n"),
+	FILE("io.stat", IO_STAT, ""),
+	FILE("memory.current", MEMORY_CURRENT, "0\n"),
+	FILE("memory.events", MEMORY_EVENTS, "low 0\nhigh 0\nmax 0\noom 0\noom_kill 0\noom_group_kill 0\n"),
+	FILE("memory.high", MEMORY_HIGH, "max\n"),
+	FILE("memory.low", MEMORY_LOW, "0\n"),
+	FILE("memory.max", MEMORY_MAX, "max\n"),
+	PSEUDO_TEXT("memory.min", "0\n"),
+	PSEUDO_TEXT("memory.oom.group", "0\n"),
+	FILE("memory.peak", MEMORY_PEAK, "0\n"),
+	FILE("memory.stat", MEMORY_STAT, "anon 0\nfile 0\n"),
+	FILE("memory.swap.current", SWAP_CURRENT, "0\n"),
+	FILE("memory.swap.max", SWAP_MAX, "max\n"),
+	FILE("pids.current", PIDS_CURRENT, "1\n"),
+	FILE("pids.events", PIDS_EVENTS, "max 0\n"),
+	FILE("pids.max", PIDS_MAX, "max\n"),
 	{ 0 },
 };
 
