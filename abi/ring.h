@@ -111,7 +111,7 @@ struct boot_rlimit {
 };
 
 /* A program to run: the container's first, or a further one (PV_EV_EXEC). Offsets as above. */
-#define BOOT_MAX_GROUPS 64
+#define BOOT_MAX_GROUPS 1024
 struct boot_process {
 	u32 argc, argv; /* argv: offset of an array of argc u32 string offsets */
 	u32 envc, envp;
@@ -124,6 +124,11 @@ struct boot_process {
 	u32 oom_score_adj;
 	u32 nrlimits;
 	u32 rlimits;    /* offset of struct boot_rlimit[nrlimits] */
+	u32 sched_policy, sched_priority; /* SCHED_*: as the guest's calls report them; the host's part is done */
+	s32 sched_nice;
+	u32 sched_reset; /* SCHED_FLAG_RESET_ON_FORK */
+	u32 ioprio;      /* 0: none set */
+	u32 personality;
 	u32 pad;
 	u64 cap_effective, cap_permitted, cap_inheritable, cap_bounding, cap_ambient;
 };

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/personality.h>
 #include <sys/random.h>
 #include <sys/sysinfo.h>
 #include <sys/sysmacros.h>
@@ -12,6 +13,7 @@
 #include <unistd.h>
 
 #include "lib/cleanup.h"
+#include "oci/priority.h"
 #include "vm/bootinfo.h"
 #include "vm/filter.h"
 #include "vm/seccomp.h"
@@ -168,6 +170,23 @@ static void put_user(struct boot_process *b, const struct oci_process *p)
 	b->terminal = p->terminal;
 }
 
+/* spec_check_applicable() has found them right; of an exec, they are left out if they are not. */
+static void put_priorities(struct boot_process *b, const struct oci_process *p)
+{
+	struct error ignored;
+	struct oci_sched s;
+	int ioprio;
+
+	if (p->scheduler && !oci_sched_of(p->scheduler, &s, &ignored)) {
+		b->sched_policy = s.policy;
+		b->sched_priority = s.priority;
+		b->sched_nice = s.nice;
+		b->sched_reset = s.reset_on_fork;
+	}
+	ioprio = p->io_priority ? oci_ioprio_of(p->io_priority, &ignored) : 0;
+	b->ioprio = ioprio > 0 ? (uint32_t)ioprio : 0;
+}
+
 static void put_process(struct writer *w, struct boot_process *b, const struct oci_process *p, uint32_t nfds)
 {
 	b->argc = (uint32_t)p->args.n;
@@ -177,6 +196,7 @@ static void put_process(struct writer *w, struct boot_process *b, const struct o
 	b->cwd = put_string(w, p->cwd);
 	b->nfds = nfds;
 	put_user(b, p);
+	put_priorities(b, p);
 	put_limits(w, b, p);
 }
 
@@ -280,6 +300,8 @@ int bootinfo_write(struct boot_info *b, size_t room, const struct vm_config *cfg
 	put_host(&w, b, cfg, c);
 	b->no_patch = getenv("CALLGATE_NO_PATCH") != NULL;
 	put_process(&w, &b->process, &spec->process, cfg->n_fds);
+	if (spec->linux_.personality && !strcmp(spec->linux_.personality, "LINUX32"))
+		b->process.personality = PER_LINUX32;
 	b->wait_start = 1;
 	b->hostname = put_string(&w, hostname_of(spec, &uts));
 	b->domainname = put_string(&w, spec->domainname);

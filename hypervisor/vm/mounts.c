@@ -73,6 +73,12 @@ static int set_options(int fs, const char *options, struct error *err)
 int mounts_new_fs(const char *fstype, const char *source, const char *options, uint64_t attrs,
 		  struct error *err)
 {
+	return mounts_new_labelled(fstype, source, options, attrs, NULL, err);
+}
+
+int mounts_new_labelled(const char *fstype, const char *source, const char *options, uint64_t attrs,
+			const char *label, struct error *err)
+{
 	cleanup_close int fs = fsopen(fstype, FSOPEN_CLOEXEC);
 	int fd;
 	int ret;
@@ -84,6 +90,8 @@ int mounts_new_fs(const char *fstype, const char *source, const char *options, u
 	ret = set_options(fs, options, err);
 	if (ret)
 		return ret;
+	if (label && label[0] && fsconfig(fs, FSCONFIG_SET_STRING, "context", label, 0))
+		return error_errno(err, errno, "linux.mountLabel: '%s'", label);
 	if (fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0))
 		return error_errno(err, errno, "cannot create file system '%s'", fstype);
 	fd = fsmount(fs, FSMOUNT_CLOEXEC, (unsigned int)attrs | MOUNT_ATTR_NODEV);
@@ -181,7 +189,7 @@ static int prepare_mount(struct mount_plan *plan, size_t i, struct error *err)
 	if (oci_mount_is_bind(m))
 		ret = prepare_bind(m, (unsigned int)i + 1, o, err);
 	else
-		ret = mounts_new_fs(m->type, m->source, o->data, o->set, err);
+		ret = mounts_new_labelled(m->type, m->source, o->data, o->set, plan->spec->linux_.mount_label, err);
 	plan->fds[i] = ret < 0 ? -1 : ret;
 	return ret < 0 ? ret : 0;
 }

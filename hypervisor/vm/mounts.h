@@ -43,6 +43,9 @@ int mounts_clone(const char *path, bool recursive);
 /* A new, empty tmpfs, attached nowhere; options "size=64k,mode=0755". Returns an fd or -errno */
 int mounts_new_fs(const char *fstype, const char *source, const char *options, uint64_t attrs,
 		  struct error *err);
+/* The same, its files with this SELinux label (NULL: whatever the policy says). */
+int mounts_new_labelled(const char *fstype, const char *source, const char *options, uint64_t attrs,
+			const char *label, struct error *err);
 
 /* attrs: MOUNT_ATTR_* */
 int mounts_set_attrs(int fd, bool recursive, uint64_t set, uint64_t clear, uint64_t propagation);

@@ -201,7 +201,7 @@ static int attach_mount(struct mount_plan *plan, size_t i, struct container *c,
 
 		if (kind != MOUNT_HOST)
 			return attach_guest(c, kind, &place, m, o, err);
-		fd = mounts_new_fs(m->type, m->source, o->data, o->set, err);
+		fd = mounts_new_labelled(m->type, m->source, o->data, o->set, plan->spec->linux_.mount_label, err);
 		if (fd < 0)
 			return fd;
 	}

@@ -33,6 +33,7 @@
 #include "vm/filter.h"
 #include "vm/guest.h"
 #include "vm/jail.h"
+#include "vm/process.h"
 #include "vm/start.h"
 
 #define MAX_ERRNO 4096
@@ -335,8 +336,11 @@ static int vm_create(struct vm *vm, struct error *err)
 	const struct vm_config *cfg = vm->cfg;
 	struct guest *g = &vm->guest;
 	struct container_stages stages = { cfg->ctx, cfg->namespaces_made };
+	struct process_setup setup;
 	int ret = guest_open_image(g, err);
 
+	if (!ret)
+		ret = process_prepare(&setup, cfg->spec, err);
 	if (!ret)
 		ret = open_null(vm, err);
 	if (!ret)
@@ -364,7 +368,11 @@ static int vm_create(struct vm *vm, struct error *err)
 	if (!ret)
 		ret = watch(vm, err);
 	if (!ret)
+		ret = process_before_guest(&setup, cfg->spec, vm->container.procfd, err);
+	if (!ret)
 		ret = guest_start(g, err);
+	if (!ret)
+		ret = process_after_guest(&setup, cfg->spec, err);
 	if (ret)
 		return ret;
 	ret = jail_hypervisor();

@@ -178,6 +178,20 @@ static int enter(struct program *p, bool first)
 	return r ? r : dir;
 }
 
+/* The hypervisor has asked the host for them: here they are what the process is told. */
+static void take_priorities(const struct boot_process *b)
+{
+	const struct boot_info *boot = mc_boot_info();
+	struct task_sched *s = &current->sched;
+
+	s->policy = (int)b->sched_policy;
+	s->priority = (int)b->sched_priority;
+	s->nice = b->sched_nice;
+	s->reset_on_fork = b->sched_reset;
+	s->ioprio = b->ioprio;
+	current->proc->personality = boot->process.personality; /* the container's */
+}
+
 /* ---- the file ---- */
 
 static const char *path_variable(char **envp)
@@ -250,6 +264,7 @@ int program_prepare(struct program *p, bool first)
 		r = enter(p, first);
 	if (r)
 		return r;
+	take_priorities(p->want);
 	add_home(&p->args);
 	timers_cpu_limit(current->proc);
 	return find(p);

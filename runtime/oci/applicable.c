@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "oci/priority.h"
 #include "oci/spec.h"
 #include "ring.h"
 
@@ -35,17 +36,19 @@ static int refuse_first(const struct refusal *list, size_t n, struct error *err)
 
 int process_check_applicable(const struct oci_process *p, struct error *err)
 {
+	struct oci_sched sched;
+	int ret;
 	const struct refusal list[] = {
-		{ p->apparmor_profile && p->apparmor_profile[0], "process.apparmorProfile",
-		  NOT_YET },
-		{ p->selinux_label && p->selinux_label[0], "process.selinuxLabel", NOT_YET },
-		{ p->scheduler, "process.scheduler", NOT_YET },
-		{ p->io_priority, "process.ioPriority", NOT_YET },
 		{ p->user.n_groups > BOOT_MAX_GROUPS, "process.user.additionalGids",
 		  "more than the guest kernel's limit of " TEXT(BOOT_MAX_GROUPS) },
 	};
 
-	return REFUSE(list, err);
+	ret = REFUSE(list, err);
+	if (!ret && p->scheduler)
+		ret = oci_sched_of(p->scheduler, &sched, err);
+	if (!ret && p->io_priority)
+		ret = oci_ioprio_of(p->io_priority, err);
+	return ret < 0 ? ret : 0;
 }
 
 static int check_namespaces(const struct oci_namespace *ns, struct error *err)
@@ -58,7 +61,6 @@ static int check_namespaces(const struct oci_namespace *ns, struct error *err)
 		  "the host's processes can't be shared with a guest kernel" },
 		{ ns[OCI_NS_PID].path, "linux.namespaces: pid",
 		  "a pid namespace can't be shared by two guest kernels" },
-		{ ns[OCI_NS_TIME].present, "linux.namespaces: time", NOT_YET },
 	};
 
 	return REFUSE(list, err);
@@ -120,12 +122,15 @@ static int check_linux(const struct oci_spec *spec, struct error *err)
 		  "a new user namespace needs mappings" },
 		{ !l->gid_mappings.n && own_user, "linux.gidMappings",
 		  "a new user namespace needs mappings" },
-		{ l->mount_label && l->mount_label[0], "linux.mountLabel", NOT_YET },
 		{ l->intel_rdt, "linux.intelRdt", "cache and memory bandwidth can't be allotted" },
 		{ l->memory_policy, "linux.memoryPolicy", NOT_YET },
-		{ l->personality && strcmp(l->personality, "LINUX"), "linux.personality.domain",
-		  "only LINUX is supported" },
-		{ l->time_offsets, "linux.timeOffsets", NOT_YET },
+		{ l->personality && strcmp(l->personality, "LINUX") && strcmp(l->personality, "LINUX32"),
+		  "linux.personality.domain", "expected LINUX or LINUX32" },
+		{ l->personality_flags.n, "linux.personality.flags", "not supported" },
+		{ (l->time_monotonic.set || l->time_boottime.set) && !l->namespaces[OCI_NS_TIME].present,
+		  "linux.timeOffsets", "needs a time namespace" },
+		{ (l->time_monotonic.set || l->time_boottime.set) && l->namespaces[OCI_NS_TIME].path,
+		  "linux.timeOffsets", "those of an existing time namespace can't be changed" },
 		{ l->n_net_devices, "linux.netDevices", NOT_YET },
 	};
 	int ret = REFUSE(list, err);

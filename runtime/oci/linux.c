@@ -151,6 +151,7 @@ static int parse_propagation(const struct json_at *at, void *base, struct arena 
 
 static const struct json_field personality_fields[] = {
 	JSON_NEEDED(struct oci_linux, personality, "domain", STRING),
+	JSON_FIELD(struct oci_linux, personality_flags, "flags", STRINGS),
 	{ 0 },
 };
 
@@ -215,6 +216,39 @@ static int parse_net_devices(const struct json_at *at, void *base, struct arena 
 	return 0;
 }
 
+static const struct json_field time_offset_fields[] = {
+	JSON_FIELD(struct oci_time_offset, secs, "secs", I64),
+	JSON_FIELD(struct oci_time_offset, nanosecs, "nanosecs", U32),
+	{ 0 },
+};
+
+static int parse_time_offsets(const struct json_at *at, void *base, struct arena *arena,
+			      struct error *err)
+{
+	struct oci_linux *l = base;
+	const char *clock;
+	json_t *value;
+
+	if (!json_is_object(at->value))
+		return json_error(at, err, "expected an object");
+	json_object_foreach(at->value, clock, value)
+	{
+		struct json_at elem = { at, clock, 0, value };
+		struct oci_time_offset *to = !strcmp(clock, "monotonic") ? &l->time_monotonic :
+					     !strcmp(clock, "boottime")  ? &l->time_boottime :
+									   NULL;
+		int ret = to ? json_fields(&elem, time_offset_fields, to, arena, err) :
+			       json_error(&elem, err, "unknown clock");
+
+		if (!ret && to->nanosecs >= 1000000000)
+			ret = json_error(&elem, err, "nanosecs: expected less than a second");
+		if (ret)
+			return ret;
+		to->set = true;
+	}
+	return 0;
+}
+
 static const struct json_field seccomp_arg_fields[] = {
 	JSON_NEEDED(struct oci_seccomp_arg, index, "index", U32),
 	JSON_NEEDED(struct oci_seccomp_arg, value, "value", U64),
@@ -262,7 +296,7 @@ const struct json_field oci_linux_fields[] = {
 	JSON_POINTER(struct oci_linux, intel_rdt, "intelRdt", intel_rdt_fields),
 	JSON_POINTER(struct oci_linux, memory_policy, "memoryPolicy", memory_policy_fields),
 	JSON_CALL("personality", parse_personality),
-	JSON_FIELD(struct oci_linux, time_offsets, "timeOffsets", PRESENT),
+	JSON_CALL("timeOffsets", parse_time_offsets),
 	JSON_CALL("netDevices", parse_net_devices),
 	{ 0 },
 };

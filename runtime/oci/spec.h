@@ -325,6 +325,12 @@ struct oci_net_device {
 	char *name; /* in the container; NULL: the same */
 };
 
+struct oci_time_offset {
+	bool set;
+	int64_t secs;
+	uint32_t nanosecs;
+};
+
 struct oci_linux {
 	struct oci_namespace namespaces[OCI_NS_COUNT];
 	struct oci_id_maps uid_mappings;
@@ -342,7 +348,9 @@ struct oci_linux {
 	struct oci_intel_rdt *intel_rdt;
 	struct oci_memory_policy *memory_policy;
 	char *personality; /* domain */
-	bool time_offsets;
+	struct oci_strings personality_flags;
+	struct oci_time_offset time_monotonic;
+	struct oci_time_offset time_boottime;
 	struct oci_net_device *net_devices;
 	size_t n_net_devices;
 };
