@@ -139,7 +139,8 @@ def test_descriptors_do_not_pile_up(box):
 def test_guest_that_answers_wrongly(box, words):
     """Its VM ends, and says why; who waits for its processes is told; others do not notice."""
     b, other = box(), box()
-    waits = b.start("/bin/sleep", "300")
+    waits = b.start("/bin/sh", "-c", "echo up; exec sleep 300")
+    assert waits.stdout.readline() == b"up\n"
     attacker = b.exec("/t/bad_answer", *words)
     assert attacker.stdout == "up\n" and attacker.returncode == 137, attacker
     assert waits.wait(TIMEOUT) == 137
