@@ -11,6 +11,7 @@
 
 #include "launch/control_client.h"
 #include "launch/rootless.h"
+#include "launch/signal.h"
 #include "lib/cleanup.h"
 #include "lib/fs.h"
 #include "lib/log.h"
@@ -197,6 +198,8 @@ int launch_start(const char *root, const struct container_state *state,
 	cleanup(control_unref) json_t *reply =
 		control_ask(root, state->id, json_pack("{ss}", "cmd", "start"), err);
 	cleanup_free char *text = NULL;
+	struct error ignored;
+	int ret;
 
 	if (!reply)
 		return -err->code;
@@ -204,8 +207,10 @@ int launch_start(const char *root, const struct container_state *state,
 	if (!spec || !spec->hooks.poststart.n)
 		return 0;
 	text = launch_hook_state(state, STATUS_RUNNING, spec);
-	hooks_run_all(&spec->hooks.poststart, "poststart", text, spec->bundle);
-	return 0;
+	ret = hooks_run(&spec->hooks.poststart, "poststart", text, spec->bundle, err);
+	if (ret) /* runtime.md, step 9 of the life cycle: the container is stopped */
+		(void)!container_kill(state, &ignored);
+	return ret;
 }
 
 int launch_destroy(const char *root, const struct container_state *state,

@@ -66,7 +66,10 @@ int must_check launch_create(struct launch *launch, struct error *err);
  */
 int must_check launch_run(struct launch *launch, struct error *err);
 
-/* Starts a container that is created, and runs its poststart hooks. spec may be NULL: no hooks. */
+/*
+ * Starts a container that is created, and runs its poststart hooks: if one fails the container is
+ * killed. spec may be NULL: no hooks.
+ */
 int must_check launch_start(const char *root, const struct container_state *state,
 			    const struct oci_spec *spec, struct error *err);
 

@@ -54,6 +54,14 @@ def test_status_over_life(oci):
     box.kill().reaches("stopped")
 
 
+def test_paused_is_a_status_of_its_own(oci):
+    box = oci.started(*SLEEP)
+    oci.ok("pause", box.id)
+    assert box.status() == "paused"
+    oci.ok("resume", box.id)
+    assert box.status() == "running"
+
+
 def test_state_errors(oci):
     oci.fails("state")
     oci.fails("state", "nobody", says="does not exist")
