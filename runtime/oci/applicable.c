@@ -41,6 +41,7 @@ int process_check_applicable(const struct oci_process *p, struct error *err)
 	const struct refusal list[] = {
 		{ p->user.n_groups > BOOT_MAX_GROUPS, "process.user.additionalGids",
 		  "more than the guest kernel's limit of " TEXT(BOOT_MAX_GROUPS) },
+		{ p->exec_cpu_affinity, "process.execCPUAffinity", NOT_YET },
 	};
 
 	ret = REFUSE(list, err);

@@ -257,5 +257,6 @@ const struct json_field oci_process_fields[] = {
 	JSON_FIELD(struct oci_process, selinux_label, "selinuxLabel", STRING),
 	JSON_POINTER(struct oci_process, scheduler, "scheduler", scheduler_fields),
 	JSON_POINTER(struct oci_process, io_priority, "ioPriority", io_priority_fields),
+	JSON_FIELD(struct oci_process, exec_cpu_affinity, "execCPUAffinity", PRESENT),
 	{ 0 },
 };

@@ -103,6 +103,7 @@ struct oci_process {
 	char *selinux_label;
 	struct oci_scheduler *scheduler;
 	struct oci_io_priority *io_priority;
+	bool exec_cpu_affinity; /* there is one */
 	struct oci_strings unknown_capabilities; /* to be warned of, not refused */
 };
 

@@ -385,7 +385,6 @@ def test_oom_score_adj(oci):
     assert pathlib.Path(f"/proc/{pid}/oom_score_adj").read_text() == "321\n"
 
 
-@NOT_YET
 @pytest.mark.callgate_only("not known to runc 1.1")
 def test_scheduler(oci):
     out = oci.prints("/usr/bin/chrt", "-p", "1",
@@ -395,13 +394,17 @@ def test_scheduler(oci):
     oci.refuses(process(scheduler={"policy": "SCHED_NOSUCH"}), says="scheduler")
 
 
-@NOT_YET
 @pytest.mark.callgate_only("not known to runc 1.1")
 def test_io_priority(oci):
     out = oci.prints("/usr/bin/ionice", change=process(
         ioPriority={"class": "IOPRIO_CLASS_BE", "priority": 6}))
     assert out.strip() == "best-effort: prio 6"
     oci.refuses(process(ioPriority={"class": "IOPRIO_CLASS_NOSUCH", "priority": 1}), says="ioPriority")
+
+
+@pytest.mark.callgate_only("not known to runc 1.1")
+def test_exec_cpu_affinity(oci):
+    oci.refuses(process(execCPUAffinity={"initial": "0", "final": "0"}), says="execCPUAffinity")
 
 
 @pytest.mark.parametrize("key", ["apparmorProfile", "selinuxLabel"])
@@ -462,6 +465,12 @@ def test_unknown_properties(oci):
         c["linux"]["namespaces"][0]["unknown"] = 1
         c["mounts"][0]["unknown"] = {}
     assert oci.prints("/bin/echo", "fine", change=change) == "fine\n"
+
+
+@pytest.mark.parametrize("section", ["windows", "solaris", "vm", "zos", "freebsd"])
+@pytest.mark.callgate_only("runc 1.1 does not look at them")
+def test_sections_of_other_platforms(oci, section):
+    oci.refuses(lambda c: c.update({section: {}}), says=section)
 
 
 WRONG = {

@@ -192,6 +192,15 @@ def test_delete_errors(oci):
     assert box.status() == "running" and cgroups_of(box.state()["pid"])
 
 
+def test_delete_of_a_created_container(oci):
+    """It is killed first: the specification asks for an error here, runc and engines do not."""
+    box = oci.created(*SLEEP)
+    pid = box.state()["pid"]
+    box.delete()
+    wait_for(lambda: not os.path.exists(f"/proc/{pid}/ns/uts"), what="its end")
+    assert traces_of(box) == []
+
+
 def test_delete_removes_what_create_made(oci):
     box = oci.created("/bin/true")
     pid = box.state()["pid"]
