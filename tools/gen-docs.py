@@ -15,6 +15,7 @@ OPTION = re.compile(r" {2,6}(?:(-\w), )?(--[\w-]+)(?:[ =](\S+))?(?:  +(\S.*))?")
 # What completes the value of an option, or an argument, by its name in the help.
 FILES = {"FILE", "S", "SOCKET", "PATH"}
 WORDS = {"FMT": "text json", "FORMAT": "text json table", "BOOL": "true false auto",
+         "MANAGER": "cgroupfs systemd disabled",
          "SIGNAL": "TERM KILL INT HUP QUIT USR1 USR2 STOP CONT WINCH"}
 
 

@@ -12,16 +12,17 @@ static void print_overview(void)
 	     "usage: callgate [OPTIONS] COMMAND ...\n\n"
 	     "commands:");
 	for (const struct command *c = commands; c->name; c++)
-		printf("  %-8s %s\n", c->name, c->summary);
+		printf("  %-10s %s\n", c->name, c->summary);
 	puts("\noptions:\n"
-	     "  --debug            say more on stderr\n"
-	     "  --log FILE         write errors to FILE as well\n"
-	     "  --log-format FMT   text or json (default: text)\n"
-	     "  --root DIR         where containers' state is kept\n"
-	     "  --systemd-cgroup   not supported yet\n"
-	     "  --rootless BOOL    not supported yet, except false and auto\n"
-	     "  -v, --version      print the version\n"
-	     "  -h, --help         print this");
+	     "  --debug                   say more on stderr\n"
+	     "  --log FILE                write errors to FILE as well\n"
+	     "  --log-format FMT          text or json (default: text)\n"
+	     "  --root DIR                where containers' state is kept\n"
+	     "  --systemd-cgroup          let systemd make the cgroups\n"
+	     "  --cgroup-manager MANAGER  cgroupfs (default), systemd, or disabled: no cgroups\n"
+	     "  --rootless BOOL           may there be no right to cgroups? (default: auto)\n"
+	     "  -v, --version             print the version\n"
+	     "  -h, --help                print this");
 }
 
 void cmd_print_usage(const struct command *command)

@@ -29,7 +29,7 @@ def commands():
 def flags(*command):
     """[-b, --bundle, ...] as the help has them."""
     text = help_text(*command).partition("\noptions:\n")[2]
-    return re.findall(r"(?<=[ ,])--?[a-z][a-z-]*(?=[ ,\n])", "\n".join(
+    return re.findall(r"(?<=[ ,])--?[a-z][a-z0-9-]*(?=[ ,\n])", "\n".join(
         line[:26] + " " for line in text.splitlines() if re.match(" {2,6}-", line)))
 
 
@@ -64,6 +64,27 @@ def test_main_man_page():
         assert f"callgate-{command}(1)" in text
     for flag in flags():
         assert flag in text
+
+
+def test_no_prose_without_a_command():
+    names = {p.stem for p in (TESTS.parent / "docs/man").glob("callgate-*.scd")}
+    assert names == {f"callgate-{command}" for command in ALL}
+
+
+def test_help_has_every_option_that_is_taken():
+    """The options of getopt_long(), as the sources have them."""
+    rows = re.compile(r'{ "([a-z0-9-]+)", (?:no|required|optional)_argument')
+    sources = {path.stem: rows.findall(path.read_text())
+               for path in (TESTS.parent / "runtime/cmd").glob("*.c")}
+    users = {"bundle": ("create", "run"), "install": ("install", "uninstall"),
+             "update_flags": ("update",)}
+    for stem, names in sources.items():
+        for command in users.get(stem, (stem,)):
+            if names:
+                known = set(flags(command)) | ({"--detach", "--keep", "--no-subreaper", "--runtime-args"})
+                assert {f"--{name}" for name in names} <= known, f"{stem}.c, {command}"
+    top = rows.findall((TESTS.parent / "runtime/main.c").read_text())
+    assert {f"--{name}" for name in top} <= set(flags())
 
 
 @pytest.mark.parametrize("name", COMPLETIONS)
@@ -102,7 +123,7 @@ def test_completion(complete, tmp_path, monkeypatch):
     (tmp_path / "callgate").chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
     assert "run" in complete("callgate", "r") and "do" not in complete("callgate", "r")
-    assert complete("callgate", "run", "--pid") == ["--pid-file"]
+    assert complete("callgate", "run", "--pid-") == ["--pid-file"]
     assert "--log-format" in complete("callgate", "--log")
     assert complete("callgate", "--log-format", "j") == ["json"]
     assert {"box1", "box2"} <= set(complete("callgate", "debug", "syscalls", ""))
