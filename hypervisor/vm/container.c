@@ -12,6 +12,7 @@
 #include <sys/syscall.h>
 
 #include "lib/cleanup.h"
+#include "oci/mempolicy.h"
 #include "vm/mounts.h"
 #include "vm/namespaces.h"
 #include "vm/throwaway.h"
@@ -144,6 +145,19 @@ static int set_oom_score_adj(const struct oci_spec *spec, struct error *err)
 	return error_errno(err, errno, "process.oomScoreAdj: %s", text);
 }
 
+/* Of all its processes on the host, and of what they allocate from now on. */
+static int set_memory_policy(const struct oci_memory_policy *p, struct error *err)
+{
+	struct mempolicy m;
+	int ret = p ? oci_mempolicy_of(p, &m, err) : 0;
+
+	if (ret || !p)
+		return ret;
+	if (syscall(SYS_set_mempolicy, m.mode, m.nodes, MEMPOLICY_NODES))
+		return error_errno(err, errno, "linux.memoryPolicy: %s", p->mode);
+	return 0;
+}
+
 static int open_procs(struct container *out, struct error *err)
 {
 	out->procfd = open_proc(err);
@@ -205,6 +219,8 @@ int container_enter(const struct oci_spec *spec, const struct container_stages *
 		ret = enter_cgroup(spec, out, err);
 	if (!ret)
 		ret = set_oom_score_adj(spec, err);
+	if (!ret)
+		ret = set_memory_policy(spec->linux_.memory_policy, err);
 	if (!ret)
 		ret = enter_spaces(spec, stages, &ns, plan, out, err);
 	namespaces_close(&ns);

@@ -6,6 +6,7 @@
 #include "callgate_version.h"
 #include "cmd/cmd.h"
 #include "lib/cleanup.h"
+#include "oci/mempolicy.h"
 #include "oci/parts.h"
 #include "vm/mount_options.h"
 
@@ -64,6 +65,7 @@ static void ask_net_devices(struct oci_spec *spec)
 {
 	spec->linux_.net_devices = arena_array(&spec->arena, 1, sizeof(*spec->linux_.net_devices));
 	spec->linux_.n_net_devices = 1;
+	spec->linux_.namespaces[OCI_NS_NETWORK].present = true;
 }
 
 static void ask_idmap(struct oci_spec *spec)
@@ -123,16 +125,26 @@ static json_t *seccomp(void)
 			 STRINGS(operators), "archs", STRINGS(archs));
 }
 
+static json_t *names(const char *const *list)
+{
+	size_t n = 0;
+
+	while (list[n])
+		n++;
+	return strings(list, n);
+}
+
 static json_t *linux_features(void)
 {
-	return json_pack("{so so s{sbsbsbsbsb} so so so so s{so} so}", "namespaces", namespaces(),
+	return json_pack("{so so s{sbsbsbsbsb} so so so so s{so} so s{soso}}", "namespaces", namespaces(),
 			 "capabilities", capabilities(), "cgroup", "v1", true, "v2", true, "systemd",
 			 true, "systemdUser", true, "rdma", true, "seccomp", seccomp(), "apparmor",
 			 enabled(applicable(ask_apparmor)), "selinux",
 			 enabled(applicable(ask_selinux)), "intelRdt",
 			 enabled(applicable(ask_intel_rdt)), "mountExtensions", "idmap",
 			 enabled(applicable(ask_idmap)), "netDevices",
-			 enabled(applicable(ask_net_devices)));
+			 enabled(applicable(ask_net_devices)), "memoryPolicy", "modes",
+			 names(oci_mempolicy_modes), "flags", names(oci_mempolicy_flags));
 }
 
 static void add_option(void *array, const char *name)

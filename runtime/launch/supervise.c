@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "launch/launch.h"
+#include "launch/netdev.h"
 #include "lib/cleanup.h"
 #include "lib/log.h"
 #include "oci/hooks.h"
@@ -37,7 +38,7 @@ static void namespaces_made(struct launch *l, struct error *err)
 {
 	char word = LAUNCH_GO;
 
-	if (run_hooks(l, err)) {
+	if (netdev_move_all(&l->spec->linux_, l->pid, err) || run_hooks(l, err)) {
 		l->failed = true;
 		kill(l->pid, SIGKILL);
 	} else {

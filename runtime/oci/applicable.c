@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "oci/mempolicy.h"
 #include "oci/priority.h"
 #include "oci/spec.h"
 #include "ring.h"
@@ -124,7 +125,6 @@ static int check_linux(const struct oci_spec *spec, struct error *err)
 		{ !l->gid_mappings.n && own_user, "linux.gidMappings",
 		  "a new user namespace needs mappings" },
 		{ l->intel_rdt, "linux.intelRdt", "cache and memory bandwidth can't be allotted" },
-		{ l->memory_policy, "linux.memoryPolicy", NOT_YET },
 		{ l->personality && strcmp(l->personality, "LINUX") && strcmp(l->personality, "LINUX32"),
 		  "linux.personality.domain", "expected LINUX or LINUX32" },
 		{ l->personality_flags.n, "linux.personality.flags", "not supported" },
@@ -132,10 +132,14 @@ static int check_linux(const struct oci_spec *spec, struct error *err)
 		  "linux.timeOffsets", "needs a time namespace" },
 		{ (l->time_monotonic.set || l->time_boottime.set) && l->namespaces[OCI_NS_TIME].path,
 		  "linux.timeOffsets", "those of an existing time namespace can't be changed" },
-		{ l->n_net_devices, "linux.netDevices", NOT_YET },
+		{ l->n_net_devices && !l->namespaces[OCI_NS_NETWORK].present, "linux.netDevices",
+		  "needs a network namespace" },
 	};
+	struct mempolicy policy;
 	int ret = REFUSE(list, err);
 
+	if (!ret && l->memory_policy)
+		ret = oci_mempolicy_of(l->memory_policy, &policy, err);
 	if (!ret)
 		ret = check_namespaces(l->namespaces, err);
 	if (!ret)

@@ -1,11 +1,13 @@
 """config-linux.md: namespaces, devices, cgroups, seccomp, paths and the rest."""
 
+import json
 import os
 import pathlib
 import re
 import subprocess
 
 import pytest
+from bundle import runtime_command
 from oci import cgroups_of
 
 SLEEP = ("/bin/sleep", "1000")
@@ -302,16 +304,90 @@ def test_intel_rdt(oci):
 
 # --- network devices, memory policy -------------------------------------------------------
 
+class Devices:
+    """Two pairs of interfaces in a network namespace that stands for the host's."""
+
+    def __init__(self, oci):
+        self.oci, self.name = oci, f"cgd-{os.getpid()}"
+
+    def __enter__(self):
+        subprocess.run(["ip", "netns", "add", self.name], check=True)
+        for command in ("link add dev0 type veth peer name dev1", "link set dev0 mtu 1400 address 02:00:00:00:00:07",
+                        "addr add 192.0.2.7/24 dev dev0", "addr add 2001:db8::7/64 dev dev0 nodad"):
+            self.ip(*command.split())
+        return self
+
+    def ip(self, *args):
+        return subprocess.run(["ip", "-n", self.name, *args], check=True, capture_output=True, text=True).stdout
+
+    def create(self, box):
+        """Created from within that namespace."""
+        with open(box.out, "wb") as out, open(f"{box.out}.err", "wb") as err:
+            result = subprocess.run(
+                ["nsenter", f"--net=/run/netns/{self.name}", *runtime_command(self.oci.name), "--root", str(self.oci.root),
+                 "create", "--bundle", str(box.bundle), box.id], stdin=subprocess.DEVNULL, stdout=out,
+                stderr=err, timeout=30, check=False)
+        return result.returncode, pathlib.Path(f"{box.out}.err").read_text()
+
+    def __exit__(self, *exc):
+        subprocess.run(["ip", "netns", "delete", self.name], check=True)
+
+
+def with_devices(devices):
+    return both(namespaces({"type": "network"}), linux(netDevices=devices))
+
+
 @pytest.mark.callgate_only("not known to runc 1.1")
-def test_network_devices(oci):
-    """Moved, with the addresses they have, and up; or refused by name."""
-    oci.refuses(both(namespaces({"type": "network"}), linux(netDevices={"nosuchdevice": {}})),
-                says="linux.netDevices")
+@pytest.mark.parametrize("entry, name", [({}, "dev0"), ({"name": "inside"}, "inside"), ({"name": "net%d"}, "net0")])
+def test_network_devices(oci, entry, name):
+    """Moved under the new name, with the attributes and the addresses that they have, and up."""
+    with Devices(oci) as devices:
+        box = oci.box("/bin/cat", "/proc/net/dev", change=with_devices({"dev0": entry}))
+        status, error = devices.create(box)
+        assert status == 0, error
+        shown = subprocess.run(["nsenter", "-t", str(box.state()["pid"]), "-n", "ip", "addr", "show", "dev", name],
+                               check=True, capture_output=True, text=True).stdout
+        for text in ("mtu 1400", "02:00:00:00:00:07", "inet 192.0.2.7/24", "inet6 2001:db8::7/64", ",UP"):
+            assert text in shown, shown
+        assert "dev0" not in devices.ip("-o", "link").replace("dev0-", "")
+        box.start().reaches("stopped")
+        assert f"{name}:" in box.output()
+
+
+@pytest.mark.callgate_only("not known to runc 1.1")
+@pytest.mark.parametrize("wanted", [{"nosuch": {}}, {"dev0": {"name": "lo"}}, {"dev0": {"name": "a/b"}},
+                                    {"dev0": {}, "nosuch": {}}])
+def test_network_devices_that_cannot_be_moved(oci, wanted):
+    """No such device, a name in use, a name that is none; and then none is moved."""
+    with Devices(oci) as devices:
+        status, error = devices.create(oci.box(change=with_devices(wanted)))
+        assert status != 0 and "linux.netDevices" in error
+        assert "dev0" in devices.ip("-o", "link")
+
+
+@pytest.mark.callgate_only("not known to runc 1.1")
+def test_network_devices_need_a_namespace(oci):
+    oci.refuses(linux(netDevices={"lo": {}}), says="linux.netDevices")
 
 
 @pytest.mark.callgate_only("not known to runc 1.1")
 def test_memory_policy(oci):
-    oci.refuses(linux(memoryPolicy={"mode": "MPOL_NOSUCH"}), says="linux.memoryPolicy")
+    """Of the host's memory that the container gets; flags and nodes as set_mempolicy() has them."""
+    box = oci.started(*SLEEP, change=linux(memoryPolicy={"mode": "MPOL_BIND", "nodes": "0",
+                                                         "flags": ["MPOL_F_STATIC_NODES"]}))
+    processes = [box.state()["pid"], *json.loads(oci.ok("ps", "--format", "json", box.id).stdout)]
+    for pid in processes:
+        maps = pathlib.Path(f"/proc/{pid}/numa_maps").read_text().splitlines()
+        assert maps and all("bind=static:0" in line for line in maps), pid
+
+
+@pytest.mark.parametrize("policy", [{"mode": "MPOL_NOSUCH"}, {"mode": "MPOL_BIND"}, {"nodes": "0"},
+                                    {"mode": "MPOL_BIND", "nodes": "0-"}, {"mode": "MPOL_BIND", "nodes": "x"},
+                                    {"mode": "MPOL_DEFAULT", "nodes": "0"},
+                                    {"mode": "MPOL_BIND", "nodes": "0", "flags": ["MPOL_F_NOSUCH"]}])
+@pytest.mark.callgate_only("not known to runc 1.1")
+def test_invalid_memory_policy(oci, policy):
+    oci.refuses(linux(memoryPolicy=policy), says="linux.memoryPolicy")
 
 
 # --- sysctl -------------------------------------------------------------------------------

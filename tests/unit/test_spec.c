@@ -228,9 +228,11 @@ static void test_not_applicable(void **state)
 	refused(HEAD "," PROCESS ",\"linux\":{" NS ",\"intelRdt\":{\"closID\":\"x\"}}}",
 		"linux.intelRdt: cache and memory bandwidth can't be allotted");
 	refused(HEAD "," PROCESS ",\"linux\":{" NS ",\"netDevices\":{\"eth9\":{\"name\":\"a\"}}}}",
-		"linux.netDevices: not supported yet");
+		"linux.netDevices: needs a network namespace");
+	refused(HEAD "," PROCESS ",\"linux\":{" NS ",\"memoryPolicy\":{\"mode\":\"MPOL_BAD\","
+		"\"nodes\":\"0\"}}}", "linux.memoryPolicy.mode: unknown mode 'MPOL_BAD'");
 	refused(HEAD "," PROCESS ",\"linux\":{" NS ",\"memoryPolicy\":{\"mode\":\"MPOL_BIND\","
-		"\"nodes\":\"0\"}}}", "linux.memoryPolicy: not supported yet");
+		"\"nodes\":\"3-1\"}}}", "linux.memoryPolicy.nodes: '3-1' is not a list of nodes");
 	refused(HEAD "," PROCESS ",\"linux\":{" NS ",\"devices\":[{\"path\":\"/dev/null\","
 		"\"type\":\"c\"},"
 		"{\"path\":\"/srv/fuse\",\"type\":\"c\"}]}}",
