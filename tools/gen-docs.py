@@ -38,9 +38,11 @@ class Command:
         """The names of the arguments in their order, without options."""
         words = [word.strip("[].") for word in self.args.split() if "OPTIONS" not in word
                  and not word.startswith(("-", "[-"))]
-        # these take an ID that is not in use
-        return ["NEW" if word == "ID" else word for word in words] \
-            if self.name in ("create", "restore", "run") else words
+        if self.name in ("create", "restore", "run"):  # an ID that is not in use
+            words = ["NEW" if word == "ID" else word for word in words]
+        if self.name in ("do", "exec"):  # a program with its own arguments
+            words = ["PROGRAM" if word == "COMMAND" else word for word in words if word != "ARG"]
+        return words
 
 
 def parse_options(text):
@@ -131,7 +133,7 @@ def kind(value):
     """What completes it: 'dir', 'file', 'id', 'command', 'words ...' or nothing."""
     if value in WORDS:
         return "words " + WORDS[value]
-    return {"DIR": "dir", "ID": "id", "COMMAND": "command"}.get(
+    return {"DIR": "dir", "ID": "id", "COMMAND": "command", "PROGRAM": "program"}.get(
         value, "file" if value in FILES else "words " + value if value and value.islower() else "")
 
 
@@ -154,7 +156,7 @@ def bash(top, commands):
     for c in commands:
         for i, name in enumerate(c.arguments()):
             if kind(name):
-                out.append(f"\t'{c.name}:{i}') echo '{'any' if c.name == 'do' else kind(name)}' ;;")
+                out.append(f"\t'{c.name}:{i}') echo '{kind(name)}' ;;")
     names = " ".join(c.name for c in commands)
     out.append("\tesac\n}\n" + BASH.replace("@COMMANDS@", names))
     return "\n".join(out)
@@ -170,6 +172,7 @@ _callgate_complete()
 	file) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
 	id) mapfile -t COMPREPLY < <(compgen -W "$("${COMP_WORDS[0]}" list -q 2>/dev/null)" -- "$cur") ;;
 	command) mapfile -t COMPREPLY < <(compgen -W '@COMMANDS@' -- "$cur") ;;
+	program) mapfile -t COMPREPLY < <(compgen -c -- "$cur") ;;
 	words\ *) mapfile -t COMPREPLY < <(compgen -W "${2#words }" -- "$cur") ;;
 	*) compopt -o default ;;
 	esac
@@ -241,9 +244,8 @@ def zsh(top, commands):
     out.append("\t\t'1:command:_callgate_commands' '*::argument:->argument' && return\n\tcase $words[1] in")
     for c in commands:
         rows = zsh_options(c.options) + [
-            f"'{i}:{zsh_quote(name)}:{zsh_action(name)}'" for i, name in enumerate(c.arguments(), 1)]
-        if c.name in ("do", "exec"):
-            rows[-1:] = ["'*::command:_normal'"]
+            "'*::program:_normal'" if name == "PROGRAM" else f"'{i}:{zsh_quote(name)}:{zsh_action(name)}'"
+            for i, name in enumerate(c.arguments(), 1)]
         out.append(f"\t{c.name})\n\t\t_arguments : " + " \\\n\t\t\t".join(rows) + " ;;")
     out.append("\tesac\n}\n\n_callgate \"$@\"\n")
     return "\n".join(out)
@@ -254,7 +256,7 @@ def fish_value(value):
     if what.startswith("words "):
         return f" -x -a '{what[6:]}'"
     return {"dir": " -x -a '(__fish_complete_directories)'", "file": " -r -F", "id": " -x -a '(__callgate_ids)'",
-            "command": " -x -a '(__callgate_commands)'"}.get(what, " -x")
+            "command": " -x -a '(__callgate_commands)'", "program": " -x -a '(__fish_complete_command)'"}.get(what, " -x")
 
 
 def fish(top, commands):
@@ -277,7 +279,7 @@ def fish(top, commands):
             out.append(f"complete -c callgate -n 'not __fish_seen_subcommand_from {names}' -a {c.name}"
                        f" -d {quote(c.summary)}")
             out += [f"complete -c callgate -n '{place}'{fish_value(name).replace(' -x', '')}"
-                    for name in c.arguments() if kind(name) and c.name != "do"]
+                    for name in c.arguments() if kind(name)]
     return "\n".join(out) + "\n"
 
 

@@ -409,9 +409,7 @@ def test_exec_cpu_affinity(oci):
 
 @pytest.mark.parametrize("key", ["apparmorProfile", "selinuxLabel"])
 def test_security_labels(oci, key):
-    """This kernel has neither module: to ask for one is an error, not nothing."""
-    enabled = pathlib.Path("/sys/module/apparmor/parameters/enabled")
-    assert not enabled.exists() or enabled.read_text() != "Y\n", "this test is for a kernel without it"
+    """A module that is not there, or does not know the name: to ask for it is an error, not nothing."""
     oci.refuses(process(**{key: "system_u:system_r:x_t:s0"}), says=key[:7])
 
 

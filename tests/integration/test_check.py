@@ -105,3 +105,4 @@ def test_ordinary_user(scratch):
     findings = {f["name"]: f for f in json.loads(result.stdout)["findings"]}
     assert findings["kernel"]["status"] == findings["mount API"]["status"] == "ok"
     assert findings["state folder"]["status"] == "ok" and "idmapped mounts" not in findings
+    assert findings["machine pv"]["status"] == "ok" and result.returncode == 0

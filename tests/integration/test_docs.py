@@ -129,6 +129,8 @@ def test_completion(complete, tmp_path, monkeypatch):
     assert {"box1", "box2"} <= set(complete("callgate", "debug", "syscalls", ""))
     assert "run" not in complete("callgate", "--log-format", "json", "debug", "syscalls", "")
     assert "check" in complete("callgate", "help", "c")
+    assert "uname" in complete("callgate", "do", "una")
+    assert not {"check", "create"} & set(complete("callgate", "exec", "box1", "c"))
 
 
 @pytest.mark.parametrize("option", ["--log", "--root"])
