@@ -91,14 +91,15 @@ static bool is_helper(const char *program)
 /* For root it is enough that some user could. */
 void check_rootless(struct report *r)
 {
+	enum check_status lacking = geteuid() ? CHECK_MISSING : CHECK_WARNING;
 	struct passwd *pw = geteuid() ? getpwuid(geteuid()) : NULL;
 	const char *user = pw ? pw->pw_name : "";
 
 	if (!is_helper("newuidmap") || !is_helper("newgidmap"))
-		report(r, "rootless", CHECK_WARNING, "install newuidmap and newgidmap (Debian: uidmap)",
+		report(r, "rootless", lacking, "install newuidmap and newgidmap (Debian: uidmap)",
 		       "mappings of more than one user are not possible");
 	else if (!has_sub_ids("/etc/subuid", user) || !has_sub_ids("/etc/subgid", user))
-		report(r, "rootless", CHECK_WARNING, "usermod --add-subuids 100000-165535 "
+		report(r, "rootless", lacking, "usermod --add-subuids 100000-165535 "
 		       "--add-subgids 100000-165535 USER",
 		       "no range of users in /etc/subuid and /etc/subgid for %s",
 		       *user ? user : "anyone");
