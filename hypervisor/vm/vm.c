@@ -516,8 +516,11 @@ static void vm_loop(struct vm *vm)
 		fds[4].fd = vm->life_fd;
 		if (poll(fds, sizeof(fds) / sizeof(fds[0]), start_time_left(&vm->commands)) < 0)
 			continue;
-		if (fds[5].revents)
+		if (fds[5].revents) {
+			/* what the guest did before it ended is still to be told: START is answered, a process has exited */
+			vm_events_take(&vm->events);
 			return;
+		}
 		handle(vm, fds);
 		start_check_time(&vm->commands);
 	}

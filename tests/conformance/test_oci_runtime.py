@@ -141,6 +141,15 @@ def test_start_errors(oci):
     oci.fails("start", box.id)
 
 
+def test_start_of_programs_that_end_at_once(oci):
+    """start succeeds, however soon it is over."""
+    boxes = [oci.created("/bin/true") for _ in range(10)]
+    for box in boxes:
+        box.start()
+    for box in boxes:
+        box.reaches("stopped")
+
+
 def test_start_needs_a_process(oci):
     """Without a process there is nothing to start; both runtimes say so at create."""
     box = oci.box(change=lambda c: c.pop("process"))
