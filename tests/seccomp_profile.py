@@ -29,7 +29,8 @@ def rule(names, action="SCMP_ACT_ALLOW", args=(), **more):
 def profile(*rules, default="SCMP_ACT_ERRNO", **more):
     """The default profile; rules: further ones."""
     return {
-        "defaultAction": default, "defaultErrnoRet": 1,
+        "defaultAction": default,
+        **({"defaultErrnoRet": 1} if default == "SCMP_ACT_ERRNO" else {}),  # others have no number
         "architectures": ["SCMP_ARCH_X86_64", "SCMP_ARCH_X86", "SCMP_ARCH_X32"],
         "syscalls": [
             rule([*_names(), "arm_fadvise64_64", "breakpoint", "socketcall", "no_such_call_yet"]),
