@@ -110,6 +110,17 @@ def test_package_scripts(package):
     sh(control / "prerm", "remove")
 
 
+def test_package_is_installed_and_removed(package, tmp_path):
+    """By dpkg, below a root of its own."""
+    (tmp_path / "var/lib/dpkg").mkdir(parents=True)
+    (tmp_path / "var/lib/dpkg/status").touch()
+    dpkg = ("dpkg", f"--root={tmp_path}", "--force-depends", "--force-script-chrootless")
+    assert "callgate install" in sh(*dpkg, "-i", package[0])
+    assert (tmp_path / "usr/bin/callgate").exists()
+    sh(*dpkg, "-r", "callgate")
+    assert not (tmp_path / "usr").exists()
+
+
 def test_packaged_program_runs_a_container(package, bundles):
     """With the package's files over this machine's /usr, for this one process."""
     _, root, _ = package
