@@ -106,7 +106,7 @@ def test_default_spec_runs_under_both(run_both):
 
 @pytest.mark.parametrize("path,value,text", [
     (("linux", "intelRdt"), {"closID": "x"}, "linux.intelRdt"),
-    (("hooks",), {"prestart": [{"path": "/bin/true"}]}, "hooks.prestart"),
+    (("linux", "netDevices"), {"eth9": {}}, "linux.netDevices"),
     (("linux", "sysctl"), {"kernel.shmmax": "1"}, "linux.sysctl.kernel.shmmax"),
     (("mounts",), [{"destination": "/x", "type": "debugfs", "source": "x"}], "mounts[0]: type"),
     (("mounts",), [{"destination": "/x", "type": "bind", "source": "/no/such", "options": ["bind"]}],
