@@ -6,6 +6,7 @@
  * the foreground is known only here, so what the host's line discipline signals comes as events, and is sent to that
  * group.
  */
+#include <asm/ioctls.h>
 #include <asm/signal.h>
 
 #include "dev.h"
@@ -65,11 +66,28 @@ void dev_tty_reap(void)
 
 /* ---- open files ---- */
 
+/* The one setting that is ours to act on. */
+static void note_tostop(struct tty *t, u64 arg)
+{
+	struct termios new;
+
+	if (!mc_copy_from_user(&new, arg, sizeof(new))) /* struct termios2 begins so, too */
+		t->t.c_lflag = new.c_lflag & TOSTOP;
+}
+
 static s64 terminal_ioctl(struct file *f, u32 cmd, u64 arg)
 {
-	s64 r = tty_job_ioctl(tty_of(f), cmd, arg);
+	struct tty *t = tty_of(f);
+	s64 r;
 
-	return r == -ENOTTY && !tty_is_job_ioctl(cmd) ? hostfs_ioctl(f, cmd, arg) : r;
+	if (tty_is_job_ioctl(cmd))
+		return tty_job_ioctl(t, cmd, arg);
+	r = tty_changes(cmd) ? tty_check_background(t, SIGTTOU) : 0;
+	if (!r)
+		r = hostfs_ioctl(f, cmd, arg);
+	if (!r && ((cmd >= TCSETS && cmd <= TCSETSF) || (cmd >= TCSETS2 && cmd <= TCSETSF2)))
+		note_tostop(t, arg);
+	return r;
 }
 
 static void terminal_release(struct file *f)

@@ -200,8 +200,7 @@ static s64 slave_ioctl(struct tty *t, u32 cmd, u64 arg)
 	}
 }
 
-/* Which changes stop a background process. */
-static bool changes(u32 cmd)
+bool tty_changes(u32 cmd)
 {
 	switch (cmd) {
 	case TCSETS:
@@ -228,7 +227,7 @@ s64 tty_ioctl(struct file *f, u32 cmd, u64 arg)
 
 	if (!master && !t->master_open)
 		return -EIO;
-	r = !master && changes(cmd) ? tty_check_background(t, SIGTTOU) : 0;
+	r = !master && tty_changes(cmd) ? tty_check_background(t, SIGTTOU) : 0;
 	if (r)
 		return r;
 	if (cmd == TCFLSH)

@@ -134,6 +134,13 @@ long tty_check_background(struct tty *tty, int sig)
 	return -ERESTARTSYS;
 }
 
+long tty_check_io(struct tty *tty, bool write)
+{
+	if (write && !(tty->t.c_lflag & TOSTOP))
+		return 0;
+	return tty_check_background(tty, write ? SIGTTOU : SIGTTIN);
+}
+
 /* ---- ioctls ---- */
 
 static s64 put_int(uaddr_t to, int v)

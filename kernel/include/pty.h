@@ -44,7 +44,7 @@ struct tty {
 	struct session *session; /* not counted; tasklist_lock */
 	struct inode *inode; /* of the slave's name */
 
-	/* A terminal of the host (fs/dev_tty.c); of the above only ref, index, pgrp, session and inode are in use. */
+	/* A terminal of the host (fs/dev_tty.c); of the above only ref, index, pgrp, session, inode and t.c_lflag & TOSTOP are in use. */
 	struct inode *host; /* keeps the handle; NULL: a terminal of the guest's */
 	u32 event; /* that it came with */
 	struct list_head host_node;
@@ -73,10 +73,12 @@ static inline u32 tty_out_used(const struct tty *t) { return t->out_tail - t->ou
 
 /* tty_ioctl.c */
 s64 tty_ioctl(struct file *f, u32 cmd, u64 arg);
+bool tty_changes(u32 cmd); /* an ioctl that stops a background process */
 
 /* tty_job.c */
 void tty_signal(struct tty *tty, int sig); /* to the foreground group */
 long tty_check_background(struct tty *tty, int sig); /* SIGTTIN, SIGTTOU. 0, -EIO, -ERESTARTSYS */
+long tty_check_io(struct tty *tty, bool write); /* the same for reads, and for writes if they stop (TOSTOP) */
 void tty_hangup(struct tty *tty);          /* the master is gone */
 void tty_open_controls(struct tty *tty);   /* opening without O_NOCTTY may make it the controlling terminal */
 bool tty_is_job_ioctl(u32 cmd);

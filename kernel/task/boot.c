@@ -67,6 +67,8 @@ void kernel_boot(void)
 		agent_await_start(p);
 	current->syscall_nr = __NR_execve; /* what booting cost is counted there */
 	r = program_exec(p);
+	if (fatal_signal_pending()) /* killed meanwhile: that is how it ends */
+		do_group_exit(0);
 	if (boot()->wait_start)
 		start_failed(p);
 	boot_failed(p, r);

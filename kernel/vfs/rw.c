@@ -19,8 +19,8 @@ static s64 host_io(struct file *f, const struct mc_iovec *iov, int n, s64 off, i
 {
 	s64 r;
 
-	if (unlikely(f->mode & FMODE_TTY) && !(flags & MC_WRITE)) {
-		r = tty_check_background(f->priv, SIGTTIN);
+	if (unlikely(f->mode & FMODE_TTY)) {
+		r = tty_check_io(f->priv, flags & MC_WRITE);
 		if (r)
 			return r;
 	}

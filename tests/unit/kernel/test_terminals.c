@@ -9,6 +9,8 @@
 
 #include <asm/ioctls.h>
 #include <asm/signal.h>
+#include <asm/termbits.h>
+#include <asm/termios.h>
 #include <linux/fcntl.h>
 
 #include "events.h"
@@ -25,7 +27,7 @@ static void files(void)
 
 /* ---- what the processes do ---- */
 
-enum { LOOK, JOBS, SIZE, WAIT, STAYS };
+enum { LOOK, JOBS, SIZE, WAIT, STAYS, TOSTOPS };
 
 static void say(const char *text)
 {
@@ -86,6 +88,43 @@ static int jobs(void)
 	return (int)peek32(buf);
 }
 
+static int writes(void *arg)
+{
+	sc(__NR_setpgid, 0, 0);
+	return sc(__NR_write, 1, ustr("abc"), 3) == 3 ? 0 : 1;
+}
+
+static int settles(void *arg)
+{
+	sc(__NR_setpgid, 0, 0);
+	return (int)sc(__NR_ioctl, 0, TCSETS, uput(arg, sizeof(struct termios)));
+}
+
+/* With TOSTOP a background process is stopped by writes; by changes of settings in any case. */
+static int tostop(void)
+{
+	uaddr_t buf = ualloc(64);
+	struct termios t;
+	int child;
+
+	CHECK_EQ(sc(__NR_ioctl, 0, TCGETS, buf), 0);
+	peek(buf, &t, sizeof(t));
+	CHECK_EQ(wait_status(fork_run(writes, NULL)), 0);
+	t.c_lflag |= TOSTOP;
+	CHECK_EQ(sc(__NR_ioctl, 0, TCSETS, uput(&t, sizeof(t))), 0);
+	child = (int)fork_run(writes, NULL);
+	CHECK_EQ(wait_any(child, buf, 2 /* WUNTRACED */), child);
+	CHECK_EQ(peek32(buf), SIGTTOU << 8 | 0x7f);
+	t.c_lflag &= ~(u32)TOSTOP;
+	CHECK_EQ(sc(__NR_ioctl, 0, TCSETS, uput(&t, sizeof(t))), 0);
+	CHECK_EQ(sc(__NR_kill, child, SIGCONT), 0);
+	CHECK_EQ(wait_status(child), 0);
+	child = (int)fork_run(settles, &t);
+	CHECK_EQ(wait_any(child, buf, 2 /* WUNTRACED */), child);
+	CHECK_EQ(peek32(buf), SIGTTOU << 8 | 0x7f);
+	return 0;
+}
+
 static u32 changes;
 
 static void changed(int sig, uaddr_t info, uaddr_t context)
@@ -136,6 +175,8 @@ static int user_code(int what)
 	case WAIT:
 		say("up");
 		return sleeper(NULL);
+	case TOSTOPS:
+		return tostop();
 	case STAYS:
 		return leaves_daemon();
 	default:
@@ -255,6 +296,16 @@ VM_TEST(job_control)
 	CHECK_EQ(stub_exit_status(t.event), 0);
 }
 
+VM_TEST(background_output)
+{
+	struct terminal t;
+
+	begin();
+	t = start("5");
+	expect(&t, "abcabc");
+	CHECK_EQ(stub_exit_status(t.event), 0);
+}
+
 VM_TEST(window_changes)
 {
 	struct terminal t;
@@ -299,6 +350,7 @@ int main(void)
 		cmocka_unit_test(several),
 		cmocka_unit_test(only_what_terminals_send),
 		cmocka_unit_test(job_control),
+		cmocka_unit_test(background_output),
 		cmocka_unit_test(window_changes),
 		cmocka_unit_test(hangs_up),
 		cmocka_unit_test(outlives_its_session),
