@@ -1,0 +1,86 @@
+#!/bin/bash
+# image.sh: make (once) a bootable Debian for tests in a virtual machine, and print its folder:
+# root.img (ext4, systemd), vmlinuz. It is cached by a hash of what goes into it; CALLGATE_VM_CACHE
+# names another place.
+set -euo pipefail
+here=$(cd "$(dirname "$0")" && pwd)
+
+# The kernel has NVMe, ext4 and the serial port built in: it needs no initrd.
+kernel=linux-image-cloud-amd64
+packages=(
+	bash coreutils crun dbus gawk iproute2 kmod libjansson4 libseccomp2 libzydis4.0 mount
+	polkitd procps python3 python3-pytest runc strace systemd-sysv util-linux
+)
+suite=bookworm
+recipe=1 # raise to make everybody's cache be built anew
+
+hash=$({ printf '%s\n' "$suite" "$recipe" "$kernel" "${packages[@]}"; cat "$here/vm-command"; } |
+	sha256sum | cut -c1-12)
+cache=${CALLGATE_VM_CACHE:-/var/cache/callgate/vm-$hash}
+
+make_root() {
+	"$here/../debian-sources.sh" "$suite" |
+		mmdebstrap --quiet --mode=root --variant=essential \
+			--include="$(IFS=,; echo "${packages[*]}")" \
+			--dpkgopt='path-exclude=/usr/share/man/*' \
+			--dpkgopt='path-exclude=/usr/share/locale/*' \
+			--dpkgopt='path-exclude=/usr/share/doc/*' \
+			"$suite" "$1" -
+}
+
+# Without its dependencies: nothing has to be configured for a kernel that is loaded from outside.
+add_kernel() {
+	local root=$1 name
+	name=$(apt-cache depends "$kernel" | awk '$1 == "Depends:" && $2 ~ /^linux-image/ { print $2; exit }')
+	(cd "$root.deb" && apt-get -q download "$name" >&2)
+	dpkg-deb -x "$root.deb/$name"_*.deb "$root.deb/x"
+	mv "$root.deb/x/boot/vmlinuz"-* "$root.deb/vmlinuz"
+	mv "$root.deb/x/lib/modules" "$root/usr/lib/modules"
+	chroot "$root" depmod "$(ls "$root/usr/lib/modules")"
+}
+
+add_command() {
+	local root=$1
+	install -m 755 "$here/vm-command" "$root/usr/local/sbin/vm-command"
+	cat >"$root/etc/systemd/system/vm-command.service" <<-'EOF'
+		[Unit]
+		Description=The command that this machine was started for
+		After=dbus.service systemd-logind.service
+		[Service]
+		Type=oneshot
+		ExecStart=/usr/local/sbin/vm-command
+		StandardOutput=tty
+		TTYPath=/dev/ttyS1
+		[Install]
+		WantedBy=multi-user.target
+	EOF
+	mkdir -p "$root/etc/systemd/system/multi-user.target.wants" "$root/share"
+	ln -s ../vm-command.service "$root/etc/systemd/system/multi-user.target.wants/"
+	# nobody logs in, nothing is logged to disk, and no time goes into it
+	for unit in getty.target systemd-journal-flush.service systemd-update-utmp.service \
+		e2scrub_reap.service apt-daily.timer apt-daily-upgrade.timer; do
+		ln -sf /dev/null "$root/etc/systemd/system/$unit"
+	done
+	echo vm >"$root/etc/hostname"
+	echo "127.0.0.1 localhost vm" >"$root/etc/hosts"
+}
+
+build() {
+	local new=$cache.new
+	echo "vm: making $cache (Debian $suite, ${#packages[@]} packages)" >&2
+	rm -rf "$new" "$new.root" "$new.root.deb"
+	mkdir -p "$new" "$new.root.deb"
+	make_root "$new.root" >&2
+	add_kernel "$new.root"
+	add_command "$new.root"
+	mv "$new.root.deb/vmlinuz" "$new/vmlinuz"
+	mke2fs -q -t ext4 -d "$new.root" "$new/root.img" 1500M
+	rm -rf "$new.root" "$new.root.deb"
+	mv "$new" "$cache"
+}
+
+mkdir -p "$(dirname "$cache")"
+exec 9>"$cache.lock"
+flock 9
+[ -d "$cache" ] || build
+echo "$cache"

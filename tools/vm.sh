@@ -1,0 +1,61 @@
+#!/bin/bash
+# vm.sh [OPTIONS] COMMAND...: run a shell command in a virtual machine with Debian and systemd, as
+# root, and exit with its status. Its output is ours; it gets no input.
+#
+#   -s DIR   a folder to share: a copy of it is /share, where the command starts; what it
+#            leaves in /share/out is copied to DIR/out
+#   -k ARGS  further arguments of its kernel, such as systemd.unified_cgroup_hierarchy=0
+#   -l FILE  what its console shows (default: nowhere)
+#   -m MIB   memory (default: 1536)
+#   -t SECS  the most it may take (default: 900)
+#
+# Without hardware virtualization, as anywhere else: QEMU translates (TCG). CALLGATE_VM_ACCEL=kvm
+# is for who has it. The machine has no network, and what is written outside /share/out is lost.
+set -euo pipefail
+top=$(cd "$(dirname "$0")/.." && pwd)
+
+share= kernel_args= log=/dev/null memory=1536 limit=900
+while getopts s:k:l:m:t: option; do
+	case $option in
+	s) share=$OPTARG ;;
+	k) kernel_args=$OPTARG ;;
+	l) log=$OPTARG ;;
+	m) memory=$OPTARG ;;
+	t) limit=$OPTARG ;;
+	*) sed -n '2,14s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
+	esac
+done
+shift $((OPTIND - 1))
+[ $# -gt 0 ] || { echo "vm: no command" >&2; exit 2; }
+
+image=$("$top/tests/vm/image.sh")
+work=$(mktemp -d /var/tmp/callgate-vm-XXXXXX)
+trap 'rm -rf "$work"' EXIT
+
+mkdir "$work/share"
+[ -z "$share" ] || cp -a "$share/." "$work/share/"
+rm -rf "$work/share/out"
+mkdir "$work/share/out"
+printf '%s\n' "$*" >"$work/share/.command"
+size=$(($(du -sm "$work/share" | cut -f1) * 5 / 4 + 512))
+mke2fs -q -t ext4 -d "$work/share" "$work/share.img" "${size}M"
+rm -rf "$work/share"
+
+timeout -k 5 "$limit" qemu-system-x86_64 -nodefaults -no-user-config -no-reboot -display none \
+	-machine q35 -accel "${CALLGATE_VM_ACCEL:-tcg,thread=multi}" -cpu max -smp 2 -m "$memory" \
+	-kernel "$image/vmlinuz" \
+	-append "root=/dev/nvme0n1 rw console=ttyS0 panic=-1 mitigations=off quiet $kernel_args" \
+	-drive "file=$image/root.img,if=none,id=root,format=raw,snapshot=on" \
+	-device nvme,drive=root,serial=root \
+	-drive "file=$work/share.img,if=none,id=share,format=raw,cache=unsafe" \
+	-device nvme,drive=share,serial=share \
+	-object rng-random,id=rng,filename=/dev/urandom -device virtio-rng-pci,rng=rng \
+	-serial "file:$log" -serial stdio </dev/null || { echo "vm: ended with $?" >&2; exit 125; }
+
+status=$(debugfs -R 'cat /.status' "$work/share.img" 2>/dev/null)
+if [ -n "$share" ]; then
+	mkdir -p "$share/out"
+	debugfs -R "rdump /out $share" "$work/share.img" >/dev/null 2>&1
+fi
+[ -n "$status" ] || { echo "vm: the command did not end" >&2; exit 125; }
+exit "$status"
