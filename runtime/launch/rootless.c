@@ -33,7 +33,7 @@ static bool has_own_state(void)
 
 	if (geteuid())
 		return true;
-	return in_user_namespace() && user && strcmp(user, "root");
+	return in_user_namespace() && (!user || strcmp(user, "root"));
 }
 
 /* Without a folder of our own at login there is only /tmp, where others may have been before us. */
