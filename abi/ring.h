@@ -97,7 +97,7 @@ struct boot_mount {
 	u32 target;  /* absolute path in the container */
 	u32 type;    /* "proc", "sysfs", "devtmpfs", "tmpfs", "devpts", "mqueue", "cgroup", "bind", "masked", "readonly"; "host": the hypervisor mounted it, for mountinfo only */
 	u32 options; /* comma separated, may be 0 */
-	u32 flags;   /* MS_* of the mount(2) man page that matter: MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC */
+	u32 flags;   /* MS_* of the mount(2) man page that matter: MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC, and those of access times for mountinfo */
 	u32 handle;  /* "bind" below a guest-side mount: the PV handle of its root; else 0 */
 	u32 host_major, host_minor; /* device number of the marker on the host side */
 	u32 source, fstype;         /* as mountinfo shows them; may be 0 */

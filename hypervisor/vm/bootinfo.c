@@ -64,7 +64,8 @@ static unsigned long mount_flags(uint32_t flags)
 {
 	return (flags & CMOUNT_RO ? MS_RDONLY : 0) | (flags & CMOUNT_NOSUID ? MS_NOSUID : 0) |
 	       (flags & CMOUNT_NODEV ? MS_NODEV : 0) | (flags & CMOUNT_NOEXEC ? MS_NOEXEC : 0) |
-	       (flags & CMOUNT_NOATIME ? MS_NOATIME : 0) | (flags & CMOUNT_NODIRATIME ? MS_NODIRATIME : 0);
+	       (flags & CMOUNT_NOATIME ? MS_NOATIME : 0) | (flags & CMOUNT_NODIRATIME ? MS_NODIRATIME : 0) |
+	       (flags & CMOUNT_STRICTATIME ? MS_STRICTATIME : 0) | (flags & CMOUNT_NOSYMFOLLOW ? MS_NOSYMFOLLOW : 0);
 }
 
 static const char *type_name(const struct container_mount *m)

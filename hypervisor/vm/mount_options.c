@@ -19,8 +19,10 @@ enum action {
 	ATIME,   /* a choice of several values */
 	SPREAD,  /* propagation */
 	BIND,
+	IDMAP,
+	COPYUP,
+	REMOUNT,
 	IGNORE,
-	REFUSE,
 };
 
 /* Attributes have an "r" form, for the mounts below as well, which is not listed. */
@@ -60,9 +62,9 @@ static const struct option {
 	{ "nomand", IGNORE, 0 },
 	{ "noiversion", IGNORE, 0 },
 	{ "iversion", IGNORE, 0 }, /* file systems that count versions do so by themselves now */
-	{ "remount", REFUSE, 0 },
-	{ "idmap", REFUSE, 0 },
-	{ "tmpcopyup", REFUSE, 0 },
+	{ "remount", REMOUNT, 0 },
+	{ "idmap", IDMAP, 0 },
+	{ "tmpcopyup", COPYUP, 0 },
 };
 
 static const struct option *find(const char *name)
@@ -82,7 +84,7 @@ static const struct option *find_any(const char *name, bool *rec)
 	*rec = false;
 	if (!o && name[0] == 'r') {
 		o = find(name + 1);
-		*rec = o && o->action != IGNORE && strcmp(name, "rremount");
+		*rec = o && o->action != IGNORE && o->action != REMOUNT && o->action != COPYUP;
 		if (!*rec)
 			o = NULL;
 	}
@@ -96,8 +98,6 @@ void mount_options_names(void (*fn)(void *arg, const char *name), void *arg)
 	for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++) {
 		bool form;
 
-		if (options[i].action == REFUSE)
-			continue;
 		fn(arg, options[i].name);
 		snprintf(rec, sizeof(rec), "r%s", options[i].name);
 		if (!find(rec) && find_any(rec, &form) && form)
@@ -119,14 +119,15 @@ static void apply_attr(struct mount_options *out, const struct option *o, bool r
 	/* one field of several bits: all of it is cleared before a value is put in */
 	uint64_t mask = o->action == ATIME ? MOUNT_ATTR__ATIME : 0;
 
-	out->set &= ~mask;
-	change(&out->set, &out->clear, on, off);
-	out->clear |= mask;
-	if (!rec)
-		return;
-	out->rec_set &= ~mask;
-	change(&out->rec_set, &out->rec_clear, on, off);
-	out->rec_clear |= mask;
+	if (rec) {
+		out->rec_set &= ~mask;
+		change(&out->rec_set, &out->rec_clear, on, off);
+		out->rec_clear |= mask;
+	} else {
+		out->set &= ~mask;
+		change(&out->set, &out->clear, on, off);
+		out->clear |= mask;
+	}
 }
 
 static int add_data(struct mount_options *out, const char *text, struct error *err)
@@ -145,7 +146,7 @@ static int apply_option(struct mount_options *out, const char *text, struct erro
 	const struct option *o = find_any(text, &rec);
 
 	if (!o && (!strncmp(text, "idmap=", 6) || !strncmp(text, "ridmap=", 7)))
-		return error_set(err, ENOTSUP, "option '%s' is not supported yet", text);
+		return error_set(err, ENOTSUP, "option '%s': mappings are given by uidMappings and gidMappings", text);
 	if (!o)
 		return add_data(out, text, err);
 	switch (o->action) {
@@ -161,8 +162,16 @@ static int apply_option(struct mount_options *out, const char *text, struct erro
 	case BIND:
 		out->recursive = rec;
 		return 0;
-	case REFUSE:
-		return error_set(err, ENOTSUP, "option '%s' is not supported yet", text);
+	case IDMAP:
+		out->idmap = true;
+		out->idmap_rec = rec;
+		return 0;
+	case COPYUP:
+		out->copyup = true;
+		return 0;
+	case REMOUNT:
+		out->remount = true;
+		return 0;
 	case IGNORE:
 		break;
 	}
@@ -179,10 +188,13 @@ int mount_options_parse(const struct oci_strings *list, struct mount_options *ou
 		if (ret)
 			return ret;
 	}
+	/* The recursive ones are of the mount itself, too, and come last (as in runc). */
+	out->set = (out->set & ~out->rec_clear) | out->rec_set;
+	out->clear = (out->clear & ~out->rec_set) | out->rec_clear;
 	return 0;
 }
 
-uint32_t mount_options_flags(const struct mount_options *o)
+static uint32_t to_flags(uint64_t attrs)
 {
 	static const struct {
 		uint64_t attr;
@@ -200,8 +212,18 @@ uint32_t mount_options_flags(const struct mount_options *o)
 	uint32_t flags = 0;
 
 	for (size_t i = 0; i < sizeof(map) / sizeof(map[0]); i++) {
-		if (o->set & map[i].attr)
+		if (attrs & map[i].attr)
 			flags |= map[i].flag;
 	}
 	return flags;
+}
+
+uint32_t mount_options_flags(const struct mount_options *o)
+{
+	return to_flags(o->set);
+}
+
+uint32_t mount_options_cleared(const struct mount_options *o)
+{
+	return to_flags(o->clear);
 }

@@ -19,6 +19,10 @@ struct mount_options {
 	uint64_t propagation;   /* MS_PRIVATE, ...; 0: not given */
 	bool propagation_rec;
 	bool recursive;         /* rbind */
+	bool idmap;
+	bool idmap_rec;
+	bool copyup;            /* a tmpfs begins with what is at its place */
+	bool remount;           /* only changes the mount that is there */
 	char data[MOUNT_DATA_MAX]; /* for the file system, "a=b,c" */
 };
 
@@ -29,7 +33,8 @@ int must_check mount_options_parse(const struct oci_strings *list, struct mount_
 /* Calls fn for each option that is known, and can be honoured. */
 void mount_options_names(void (*fn)(void *arg, const char *name), void *arg);
 
-/* As container_mount.flags */
+/* As container_mount.flags: those that are set, and those that are taken away */
 uint32_t mount_options_flags(const struct mount_options *o);
+uint32_t mount_options_cleared(const struct mount_options *o);
 
 #endif

@@ -15,6 +15,7 @@
 #include "lib/cleanup.h"
 #include "vm/mount_kinds.h"
 #include "vm/throwaway.h"
+#include "vm/userns.h"
 
 int mounts_set_attrs(int fd, bool recursive, uint64_t set, uint64_t clear, uint64_t propagation)
 {
@@ -57,7 +58,7 @@ static int set_option(int fs, char *option)
 
 static int set_options(int fs, const char *options, struct error *err)
 {
-	char copy[MOUNT_DATA_MAX];
+	char copy[MOUNT_DATA_MAX + 16];
 	char *save = NULL;
 
 	snprintf(copy, sizeof(copy), "%s", options);
@@ -172,6 +173,30 @@ static int prepare_bind(const struct oci_mount *m, unsigned int number,
 	return ret ? ret : steal_fd(&fd);
 }
 
+/* The container's own mappings, unless the mount has some. */
+static int idmap(const struct oci_spec *spec, const struct oci_mount *m, const struct mount_options *o,
+		 int fd, struct error *err)
+{
+	const struct oci_linux *l = &spec->linux_;
+	bool own = m->uid_mappings.n || m->gid_mappings.n;
+	const struct oci_id_maps *uid = own ? &m->uid_mappings : &l->uid_mappings;
+	const struct oci_id_maps *gid = own ? &m->gid_mappings : &l->gid_mappings;
+	struct mount_attr attr = { .attr_set = MOUNT_ATTR_IDMAP };
+	cleanup_close int ns = -1;
+
+	if (!own && !o->idmap)
+		return 0;
+	if (!uid->n || !gid->n)
+		return error_set(err, EINVAL, "option 'idmap': needs uidMappings and gidMappings");
+	ns = userns_detached(uid, gid, err);
+	if (ns < 0)
+		return ns;
+	attr.userns_fd = (unsigned int)ns;
+	if (mount_setattr(fd, "", AT_EMPTY_PATH | (o->idmap_rec ? AT_RECURSIVE : 0), &attr, sizeof(attr)))
+		return error_errno(err, errno, "%s: the file system can't be mounted with mapped ids", m->source);
+	return 0;
+}
+
 /* tmpfs is made later: it is the guest's if it lies inside the guest's /dev. */
 static int prepare_mount(struct mount_plan *plan, size_t i, struct error *err)
 {
@@ -184,14 +209,14 @@ static int prepare_mount(struct mount_plan *plan, size_t i, struct error *err)
 		return ret;
 	if (type && type->refused)
 		return error_set(err, ENOTSUP, "type: file system '%s' can't be given to a guest", m->type);
-	if (type)
+	if (type || o->remount)
 		return 0;
 	if (oci_mount_is_bind(m))
 		ret = prepare_bind(m, (unsigned int)i + 1, o, err);
 	else
 		ret = mounts_new_labelled(m->type, m->source, o->data, o->set, plan->spec->linux_.mount_label, err);
 	plan->fds[i] = ret < 0 ? -1 : ret;
-	return ret < 0 ? ret : 0;
+	return ret < 0 ? ret : idmap(plan->spec, m, o, ret, err);
 }
 
 static bool is_guest_path(const char *path)

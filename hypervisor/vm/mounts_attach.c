@@ -2,6 +2,7 @@
 /* Puts every mount in its place, from inside the container's root. */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
@@ -9,6 +10,7 @@
 #include <sys/sysmacros.h>
 
 #include "lib/cleanup.h"
+#include "vm/copyup.h"
 #include "vm/mount_kinds.h"
 #include "vm/mounts.h"
 #include "vm/place.h"
@@ -109,18 +111,39 @@ static int attach_guest(struct container *c, enum mount_kind kind, const struct 
 	return ret;
 }
 
+/*
+ * In a user namespace, what the host has restricted stays so. When a file was last read is not worth an
+ * error.
+ */
+static int set_attrs(int fd, bool recursive, uint64_t set, uint64_t clear)
+{
+	int ret = mounts_set_attrs(fd, recursive, set, clear & ~MOUNT_ATTR_NODEV, 0);
+
+	if (ret != -EPERM || !(clear & MOUNT_ATTR__ATIME))
+		return ret;
+	set &= ~MOUNT_ATTR__ATIME;
+	return mounts_set_attrs(fd, recursive, set, clear & ~(MOUNT_ATTR_NODEV | MOUNT_ATTR__ATIME), 0);
+}
+
 /* The options beyond those that fsmount() or the clone brought along. */
 static int apply_attrs(int fd, const struct mount_options *o)
 {
 	int ret = 0;
 
 	if (o->rec_set || o->rec_clear)
-		ret = mounts_set_attrs(fd, true, o->rec_set, o->rec_clear & ~MOUNT_ATTR_NODEV, 0);
+		ret = set_attrs(fd, true, o->rec_set, o->rec_clear);
 	if (!ret && (o->set || o->clear))
-		ret = mounts_set_attrs(fd, false, o->set, o->clear & ~MOUNT_ATTR_NODEV, 0);
+		ret = set_attrs(fd, false, o->set, o->clear);
 	if (!ret && o->propagation)
 		ret = mounts_set_attrs(fd, o->propagation_rec, 0, 0, o->propagation);
 	return ret;
+}
+
+static bool is_folder(int fd)
+{
+	struct stat st;
+
+	return !fstat(fd, &st) && S_ISDIR(st.st_mode);
 }
 
 static int attach_host(struct container *c, int fd, const struct place *place,
@@ -129,6 +152,10 @@ static int attach_host(struct container *c, int fd, const struct place *place,
 {
 	int ret = apply_attrs(fd, o);
 
+	if (!ret && is_folder(fd) != is_folder(place->fd))
+		return error_set(err, ENOTDIR,
+				 "cannot mount on %s: not a directory: a folder can't be mounted on a file, nor a file on "
+				 "a folder", place->path);
 	if (!ret)
 		ret = attach(fd, place->fd);
 	if (ret)
@@ -161,11 +188,11 @@ static int keep_under_guest(struct container *c, int *fd, const struct place *pl
 	return 0;
 }
 
-static int wanted_place(int fd)
+static enum place_want wanted_place(int fd, const struct mount_options *o)
 {
-	struct stat st;
-
-	return fd >= 0 && !fstat(fd, &st) && !S_ISDIR(st.st_mode) ? PLACE_FILE : PLACE_DIR;
+	if (o->remount)
+		return PLACE_EXISTING;
+	return fd >= 0 && !is_folder(fd) ? PLACE_FILE : PLACE_DIR;
 }
 
 static enum mount_kind guest_kind(const struct oci_mount *m, const struct mount_type *type,
@@ -176,6 +203,51 @@ static enum mount_kind guest_kind(const struct oci_mount *m, const struct mount_
 	if (!strcmp(place->path, "/dev"))
 		return MOUNT_GUEST_DEV;
 	return place->under_guest ? MOUNT_GUEST_TMPFS : MOUNT_HOST;
+}
+
+/* "remount": of the guest's own mounts only the flags are ours to change. */
+static int remount(struct container *c, const struct place *place, const struct mount_options *o,
+		   struct error *err)
+{
+	int ret;
+
+	if (o->data[0])
+		return error_set(err, ENOTSUP, "option '%s' can't be changed by 'remount'", o->data);
+	for (size_t i = c->n_mounts; i > 0; i--) {
+		struct container_mount *m = &c->mounts[i - 1];
+
+		if (strcmp(m->target, place->path))
+			continue;
+		m->flags = (m->flags & ~mount_options_cleared(o)) | mount_options_flags(o);
+		if (m->kind != MOUNT_HOST)
+			return 0;
+		break;
+	}
+	ret = place->under_guest ? -EINVAL : apply_attrs(place->fd, o);
+	return ret ? error_errno(err, -ret, "option 'remount': %s", place->path) : 0;
+}
+
+/* It has the mode of the folder that it is put on, unless the options say otherwise (runc does so). */
+static int new_tmpfs(const struct oci_mount *m, const struct mount_options *o, const struct place *place,
+		     const char *label, struct error *err)
+{
+	char data[MOUNT_DATA_MAX + 16];
+	struct stat st;
+
+	if (fstat(place->fd, &st))
+		return error_errno(err, errno, "%s", place->path);
+	if (place->created)
+		snprintf(data, sizeof(data), "%s", o->data);
+	else
+		snprintf(data, sizeof(data), "mode=%04o,%s", st.st_mode & 07777, o->data);
+	return mounts_new_labelled(m->type, m->source, data, o->set & ~MOUNT_ATTR_RDONLY, label, err);
+}
+
+static int copyup(const struct mount_options *o, const struct place *place, int fd, struct error *err)
+{
+	int ret = o->copyup ? copyup_dir(place->fd, fd) : 0;
+
+	return ret ? error_errno(err, -ret, "option 'tmpcopyup': %s", place->path) : 0;
 }
 
 static int attach_mount(struct mount_plan *plan, size_t i, struct container *c,
@@ -191,19 +263,22 @@ static int attach_mount(struct mount_plan *plan, size_t i, struct container *c,
 
 	if (ret)
 		return ret;
-	ret = place_find(&root, m->destination, wanted_place(fd), &place, err);
+	ret = place_find(&root, m->destination, wanted_place(fd, o), &place, err);
 	if (ret)
 		return error_wrap(err, "destination");
 	cleanup_close int place_fd = place.fd;
 
+	if (o->remount)
+		return remount(c, &place, o, err);
 	if (type) {
 		enum mount_kind kind = guest_kind(m, type, &place);
 
 		if (kind != MOUNT_HOST)
 			return attach_guest(c, kind, &place, m, o, err);
-		fd = mounts_new_labelled(m->type, m->source, o->data, o->set, plan->spec->linux_.mount_label, err);
-		if (fd < 0)
-			return fd;
+		fd = new_tmpfs(m, o, &place, plan->spec->linux_.mount_label, err);
+		ret = fd < 0 ? fd : copyup(o, &place, fd, err);
+		if (ret)
+			return ret;
 	}
 	if (place.under_guest && !place.on_marker)
 		return keep_under_guest(c, &fd, &place, m, o, err);

@@ -151,6 +151,7 @@ static int missing(struct walk *w, int dir, const char *name, const char *rest,
 	if (w->want == PLACE_EXISTING)
 		return -ENOENT;
 	ret = create(w, dir, name, !*rest);
+	out->created = !ret && !*rest;
 	return ret == -EEXIST ? 0 : ret;
 }
 
@@ -236,6 +237,7 @@ int place_find(const struct place_root *root, const char *path, enum place_want 
 	out->fd = -1;
 	out->under_guest = false;
 	out->on_marker = false;
+	out->created = false;
 	out->path[0] = '\0';
 	if (snprintf(w.path, sizeof(w.path), "/%s", path) < (int)sizeof(w.path))
 		ret = find(&w, out);

@@ -32,6 +32,7 @@ struct place {
 	int fd;              /* O_PATH; -1 below a guest-side mount */
 	bool under_guest;    /* at or below a marker: path is for the guest kernel to use */
 	bool on_marker;      /* exactly at one */
+	bool created;        /* it was missing */
 	char path[PATH_MAX]; /* without links, from the process's root (which rootfd should be) */
 };
 

@@ -157,9 +157,5 @@ int spec_check_applicable(const struct oci_spec *spec, struct error *err)
 		return error_set(err, ENOTSUP, "%s: this section is of another platform",
 				 spec->foreign);
 	ret = process_check_applicable(&spec->process, err);
-	for (size_t i = 0; !ret && i < spec->n_mounts; i++) {
-		if (spec->mounts[i].uid_mappings.n || spec->mounts[i].gid_mappings.n)
-			ret = error_set(err, ENOTSUP, "mounts[%zu].uidMappings: %s", i, NOT_YET);
-	}
 	return ret ? ret : check_linux(spec, err);
 }

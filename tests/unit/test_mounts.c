@@ -216,6 +216,11 @@ static void test_options(void **state)
 	assert_true(o.propagation_rec);
 	o = OPTIONS("mode=755", "relatime", "size=64k");
 	assert_string_equal(o.data, "mode=755,size=64k");
+	o = OPTIONS("ridmap", "tmpcopyup", "remount");
+	assert_true(o.idmap && o.idmap_rec && o.copyup && o.remount);
+	o = OPTIONS("idmap", "rremount");
+	assert_true(o.idmap && !o.idmap_rec && !o.remount);
+	assert_string_equal(o.data, "rremount");
 	o = OPTIONS("noatime", "strictatime", "rro");
 	assert_int_equal(o.set & MOUNT_ATTR__ATIME, MOUNT_ATTR_STRICTATIME);
 	assert_int_equal(o.clear & MOUNT_ATTR__ATIME, MOUNT_ATTR__ATIME);
@@ -230,7 +235,7 @@ static void test_bad_options(void **state)
 	struct error err;
 
 	assert_int_equal(mount_options_parse(&strings, &o, &err), -ENOTSUP);
-	assert_string_equal(err.text, "option 'idmap=uids=0-1-1' is not supported yet");
+	assert_string_equal(err.text, "option 'idmap=uids=0-1-1': mappings are given by uidMappings and gidMappings");
 }
 
 int main(void)

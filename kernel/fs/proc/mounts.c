@@ -19,7 +19,10 @@ static void show_flags(struct seq *m, u32 flags)
 	seq_puts(m, flags & MS_NOSUID ? ",nosuid" : "");
 	seq_puts(m, flags & MS_NODEV ? ",nodev" : "");
 	seq_puts(m, flags & MS_NOEXEC ? ",noexec" : "");
-	seq_puts(m, flags & MS_NOATIME ? ",noatime" : ",relatime");
+	seq_puts(m, flags & MS_NOATIME ? ",noatime" : "");
+	seq_puts(m, flags & MS_NODIRATIME ? ",nodiratime" : "");
+	seq_puts(m, flags & (MS_NOATIME | MS_STRICTATIME) ? "" : ",relatime");
+	seq_puts(m, flags & MS_NOSYMFOLLOW ? ",nosymfollow" : "");
 }
 
 /* Options of the file system itself, behind those of the mount. */
