@@ -135,7 +135,6 @@ def test_mount_options_have_their_effect(oci, scratch):
     assert "ro" in shown["/ro"] and "noexec" in shown["/noexec"] and "noatime" in shown["/noatime"]
 
 
-@NOT_YET
 def test_remount(oci):
     """A second entry changes the mount of the first one."""
     out = oci.shell("touch /t/x 2>&1 | grep -o Read-only", mounts=[
@@ -179,7 +178,6 @@ def test_invalid_file_system_option(oci):
 
 
 
-@NOT_YET
 def test_tmpcopyup(oci):
     """Optional: a tmpfs with what was there."""
     out = oci.shell("stat -f -c %T /etc/skel; ls -A /etc/skel", mounts=[
@@ -190,7 +188,6 @@ def test_tmpcopyup(oci):
 IDMAP = [{"containerID": 0, "hostID": 1000, "size": 1000}]
 
 
-@NOT_YET
 @pytest.mark.callgate_only("not known to runc 1.1")
 def test_idmapped_mount(oci, scratch):
     (scratch / "file").touch()
