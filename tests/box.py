@@ -1,5 +1,6 @@
 """A running container, and exec into it: by the runtime under test and by runc."""
 
+import json
 import subprocess
 
 import pytest
@@ -14,7 +15,12 @@ class Box:
 
     def __init__(self, container, runtime):
         self.container, self.runtime, self.id = container, runtime, container.id
-        wait_for(lambda: self.exec("/bin/true").returncode == 0, what="a running container")
+        wait_for(self._runs, what="a running container")
+
+    def _runs(self):
+        state = subprocess.run([*runtime_command(self.runtime), "state", self.id], stdin=subprocess.DEVNULL,
+                               capture_output=True, text=True, timeout=TIMEOUT, check=False)
+        return state.returncode == 0 and json.loads(state.stdout)["status"] == "running"
 
     def command(self, *args, **options):
         words = [word for key, value in options.items() for word in self._option(key.replace("_", "-"), value)]

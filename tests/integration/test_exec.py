@@ -89,7 +89,7 @@ def test_process_file(both_say, tmp_path):
         "args": ["/bin/sh", "-c", SHOW + "echo \"$0\"; grep ^NoNew /proc/self/status; ulimit -Hn; ulimit -c", "zero"],
         "env": [f"PATH={PATH}", "X=y"], "cwd": "/var/lib",
         "capabilities": {kind: ["CAP_NET_RAW", "CAP_KILL"] for kind in ("bounding", "permitted", "effective")},
-        "rlimits": [{"type": "RLIMIT_NOFILE", "hard": 99, "soft": 77},
+        "rlimits": [{"type": "RLIMIT_NOFILE", "hard": 99, "soft": 99},
                     {"type": "RLIMIT_CORE", "hard": 18446744073709551615, "soft": 18446744073709551615}],
         "noNewPrivileges": True,
     }

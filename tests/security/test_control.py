@@ -7,6 +7,7 @@ import pathlib
 import socket
 import stat
 import subprocess
+import time
 
 import pytest
 from bundle import RUNTIME, TIMEOUT, wait_for
@@ -120,7 +121,7 @@ def test_descriptors_do_not_pile_up(box):
     def sockets():
         names = os.listdir(f"/proc/{pid}/fd")
         return sum(os.readlink(f"/proc/{pid}/fd/{name}").startswith(("pipe:", "socket:")) for name in names)
-    before = sockets()
+    before = wait_for(lambda: (n := sockets()) == (time.sleep(0.2), sockets())[1] and n)
     reader, writer = os.pipe()
     for _ in range(20):
         with Client(b) as client:
