@@ -2,7 +2,7 @@
 BUILD ?= build
 PREFIX ?= /usr/local
 PYTEST = /usr/bin/python3 -m pytest -p no:cacheprovider
-TESTS ?= tests/guest tests/integration tests/conformance tests/security
+TESTS ?= tests/guest tests/integration tests/conformance tests/security tests/engines
 
 all: $(BUILD)/build.ninja
 	@flock $(BUILD)/.lock ninja -C $(BUILD)

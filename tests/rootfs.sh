@@ -4,7 +4,7 @@
 set -euo pipefail
 
 packages=(
-	bash bsdutils busybox-static ca-certificates coreutils curl dpkg file findutils gawk gcc git
+	apt bash bsdutils busybox-static ca-certificates coreutils curl dpkg file findutils gawk gcc git
 	grep gzip iproute2 less libc6-dev make netcat-openbsd passwd perl procps psmisc python3
 	python3-minimal redis-server redis-tools sed strace tar tmux util-linux vim-tiny
 )

@@ -35,7 +35,18 @@ curl           talks to servers in a container from the host
 man-db         reads the man pages
 zsh            reads its completion
 fish           runs its completion
-python3-yaml   reads the Kubernetes manifest'
+python3-yaml   reads the Kubernetes manifest
+docker.io      an engine under test
+containerd     an engine under test
+podman         an engine under test
+conmon         watches what podman runs
+catatonit      is the init that podman adds
+netavark       makes the networks of podman
+aardvark-dns   resolves names in them
+slirp4netns    is the network of podman for ordinary users
+uidmap         gives ordinary users ranges of ids
+fuse-overlayfs is the storage of podman for ordinary users
+iptables       makes the networks of docker'
 deb_packages='
 dpkg-dev       finds the libraries that the package depends on
 xz-utils       packs it'
