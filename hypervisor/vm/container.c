@@ -70,13 +70,26 @@ static int isolate_mounts(const struct oci_spec *spec, struct error *err)
 }
 
 /*
+ * A ramfs can't be left by pivot_root(): the working directory's mount goes on top of it. ".." at the top
+ * leads nowhere, and new mount namespaces begin on top as well.
+ */
+static int cover_root(struct error *err)
+{
+	if (mount(".", "/", NULL, MS_MOVE, NULL) || chroot(".") || chdir("/"))
+		return error_errno(err, errno, "cannot move the root file system to /");
+	return 0;
+}
+
+/*
  * Makes the tree behind fd the root of this process, and drops everything else. The place is one
  * that everybody can reach, which need not hold for the root file system's own; it is left behind.
  */
-static int change_root(int fd, struct error *err)
+static int change_root(int fd, bool no_pivot, struct error *err)
 {
 	if (move_mount(fd, "", AT_FDCWD, THROWAWAY_BASE, MOVE_MOUNT_F_EMPTY_PATH) || fchdir(fd))
 		return error_errno(err, errno, "cannot mount the root file system");
+	if (no_pivot)
+		return cover_root(err);
 	/* stacks the old root on top of the new one: no directory is needed for it */
 	if (syscall(SYS_pivot_root, ".", ".") || umount2(".", MNT_DETACH) || chdir("/"))
 		return error_errno(err, errno, "cannot change to the root file system");
@@ -103,7 +116,7 @@ static int set_propagation(const struct oci_spec *spec, struct error *err)
 static int enter_root(const struct oci_spec *spec, struct mount_plan *plan,
 		      struct container *out, struct error *err)
 {
-	int ret = change_root(plan->rootfd, err);
+	int ret = change_root(plan->rootfd, spec->no_pivot, err);
 
 	if (ret)
 		return ret;

@@ -8,7 +8,7 @@ import tempfile
 import time
 
 import pytest
-from bundle import CAPABILITIES, RUNTIME, edit_config
+from bundle import BUILD, CAPABILITIES, RUNTIME, TIMEOUT, edit_config
 
 CALLGATE_ONLY = pytest.mark.skipif(RUNTIME == "runc", reason="known: runc of Debian 12 can't, or says it otherwise")
 
@@ -313,6 +313,19 @@ def test_set_hostname(run_both):
     result = run_both("/bin/sh", "-c", "hostname other; echo $?; hostname; uname -n; cat /proc/sys/kernel/hostname",
                       prepare=lambda bundle: edit_config(bundle, allow))
     assert result.stdout == "0\nother\nother\nother\n"
+
+
+@CALLGATE_ONLY
+def test_no_pivot(bundles, tree):
+    """The root file system is moved over the old one: nothing of the host is to be seen, not by ".." either."""
+    bundle = bundles.make(["/bin/sh", "-c", "cat /data/sub/file; ls /../../.. | tr '\\n' ' '; echo; ls -d /work /var/tmp/*; "
+                           "cut -d' ' -f5 /proc/self/mountinfo | tr '\\n' ' '"], mounts=[bind(tree, "rbind")])
+    done = subprocess.run([str(BUILD / "callgate"), "run", "--no-pivot", "-b", str(bundle), f"t-{tree.name}"],
+                          stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=TIMEOUT, check=False)
+    lines = done.stdout.splitlines()
+    assert done.returncode == 0 and lines[0] == "sub", done
+    assert sorted(lines[1].split()) == sorted({*os.listdir(bundle / "rootfs"), "data", "t"}), done
+    assert lines[2].split() == ["/", "/proc", "/dev", "/dev/pts", "/dev/shm", "/dev/mqueue", "/sys", "/data"], done
 
 
 @CALLGATE_ONLY
