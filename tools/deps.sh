@@ -25,7 +25,6 @@ python3-pytest runs the tests
 python3-pyte   is the screen of terminal tests
 mmdebstrap     makes their Debian root file system
 runc           the runtime that answers are compared with
-uidmap         maps ranges of ids for ordinary users
 strace         shows host calls from outside
 util-linux     namespaces and mounts for tests
 iproute2       network namespaces for tests
