@@ -87,14 +87,28 @@ static void vm_end(struct vm *vm, enum vm_end how, int wait_status, const char *
 		abort();
 }
 
+/* The first program could not be executed; the guest kernel's last message says why. */
+static void boot_failed(struct vm *vm, int error)
+{
+	static const char head[] = "kernel: error: ";
+	const char *why = vm->last_message;
+	char reason[500];
+
+	if (!strncmp(why, head, sizeof(head) - 1))
+		why += sizeof(head) - 1;
+	snprintf(reason, sizeof(reason), "unable to start container process: %.*s",
+		 (int)strcspn(why, "\n"), why);
+	vm_end(vm, VM_FAILED, error, reason);
+}
+
 static void on_poweroff(void *ctx, int wait_status)
 {
 	struct vm *vm = ctx;
 
 	if (wait_status >= 0)
 		vm_end(vm, VM_POWEROFF, wait_status, "");
-	else /* the first program could not be executed; the guest kernel has said why */
-		vm_end(vm, VM_FAILED, wait_status > -MAX_ERRNO ? -wait_status : EIO, vm->last_message);
+	else
+		boot_failed(vm, wait_status > -MAX_ERRNO ? -wait_status : EIO);
 }
 
 static void on_panic(void *ctx, const char *text)

@@ -40,9 +40,8 @@ static int ask_hypervisor(const char *root, const char *id, int sig, bool all, s
 		control_ask(root, id, json_pack("{sssisb}", "cmd", "signal", "signal", sig, "all", all),
 			    err);
 
-	if (reply)
-		return 0;
-	return err->code == ECONNRESET ? error_set(err, ESRCH, "container not running") : -err->code;
+	/* no answer: the signal has ended the container */
+	return reply || err->code == ECONNRESET ? 0 : -err->code;
 }
 
 int container_signal(const char *root, const struct container_state *state, int sig, bool all,

@@ -303,7 +303,7 @@ int state_remove(const char *root, const char *id, struct error *err)
 	cleanup_close int fd = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	int ret = fd < 0 ? -errno : state_remove_at(fd, id);
 
-	return ret ? error_errno(err, -ret, "cannot remove %s/%s", root, id) : 0;
+	return ret && ret != -ENOENT ? error_errno(err, -ret, "cannot remove %s/%s", root, id) : 0;
 }
 
 /* One at a time, and only what the caller means: its ID may be another container's by now. */
