@@ -237,11 +237,16 @@ size_t ksize(const void *p)
 static bool resize(void *p, size_t size)
 {
 	u32 page = page_of(p);
-	size_t room = ksize(p);
+	size_t room = ksize(p), want;
 
 	if (page_info(page)->kind == PAGE_SLAB)
 		return size <= room && (size > room / 2 || room <= 2 * GRAIN);
-	return size > SLAB_MAX && size < 1ULL << 40 && pages_resize(page, page_count(size));
+	if (size <= SLAB_MAX || size >= 1ULL << 40)
+		return false;
+	want = (size_t)page_count(size) * PAGE_SIZE;
+	if (want < room) /* while it is still ours */
+		poison_freed((char *)p + want, room - want);
+	return pages_resize(page, page_count(size));
 }
 
 void *krealloc(void *p, size_t size)
@@ -253,8 +258,6 @@ void *krealloc(void *p, size_t size)
 		return kmalloc(size);
 	old = ksize(p);
 	if (resize(p, size)) {
-		if (ksize(p) < old)
-			poison_freed((char *)p + ksize(p), old - ksize(p));
 		poison_allocated(p, size, ksize(p));
 		return p;
 	}
