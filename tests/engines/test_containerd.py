@@ -6,7 +6,7 @@ import pytest
 
 from bundle import wait_for
 from engine import RUNTIME
-from terminal import Terminal
+from engine_terminal import Terminal
 
 
 def run(containerd, *args, options=("--rm",), name="once", **more):

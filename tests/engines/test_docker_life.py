@@ -9,7 +9,7 @@ import time
 import pytest
 
 from bundle import wait_for
-from terminal import Terminal
+from engine_terminal import Terminal
 
 
 @pytest.fixture

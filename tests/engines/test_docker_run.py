@@ -5,7 +5,7 @@ import json
 import pytest
 
 from engine import RUNTIME
-from terminal import Terminal
+from engine_terminal import Terminal
 
 
 def test_kernel(docker):

@@ -7,7 +7,7 @@ import pytest
 
 from bundle import wait_for
 from engine import RUNTIME
-from terminal import Terminal
+from engine_terminal import Terminal
 
 
 @pytest.fixture(params=["podman", "rootless"])
