@@ -14,7 +14,7 @@ import time
 import uuid
 
 import pytest
-from bundle import RUNTIME, edit_config, runtime_command, wait_for
+from bundle import BUILD, RUNTIME, edit_config, runtime_command, wait_for
 
 machine_only = pytest.mark.skipif(RUNTIME == "runc", reason="known: of callgate alone")
 RUNTIMES = list(dict.fromkeys([RUNTIME, "runc"]))
@@ -84,6 +84,7 @@ class Life:
 
     def fail_create(self, *flags):
         """Returns what --log has; nothing may be left."""
+        self.ids.append(self.id)
         done = subprocess.run(self.command("create", "--bundle", str(self.bundle), "--pid-file", str(self.pid_file),
                                            *flags, self.id), stdin=subprocess.DEVNULL, capture_output=True,
                               timeout=40, check=False)
@@ -218,6 +219,27 @@ def test_killed(life, subreaper, word, status):
     assert "container not running" in life.error("kill", life.id, "TERM")
 
 
+def test_killed_while_paused(life, subreaper):
+    life.create()
+    life.ok("start", life.id)
+    life.ok("pause", life.id)
+    state = life.state()
+    assert (state["status"], state["pid"]) == ("paused", life.pid())
+    assert f"cannot delete container {life.id} that is not stopped: paused" in life.error("delete", life.id)
+    life.ok("kill", life.id, "KILL")
+    assert life.wait() == signal.SIGKILL
+    assert life.state()["status"] == "stopped"
+    life.ok("delete", life.id)
+
+
+def test_deleted_with_force_while_paused(life):
+    life.create()
+    life.ok("start", life.id)
+    life.ok("pause", life.id)
+    life.ok("delete", "--force", life.id)
+    life.assert_gone()
+
+
 def test_created_container_killed(life, subreaper):
     life.create()
     life.ok("kill", life.id, "KILL")
@@ -285,7 +307,7 @@ def test_stopped_and_continued(life, subreaper):
     def still():
         first = count()
         time.sleep(0.3)
-        return first and first == count()
+        return first is not None and first == count()
     wait_for(still, 20, "the stop of the container")
     life.ok("kill", life.id, "CONT")
     assert output.readline() == b"continued\n"
@@ -866,3 +888,27 @@ def test_too_many_groups_are_refused(callgate_life):
     assert "process.user.additionalGids" in life.fail_create()
     edit_config(life.bundle, set_in("process", "user", value={"uid": 0, "gid": 0, "additionalGids": list(range(1024))}))
     life.create_again()
+
+
+def test_program_of_no_known_format(life, subreaper):
+    """It can be found, and not be executed: known at the start alone."""
+    life.prepare("/garbage")
+    program = life.bundle / "rootfs/garbage"
+    program.write_bytes(b"\x01\x02garbage")
+    program.chmod(0o755)
+    output = life.create_again(pipes=True)
+    life("start", life.id)
+    assert os.waitstatus_to_exitcode(life.wait()) in ((255,) if life.runtime != "runc" else (1, 255))
+    assert b"exec format error" in output.read()
+    assert life.state()["status"] == "stopped"
+
+
+@machine_only
+def test_forbidden_host_call(callgate_life, subreaper):
+    life = callgate_life
+    names = subprocess.run(["nm", str(BUILD / "guest-pv.elf")], capture_output=True, text=True, check=True).stdout
+    site = next(line.split()[0] for line in names.splitlines() if line.endswith(" hostcall_site_plain"))
+    life.create("/t/bad_hostcall", f"0x{site}", "231", "0")
+    life.ok("start", life.id)
+    assert os.waitstatus_to_exitcode(life.wait()) == 134
+    assert "forbidden host call" in life.messages()[-1]
