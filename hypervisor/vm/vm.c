@@ -66,7 +66,6 @@ struct vm {
 	enum vm_end end;
 	int wait_status; /* of the guest's init; of a failed VM, an errno */
 	bool killed;     /* a failed VM: from outside */
-	bool orphaned;   /* who waited for the VM is gone */
 	char reason[900];
 	char last_message[400]; /* of the guest kernel, for a boot that fails */
 };
@@ -494,10 +493,8 @@ static void handle(struct vm *vm, const struct pollfd *fds)
 	}
 	if (fds[3].revents)
 		control_serve(&vm->control);
-	if (fds[4].revents) {
-		vm->orphaned = true;
+	if (fds[4].revents)
 		vm_end(vm, VM_FAILED, ECANCELED, "the process that started the container is gone");
-	}
 }
 
 /* pid 1's program has been found: the container is created. */
@@ -544,9 +541,10 @@ static void vm_loop(struct vm *vm)
 static void leave(struct vm *vm)
 {
 	const struct vm_config *cfg = vm->cfg;
+	struct pollfd life = { .fd = vm->life_fd, .events = POLLIN };
 	struct error ignored = { 0 };
 
-	if (!vm->orphaned || cfg->keep)
+	if (cfg->keep || poll(&life, 1, 0) <= 0)
 		return;
 	if (container_leave(&vm->container, cfg->spec->linux_.cgroups_path, &ignored))
 		log_error(ignored.text);
