@@ -35,6 +35,14 @@ class Terminal:
     def line(self, text):
         self.send(text + "\r")
 
+    def interrupt(self, prompt="# "):
+        """Press ^C, as often as it takes until the shell prompts again."""
+        for _ in range(10):
+            self.send("\x03")
+            with contextlib.suppress(AssertionError):
+                return self.expect(prompt, 3)
+        raise AssertionError(f"no {prompt!r} after ^C in {self.output!r}")
+
     def expect(self, pattern, seconds=30):
         """Wait until the output matches; the match. Later calls look behind it."""
         deadline = time.monotonic() + seconds

@@ -49,7 +49,7 @@ def test_terminal(containerd):
         terminal.expect("35 95\r+\n")
         terminal.line("(echo rea''dy; exec sleep 1000)")
         terminal.expect("ready\r+\n")
-        terminal.send("\x03")
+        terminal.interrupt()
         terminal.line("exit $?")
         assert terminal.wait() == 130
 

@@ -81,7 +81,7 @@ def test_exec_terminal(sleeper):
         terminal.expect("31 101\r\n")
         terminal.line("(echo rea''dy; exec sleep 1000)")
         terminal.expect("ready\r\n")
-        terminal.send("\x03")
+        terminal.interrupt()
         terminal.line("echo status $?; ps -o tty= -p $$")
         terminal.expect("status 130\r\npts/")
         terminal.line("exit 4")

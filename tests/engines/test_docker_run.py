@@ -251,7 +251,7 @@ def test_terminal(docker):
         terminal.expect(r"40 120\r\n")
         terminal.line("(echo rea''dy; exec sleep 1000)")
         terminal.expect("ready\r\n")
-        terminal.send("\x03")
+        terminal.interrupt()
         terminal.line("echo status $?")
         terminal.expect("status 130\r\n")
         terminal.line("exit 7")

@@ -81,7 +81,7 @@ def test_exec_terminal(sleeper):
         terminal.expect("31 101\r\n")
         terminal.line("(echo rea''dy; exec sleep 1000)")
         terminal.expect("ready\r\n")
-        terminal.send("\x03")
+        terminal.interrupt()
         terminal.line("exit $?")
         assert terminal.wait() == 130
 
