@@ -82,6 +82,13 @@ def wait_for(condition, seconds=20, what="condition"):
         time.sleep(0.02)
 
 
+def descriptors(pid):
+    """What a process has open."""
+    for name in os.listdir(f"/proc/{pid}/fd"):
+        with contextlib.suppress(FileNotFoundError):
+            yield os.readlink(f"/proc/{pid}/fd/{name}")
+
+
 class Container:
     """A running `RUNTIME run`: a process of its own session on the host."""
 

@@ -155,13 +155,13 @@ class Cell:
             found |= {f"state {path}" for path in base.glob(place.lstrip("/") + "/*")}
         return found
 
-    def settle(self, before, seconds=20):
-        """Wait until nothing is there that was not before; what still is."""
+    def settle(self, before, harmless="", seconds=20):
+        """Wait until nothing is there that was not before nor matches harmless; what still is."""
         left = set()
 
         def clean():
             left.clear()
-            left.update(self.traces() - before)
+            left.update(trace for trace in self.traces() - before if not re.fullmatch(harmless, trace))
             return not left
         with contextlib.suppress(TimeoutError):
             wait_for(clean, seconds)

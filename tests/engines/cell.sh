@@ -2,7 +2,7 @@
 # cell.sh NAME STATE [USER UID]: make the place that an engine of the tests lives in, say "ready",
 # and keep it until standard input ends.
 #
-# A cell has mount, network and cgroup namespaces of its own: /run, /sys and /etc/passwd are private,
+# A cell has mount, network and cgroup namespaces of its own: /run, /sys and (with USER) /etc are private,
 # every cgroup is below NAME, and neither the machine's bridges nor its packet filter are touched.
 # With USER there is such a user in it, with subordinate ids, who may open tun and fuse.
 set -euo pipefail
@@ -49,16 +49,12 @@ mount_sys() {
 }
 
 add_user() {
-	cp /etc/passwd "$state/passwd"
-	cp /etc/group "$state/group"
-	echo "$user:x:$uid:$uid::$state/home:/bin/bash" >>"$state/passwd"
-	echo "$user:x:$uid:" >>"$state/group"
-	echo "$user:$((uid * 100)):65536" >"$state/subid"
-	touch /etc/subuid /etc/subgid
-	mount --bind "$state/passwd" /etc/passwd
-	mount --bind "$state/group" /etc/group
-	mount --bind "$state/subid" /etc/subuid
-	mount --bind "$state/subid" /etc/subgid
+	# A copy, as a file that the host replaces would take a mount on it away.
+	cp -a /etc /run/etc
+	mount --bind /run/etc /etc
+	echo "$user:x:$uid:$uid::$state/home:/bin/bash" >>/etc/passwd
+	echo "$user:x:$uid:" >>/etc/group
+	echo "$user:$((uid * 100)):65536" | tee -a /etc/subuid >>/etc/subgid
 	mkdir -p /run/dev "/run/user/$uid" "$state/home"
 	mount -t tmpfs -o mode=755 dev /run/dev
 	mknod -m 666 /run/dev/tun c 10 200

@@ -26,7 +26,7 @@ def web(docker, name, *options):
 
 def fetch(docker, url, container=None):
     """What a URL answers, from the host (of the cell) or from a new container."""
-    curl = ["curl", "-sS", "--max-time", "5", "--retry", "10", "--retry-all-errors",
+    curl = ["curl", "-fsS", "--max-time", "5", "--retry", "10", "--retry-all-errors",
             "--retry-delay", "1", url]
     return str(docker.box(*curl, options=container) if container is not None
                else docker.cell.run(*curl))
@@ -120,7 +120,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         try:
             count = ask(b"INCR", b"visits").strip(b":\\r\\n")
-        except OSError:
+            int(count)  # "-LOADING ...": not yet
+        except (OSError, ValueError):
             self.send_error(503)
             return
         self.send_response(200)

@@ -1,7 +1,6 @@
 """exec and ps, under callgate and runc alike where both have the same idea of it."""
 
 import concurrent.futures
-import contextlib
 import difflib
 import hashlib
 import json
@@ -15,7 +14,7 @@ import time
 
 import pytest
 from box import RUNTIMES, both
-from bundle import PATH, RUNTIME, TIMEOUT, runtime_command, wait_for
+from bundle import PATH, RUNTIME, TIMEOUT, descriptors, runtime_command, wait_for
 
 callgate_only = pytest.mark.skipif(RUNTIME == "runc", reason="known: about callgate's own processes")
 
@@ -338,13 +337,6 @@ def hypervisor_of(b):
     """The hypervisor is whoever listens on the control socket."""
     state = json.loads(pathlib.Path(f"/run/callgate/{b.id}/state.json").read_text())
     return state["init_process_pid"]
-
-
-def descriptors(pid):
-    """What a process has open."""
-    for name in os.listdir(f"/proc/{pid}/fd"):
-        with contextlib.suppress(FileNotFoundError):
-            yield os.readlink(f"/proc/{pid}/fd/{name}")
 
 
 @both

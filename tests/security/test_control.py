@@ -10,7 +10,7 @@ import subprocess
 import time
 
 import pytest
-from bundle import RUNTIME, TIMEOUT, wait_for
+from bundle import RUNTIME, TIMEOUT, descriptors, wait_for
 
 pytestmark = pytest.mark.skipif(RUNTIME == "runc", reason="known: runc has no control socket")
 
@@ -119,8 +119,7 @@ def test_descriptors_do_not_pile_up(box):
     lives(b)
 
     def sockets():
-        names = os.listdir(f"/proc/{pid}/fd")
-        return sum(os.readlink(f"/proc/{pid}/fd/{name}").startswith(("pipe:", "socket:")) for name in names)
+        return sum(target.startswith(("pipe:", "socket:")) for target in descriptors(pid))
     before = wait_for(lambda: (n := sockets()) == (time.sleep(0.2), sockets())[1] and n)
     reader, writer = os.pipe()
     for _ in range(20):
