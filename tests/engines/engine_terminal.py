@@ -36,7 +36,7 @@ class Terminal:
         self.send(text + "\r")
 
     def interrupt(self, prompt="# "):
-        """Press ^C, as often as it takes until the shell prompts again."""
+        """Press ^C until the shell prompts again: bash forgets one that comes just before its exec."""
         for _ in range(10):
             self.send("\x03")
             with contextlib.suppress(AssertionError):
