@@ -163,12 +163,13 @@ struct pv_req_xen_socket {
 	u64 id;
 	u32 domain, type, protocol;
 	u32 cred; /* ours, in Xen's padding; so below */
+	u32 pid;  /* ours: the guest process that asks, for policy and audit; so below */
 };
 struct pv_req_xen_connect {
 	u64 id;
 	u8 addr[28];
 	u32 len;
-	u32 flags;
+	u32 pid;    /* Xen's flags, which are reserved: ours */
 	u32 ref;    /* data ring grant; 0 = donate the descriptor */
 	u32 evtchn;
 	u32 cred;
@@ -186,15 +187,20 @@ struct pv_req_xen_bind {
 	u8 addr[28];
 	u32 len;
 	u32 cred;
+	u32 pid;
 };
 struct pv_req_xen_listen {
 	u64 id;
 	u32 backlog;
+	u32 cred;
+	u32 pid;
 };
 struct pv_req_xen_accept {
 	u64 id;
 	u64 id_new;
 	u32 ref, evtchn;
+	u32 cred;
+	u32 pid;
 };
 struct pv_req_xen_poll {
 	u64 id;

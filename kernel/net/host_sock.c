@@ -43,7 +43,8 @@ static s64 pv_socket(u32 handle, const struct socket *like)
 						     .domain = like->domain,
 						     .type = like->type,
 						     .protocol = like->protocol,
-						     .cred = cred_pv_id() };
+						     .cred = cred_pv_id(),
+						     .pid = current->proc->pid };
 	ret = mc_pv_call(&s);
 	mc_pv_put(&s);
 	return ret;
@@ -89,7 +90,8 @@ int host_bind(struct socket *s, const void *addr, u32 len)
 	mc_pv_get(&slot);
 	slot.req.cmd = PV_BIND;
 	slot.req.u.bind =
-		(struct pv_req_xen_bind){ .id = s->handle, .len = len, .cred = cred_pv_id() };
+		(struct pv_req_xen_bind){ .id = s->handle, .len = len, .cred = cred_pv_id(),
+					  .pid = current->proc->pid };
 	memcpy(slot.req.u.bind.addr, addr, len);
 	ret = mc_pv_call(&slot);
 	mc_pv_put(&slot);
@@ -105,7 +107,8 @@ int host_pv_connect(struct socket *s, const void *addr, u32 len)
 	mc_pv_get(&slot);
 	slot.req.cmd = PV_CONNECT;
 	slot.req.u.connect =
-		(struct pv_req_xen_connect){ .id = s->handle, .len = len, .cred = cred_pv_id() };
+		(struct pv_req_xen_connect){ .id = s->handle, .len = len, .cred = cred_pv_id(),
+					     .pid = current->proc->pid };
 	memcpy(slot.req.u.connect.addr, addr, len);
 	ret = mc_pv_call(&slot);
 	mc_pv_put(&slot);
@@ -119,7 +122,10 @@ int host_listen(struct socket *s, int backlog)
 
 	mc_pv_get(&slot);
 	slot.req.cmd = PV_LISTEN;
-	slot.req.u.listen = (struct pv_req_xen_listen){ .id = s->handle, .backlog = backlog };
+	slot.req.u.listen = (struct pv_req_xen_listen){ .id = s->handle,
+						     .backlog = backlog,
+						     .cred = cred_pv_id(),
+						     .pid = current->proc->pid };
 	ret = mc_pv_call(&slot);
 	mc_pv_put(&slot);
 	return ret;

@@ -70,7 +70,10 @@ static s64 pv_accept(struct socket *s, u32 handle, struct host_sock *peer)
 
 	mc_pv_get(&slot);
 	slot.req.cmd = PV_ACCEPT;
-	slot.req.u.accept = (struct pv_req_xen_accept){ .id = s->handle, .id_new = handle };
+	slot.req.u.accept = (struct pv_req_xen_accept){ .id = s->handle,
+						     .id_new = handle,
+						     .cred = cred_pv_id(),
+						     .pid = current->proc->pid };
 	ret = mc_pv_call(&slot);
 	if (ret >= 0) {
 		peer->peer_len = min(slot.rsp.val, PV_ADDR_MAX);
