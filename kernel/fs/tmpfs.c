@@ -479,9 +479,3 @@ struct fs_type tmpfs_type = {
 	.mount = tmpfs_mount,
 	.show_options = tmpfs_show_options,
 };
-
-struct fs_type mqueue_type = {
-	.name = "mqueue",
-	.magic = 0x19800202,
-	.mount = tmpfs_mount,
-};

@@ -172,6 +172,12 @@ static const char *const shapes[512] = {
 	[__NR_pidfd_open] = "tx",
 	[__NR_pidfd_send_signal] = "fSpx",
 	[__NR_pidfd_getfd] = "ffx",
+	[__NR_mq_open] = "sxip",
+	[__NR_mq_unlink] = "s",
+	[__NR_mq_timedsend] = "fpnip",
+	[__NR_mq_timedreceive] = "fpnpp",
+	[__NR_mq_notify] = "fp",
+	[__NR_mq_getsetattr] = "fpp",
 };
 
 #endif

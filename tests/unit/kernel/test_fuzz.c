@@ -213,6 +213,7 @@ static void setup(struct fuzz *f, u64 seed)
 	sc(__NR_eventfd2, 1, O_NONBLOCK);
 	sc(__NR_epoll_create1, 0);
 	sc(__NR_memfd_create, f->strings[4], 0);
+	sc(__NR_mq_open, f->strings[4], O_RDWR | O_CREAT | O_NONBLOCK, 0644, 0);
 	for (int i = 0; i < 64; i++)
 		fill(f);
 }

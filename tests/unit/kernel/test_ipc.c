@@ -6,6 +6,8 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <asm/signal.h>
+#include <linux/fcntl.h>
 #include <linux/msg.h>
 #include <linux/sem.h>
 
@@ -44,6 +46,36 @@ VM_TEST(messages_that_nobody_takes)
 	CHECK_EQ(sc(__NR_msgrcv, id, 8, 32, 0, 0), -EFAULT); /* is gone all the same */
 	CHECK_EQ(sc(__NR_msgrcv, id, buf, 32, 5, MSG_EXCEPT | IPC_NOWAIT), -ENOMSG);
 	CHECK_EQ(sc(__NR_msgctl, id, IPC_RMID, 0), 0);
+}
+
+static long queue(const char *name)
+{
+	return sc(__NR_mq_open, ustr(name), O_RDWR | O_CREAT, 0600, 0);
+}
+
+static int receive(void *arg)
+{
+	sc(__NR_mq_timedreceive, *(long *)arg, ualloc(8192), 8192, 0, 0);
+	return 0;
+}
+
+VM_TEST(posix_messages_that_nobody_takes)
+{
+	long fd = queue("one"), waits = queue("two"), pid = fork_run(receive, &waits);
+	const s64 past[2] = { 1, 0 };
+	uaddr_t text = ustr("left behind"), then = uput(past, sizeof(past));
+
+	for (int i = 0; i < 10; i++)
+		CHECK_EQ(sc(__NR_mq_timedsend, fd, text, 12, i * 1000, 0), 0);
+	CHECK_EQ(sc(__NR_mq_timedsend, fd, text, 12, 0, then), -ETIMEDOUT);
+	CHECK_EQ(sc(__NR_mq_timedreceive, fd, 8, 8192, 0, 0), -EFAULT); /* is gone all the same */
+	CHECK_EQ(sc(__NR_mq_timedsend, fd, text, 12, 0, 0), 0);
+	CHECK_EQ(sc(__NR_mq_unlink, ustr("one")), 0);
+	CHECK_EQ(sc(__NR_close, fd), 0);
+	CHECK_EQ(sc(__NR_kill, pid, SIGKILL), 0); /* in the queue's list of receivers */
+	CHECK_EQ(wait_status(pid), SIGKILL);
+	CHECK_EQ(sc(__NR_mq_timedsend, waits, text, 12, 0, 0), 0); /* is for nobody now */
+	CHECK_EQ(sc(__NR_mq_timedreceive, waits, ualloc(8192), 8192, 0, 0), 12);
 }
 
 static long op(long id, int number, int value, int flags)
@@ -132,6 +164,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(slots_and_identifiers),
 		cmocka_unit_test(messages_that_nobody_takes),
+		cmocka_unit_test(posix_messages_that_nobody_takes),
 		cmocka_unit_test(undo),
 		cmocka_unit_test(removal_wakes),
 		cmocka_unit_test(segments),
