@@ -19,6 +19,8 @@ libseccomp-dev compiles linux.seccomp of config.json to BPF
 libzydis-dev   finds instruction boundaries at call sites
 scdoc          writes the man pages
 libsystemd-dev the header for cgroups made by systemd
+g++            compiles the reader of TOML
+libtomlplusplus-dev parses TOML: Debian has no library in C
 libcmocka-dev  unit tests'
 test_packages='
 python3-pytest runs the tests

@@ -134,7 +134,7 @@ def kind(value):
     if value in WORDS:
         return "words " + WORDS[value]
     return {"DIR": "dir", "ID": "id", "COMMAND": "command", "PROGRAM": "program"}.get(
-        value, "file" if value in FILES else "words " + value if value and value.islower() else "")
+        value, "file" if value in FILES else "words " + value.replace("|", " ") if value and value.islower() else "")
 
 
 def flags(options):

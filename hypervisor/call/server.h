@@ -19,6 +19,9 @@
 #include "pvcall.h"
 #include "types.h"
 
+struct policies;
+struct policy_event;
+
 /* The empty read-only tmpfs that lies on the host side where the guest has mounted something. */
 struct pv_marker {
 	dev_t dev; /* its st_dev; each marker is a file system of its own */
@@ -41,6 +44,7 @@ struct pv_server_config {
 	const struct pv_marker *markers; /* copied, with their targets */
 	unsigned int nmarkers;
 	u64 caps; /* capabilities that the container may ever have: the ceiling of every credential */
+	const struct policies *policies; /* call/policy.h; NULL: there are none */
 	void *ctx; /* for the callbacks, each of which may be NULL */
 	void (*poweroff)(void *ctx, int wait_status);
 	void (*panic)(void *ctx, const char *text);
@@ -57,6 +61,8 @@ struct pv_server_config {
 	 * is none.
 	 */
 	pid_t (*host_pid)(void *ctx, u32 pid);
+	/* A policy in force did not let a connection pass, or would not have done so. */
+	void (*policy_event)(void *ctx, const struct policy_event *event);
 };
 
 /* The payload of a donation message. */

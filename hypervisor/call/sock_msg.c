@@ -4,6 +4,7 @@
 #include <netinet/in.h>
 #include <string.h>
 
+#include "call/policy_sock.h"
 #include "call/sock.h"
 #include "call/server_impl.h"
 
@@ -26,6 +27,7 @@ int sendto_decode(struct call *c)
 	return 0;
 }
 
+/* None of these names a destination: a policy relies on it. */
 static bool control_allowed(const struct cmsghdr *m)
 {
 	switch (m->cmsg_level) {
@@ -74,7 +76,7 @@ static int send_netlink(struct call *c, struct msghdr *msg)
 int sendto_perform(struct call *c)
 {
 	const struct pv_req_sock *r = &c->req.u.sock;
-	u8 addr[SOCKADDR_MAX];
+	u8 addr[SOCKADDR_MAX] __attribute__((aligned(8)));
 	u8 control[CTL_MAX] __attribute__((aligned(8)));
 	struct iovec iov = { c->buf + r->addr_len + r->ctl_len, r->len };
 	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
@@ -86,6 +88,7 @@ int sendto_perform(struct call *c)
 		msg.msg_name = addr;
 		msg.msg_namelen = r->addr_len;
 		ret = sock_check_address(c, addr, r->addr_len);
+		ret = ret < 0 ? ret : policy_check_destination(c, addr, r->addr_len, r->pid);
 	}
 	if (r->ctl_len) {
 		msg.msg_control = control;

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/time.h>
 
+#include "call/policy_sock.h"
 #include "call/sock.h"
 #include "call/server_impl.h"
 
@@ -177,7 +178,9 @@ int sockopt_decode(struct call *c)
 
 	if (ret < 0)
 		return ret;
-	return find(r->level, r->name, set ? SET : GET) ? 0 : -ENOPROTOOPT;
+	if (!find(r->level, r->name, set ? SET : GET))
+		return -ENOPROTOOPT;
+	return set ? policy_check_option(c, r->level, r->name) : 0;
 }
 
 int sockopt_get(struct call *c)

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "call/file.h"
+#include "call/policy_sock.h"
 #include "call/sock.h"
 #include "call/server_impl.h"
 
@@ -63,9 +64,13 @@ static int socket_(struct call *c)
 {
 	const struct pv_req_xen_socket *r = &c->req.u.socket;
 	bool netlink = r->domain == AF_NETLINK;
+	int refused = netlink ? 0 : policy_check_socket(c, r->type & 0xf, r->protocol, r->pid);
 	int mode = netlink ? SOCK_CLOEXEC | SOCK_NONBLOCK : SOCKET_MODE;
-	int fd = socket((int)r->domain, (int)(r->type & 0xf) | mode, (int)r->protocol);
+	int fd;
 
+	if (refused)
+		return refused;
+	fd = socket((int)r->domain, (int)(r->type & 0xf) | mode, (int)r->protocol);
 	if (fd < 0)
 		return -errno;
 	return call_install(c, r->id, netlink ? HANDLE_NETLINK : HANDLE_SOCKET, fd, !netlink);
@@ -106,9 +111,12 @@ static int connect_now(int fd, const void *addr, u32 len)
 
 static int connect_(struct call *c)
 {
-	const struct pv_req_xen_connect *r = &c->req.u.connect;
-	int ret = connect_now(c->h->fd, r->addr, r->len);
+	struct pv_req_xen_connect *r = &c->req.u.connect;
+	int ret = policy_check_destination(c, r->addr, r->len, r->pid);
 
+	if (ret < 0)
+		return ret;
+	ret = connect_now(c->h->fd, r->addr, r->len);
 	if (ret == 0 || ret == -EINPROGRESS)
 		c->h->connected = true;
 	return ret;
@@ -177,6 +185,10 @@ static int bind_(struct call *c)
 {
 	const struct pv_req_xen_bind *r = &c->req.u.bind;
 
+	int ret = policy_check_bind(c, r->addr, r->len, r->pid);
+
+	if (ret < 0)
+		return ret;
 	return bind(c->h->fd, (const void *)r->addr, r->len) < 0 ? -errno : 0;
 }
 
@@ -190,7 +202,10 @@ static int listen_decode(struct call *c)
 static int listen_(struct call *c)
 {
 	int flags = fcntl(c->h->fd, F_GETFL);
+	int ret = policy_check_listen(c, c->req.u.listen.pid);
 
+	if (ret < 0)
+		return ret;
 	/* Before it can have connections: PV_ACCEPT never waits for one. */
 	if (fcntl(c->h->fd, F_SETFL, flags | O_NONBLOCK) < 0)
 		return -errno;

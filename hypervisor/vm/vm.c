@@ -33,6 +33,7 @@
 #include "vm/filter.h"
 #include "vm/guest.h"
 #include "vm/jail.h"
+#include "vm/policy_log.h"
 #include "vm/process.h"
 #include "vm/start.h"
 
@@ -54,6 +55,7 @@ struct vm {
 	struct command_ctx commands; /* of the control socket */
 	struct vm_events events;
 	struct vm_counters counters;
+	struct policy_log policy_log;
 	struct pv_server *server;
 	int signal_fd;
 	uint64_t signals; /* for the guest, not posted yet: bit n - 1 = signal n */
@@ -153,6 +155,13 @@ static void on_exited(void *ctx, u32 event, int wait_status)
 	vm_events_exited(&vm->events, event, wait_status);
 }
 
+static void on_policy_event(void *ctx, const struct policy_event *event)
+{
+	struct vm *vm = ctx;
+
+	policy_log_write(&vm->policy_log, event);
+}
+
 static int post_event(void *server, const struct pv_event *event, size_t size, const int *fds, unsigned int nfds)
 {
 	return pv_server_post(server, event, size, fds, nfds);
@@ -205,6 +214,8 @@ static int start_server(struct vm *vm, struct error *err)
 		.markers = markers,
 		.caps = vm->cfg->spec->process.capabilities.bounding |
 			vm->cfg->spec->process.capabilities.permitted,
+		.policies = vm->cfg->policies,
+		.policy_event = on_policy_event,
 		.ctx = vm,
 		.poweroff = on_poweroff,
 		.panic = on_panic,
@@ -596,6 +607,7 @@ int hypervisor_main(const struct vm_config *cfg, struct error *err)
 		return error_set(err, ENOMEM, "no memory");
 	vm->cfg = cfg;
 	vm->life_fd = cfg->life_fd;
+	policy_log_init(&vm->policy_log, cfg->policy_log, cfg->id);
 	pthread_mutex_init(&vm->lock, NULL);
 	ret = vm_create(vm, err);
 	if (!ret)

@@ -29,6 +29,8 @@ struct vm_config {
 	 * there by the caller.
 	 */
 	int ready_fd;
+	const struct policies *policies; /* of connections: call/policy.h */
+	int policy_log;                  /* where they are told of; -1: nowhere */
 	/* See struct container_stages. */
 	int (*namespaces_made)(void *ctx, struct error *err);
 	void *ctx;

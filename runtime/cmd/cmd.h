@@ -51,6 +51,7 @@ int cmd_install(const struct globals *globals, int argc, char **argv, struct err
 int cmd_kill(const struct globals *globals, int argc, char **argv, struct error *err);
 int cmd_list(const struct globals *globals, int argc, char **argv, struct error *err);
 int cmd_pause(const struct globals *globals, int argc, char **argv, struct error *err);
+int cmd_policy(const struct globals *globals, int argc, char **argv, struct error *err);
 int cmd_ps(const struct globals *globals, int argc, char **argv, struct error *err);
 int cmd_resume(const struct globals *globals, int argc, char **argv, struct error *err);
 int cmd_run(const struct globals *globals, int argc, char **argv, struct error *err);

@@ -100,6 +100,8 @@ const struct command commands[] = {
 	  "      --rootless    for an ordinary user: with a user namespace, without limits\n", cmd_spec },
 	{ "debug", "syscalls ID", "show which system calls a container made, and who served them",
 	  "", cmd_debug },
+	{ "policy", "check|list [FILE...]", "say whether connection policies are valid, and what is in them", "",
+	  cmd_policy },
 	{ "check", "[--json]", "say whether this host is fit, and what is missing",
 	  "      --json  as one JSON object\n", cmd_check },
 	{ "install", "[OPTIONS]", "register with the container engines of this machine",

@@ -85,6 +85,8 @@ static void __attribute__((noreturn)) child(struct launch *l, int life_fd, int r
 		.keep = l->keep,
 		.life_fd = life_fd,
 		.ready_fd = ready_fd,
+		.policies = &l->policies,
+		.policy_log = l->policy_log,
 		.namespaces_made = namespaces_made,
 		.ctx = &self,
 	};

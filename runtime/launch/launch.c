@@ -2,6 +2,7 @@
 #include "launch/launch.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
@@ -17,9 +18,26 @@
 #include "lib/log.h"
 #include "oci/hooks.h"
 
+/* An ordinary user's is with its containers' state, unless the administrator says where. */
+static int open_policy_log(struct launch *l, const char *path, struct error *err)
+{
+	struct arena *arena = &l->spec->arena;
+	char *dir;
+
+	if (!path)
+		path = geteuid() ? arena_printf(arena, "%s/policy.log", l->globals->root) : POLICY_LOG;
+	dir = arena_strdup(arena, path);
+	*strrchr(dir, '/') = '\0';
+	if (dir[0] && fs_make_dirs(dir, 0755, err))
+		return error_wrap(err, "log of the policies");
+	l->policy_log = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0640);
+	return l->policy_log < 0 ? error_errno(err, errno, "log of the policies: %s", path) : 0;
+}
+
 static int check_spec(struct launch *l, struct error *err)
 {
 	struct oci_spec *spec = l->spec;
+	const char *log = NULL;
 	int ret = state_check_id(spec->id, err);
 
 	if (!ret)
@@ -29,7 +47,10 @@ static int check_spec(struct launch *l, struct error *err)
 	for (size_t i = 0; i < spec->process.unknown_capabilities.n; i++)
 		log_warn("process.capabilities: unknown capability '%s' is ignored",
 			 spec->process.unknown_capabilities.v[i]);
-	return rootless_prepare(l->globals, spec, err);
+	ret = policy_select(spec, &l->policies, &log, err);
+	if (!ret && l->policies.n)
+		ret = open_policy_log(l, log, err);
+	return ret ? ret : rootless_prepare(l->globals, spec, err);
 }
 
 static int open_console(struct launch *l, struct error *err)
@@ -137,8 +158,10 @@ static void clean_up(struct launch *l)
 
 static int create(struct launch *l, struct error *err)
 {
-	int ret = check_spec(l, err);
+	int ret;
 
+	l->policy_log = -1;
+	ret = check_spec(l, err);
 	l->console = (struct console){ .master = -1, .slave = -1 };
 	l->life_fd = l->ready_fd = l->signal_fd = -1;
 	if (!ret)

@@ -15,6 +15,7 @@
 #include "launch/console.h"
 #include "oci/spec.h"
 #include "oci/state.h"
+#include "policy/policy.h"
 
 /* From the hypervisor process to us, a packet each. All but LAUNCH_FAILED are a byte. */
 #define LAUNCH_NAMESPACES 'N' /* the namespaces are made; it waits for LAUNCH_GO */
@@ -46,6 +47,8 @@ struct launch {
 	int life_fd;   /* open as long as we live: the hypervisor watches the other end */
 	int ready_fd;  /* messages, see struct launch_message */
 	int signal_fd;
+	struct policies policies;
+	int policy_log; /* -1: there are no policies */
 	bool ready;
 	bool failed;   /* an error has been told */
 	bool ended;

@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The matcher of connection policies. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <string.h>
+
+#include "call/policy.h"
+
+static struct policy_address address(const char *text)
+{
+	struct sockaddr_in in = { .sin_family = AF_INET };
+	struct sockaddr_in6 in6 = { .sin6_family = AF_INET6 };
+	struct policy_address a;
+	u16 port;
+
+	if (inet_pton(AF_INET, text, &in.sin_addr) == 1)
+		assert_int_equal(policy_address_of(&in, sizeof(in), &a, &port), 0);
+	else if (inet_pton(AF_INET6, text, &in6.sin6_addr) == 1)
+		assert_int_equal(policy_address_of(&in6, sizeof(in6), &a, &port), 0);
+	else
+		fail_msg("%s", text);
+	return a;
+}
+
+/* One rule about one range, over the opposite default. */
+static bool matches(bool allow, enum policy_operation op, const char *range, u8 bits, const char *where)
+{
+	struct policy_range r = { address(range), bits };
+	struct policy_rule rule = { "r", allow, 3, 15, &r, 1, NULL, 0 };
+	struct policy p = { "p", POLICY_ENFORCE, !allow, EACCES, &rule, 1 };
+	struct policy_query q = { op, POLICY_TCP, address(where), 80 };
+
+	return policy_decide(&p, &q).rule != NULL;
+}
+
+static bool connects(const char *range, u8 bits, const char *where)
+{
+	bool allowed = matches(true, POLICY_CONNECT, range, bits, where);
+
+	/* of a destination both mean the same */
+	assert_int_equal(matches(false, POLICY_CONNECT, range, bits, where), allowed);
+	return allowed;
+}
+
+static void test_ranges(void **state)
+{
+	assert_true(connects("10.0.0.0", 96 + 8, "10.255.1.2"));
+	assert_false(connects("10.0.0.0", 96 + 8, "11.0.0.0"));
+	assert_true(connects("10.1.2.128", 96 + 25, "10.1.2.200"));
+	assert_false(connects("10.1.2.128", 96 + 25, "10.1.2.127"));
+	assert_true(connects("10.1.2.3", 128, "::ffff:10.1.2.3"));
+	assert_true(connects("0.0.0.0", 96, "255.255.255.255"));
+	assert_true(connects("fd00::", 8, "fdff::1"));
+	assert_false(connects("fd00::", 8, "fe00::1"));
+	assert_true(connects("fe80::", 10, "febf::1"));
+	assert_false(connects("fe80::", 10, "fec0::1"));
+}
+
+static void test_families(void **state)
+{
+	assert_true(connects("::", 0, "2001:db8::1"));
+	assert_false(connects("::", 0, "10.0.0.1"));
+	assert_false(connects("::", 0, "::ffff:10.0.0.1"));
+	assert_false(connects("0.0.0.0", 96, "::1"));
+	assert_false(connects("0.0.0.0", 96, "::10.0.0.1"));
+	assert_true(connects("::ffff:10.0.0.0", 96 + 8, "10.9.9.9"));
+}
+
+static void test_wildcards(void **state)
+{
+	/* to allow it, all of the family has to be allowed */
+	assert_false(matches(true, POLICY_LISTEN, "10.0.0.0", 104, "0.0.0.0"));
+	assert_true(matches(true, POLICY_LISTEN, "0.0.0.0", 96, "0.0.0.0"));
+	assert_true(matches(true, POLICY_LISTEN, "0.0.0.0", 128, "0.0.0.0"));
+	assert_false(matches(true, POLICY_LISTEN, "0.0.0.0", 96, "::"));
+	assert_false(matches(true, POLICY_LISTEN, "::", 0, "0.0.0.0"));
+	assert_true(matches(true, POLICY_LISTEN, "::", 128, "::"));
+	assert_false(matches(true, POLICY_LISTEN, "::1", 128, "::"));
+	/* to deny it, a part is enough; :: takes IPv4, too */
+	assert_true(matches(false, POLICY_LISTEN, "10.0.0.0", 104, "0.0.0.0"));
+	assert_true(matches(false, POLICY_LISTEN, "10.0.0.0", 104, "::"));
+	assert_true(matches(false, POLICY_LISTEN, "::1", 128, "::"));
+	assert_false(matches(false, POLICY_LISTEN, "::1", 128, "0.0.0.0"));
+	/* a destination is no wildcard */
+	assert_true(matches(true, POLICY_CONNECT, "0.0.0.0", 128, "0.0.0.0"));
+	assert_false(matches(false, POLICY_CONNECT, "10.0.0.0", 104, "0.0.0.0"));
+}
+
+static bool port_matches(bool allow, enum policy_operation op, enum policy_protocol protocol, u16 port)
+{
+	struct policy_ports ports[] = { { 80, 80 }, { 8000, 8099 } };
+	struct policy_rule rule = { "r", allow, 3, 15, NULL, 0, ports, 2 };
+	struct policy p = { "p", POLICY_ENFORCE, !allow, EACCES, &rule, 1 };
+	struct policy_query q = { op, protocol, address("10.0.0.1"), port };
+
+	return policy_decide(&p, &q).rule != NULL;
+}
+
+static void test_ports(void **state)
+{
+	for (int allow = 0; allow < 2; allow++) {
+		assert_true(port_matches(allow, POLICY_CONNECT, POLICY_TCP, 80));
+		assert_false(port_matches(allow, POLICY_CONNECT, POLICY_TCP, 81));
+		assert_true(port_matches(allow, POLICY_CONNECT, POLICY_UDP, 8000));
+		assert_true(port_matches(allow, POLICY_LISTEN, POLICY_UDP, 8099));
+		assert_false(port_matches(allow, POLICY_LISTEN, POLICY_TCP, 8100));
+		assert_false(port_matches(allow, POLICY_CONNECT, POLICY_ICMP, 0));
+	}
+	/* yet to be chosen */
+	assert_false(port_matches(true, POLICY_LISTEN, POLICY_TCP, 0));
+	assert_true(port_matches(false, POLICY_LISTEN, POLICY_TCP, 0));
+}
+
+static void test_first_match_decides(void **state)
+{
+	struct policy_rule rules[] = {
+		{ "no udp", false, 3, 1u << POLICY_UDP, NULL, 0, NULL, 0 },
+		{ "listen", true, 1u << POLICY_LISTEN, 15, NULL, 0, NULL, 0 },
+		{ "no more", false, 3, 15, NULL, 0, NULL, 0 },
+		{ "never", true, 3, 15, NULL, 0, NULL, 0 },
+	};
+	struct policy p = { "p", POLICY_ENFORCE, true, EACCES, rules, 4 };
+	struct policy_query q = { POLICY_LISTEN, POLICY_UDP, address("10.0.0.1"), 80 };
+
+	assert_ptr_equal(policy_decide(&p, &q).rule, &rules[0]);
+	q.protocol = POLICY_TCP;
+	assert_ptr_equal(policy_decide(&p, &q).rule, &rules[1]);
+	assert_true(policy_decide(&p, &q).allow);
+	q.operation = POLICY_CONNECT;
+	assert_ptr_equal(policy_decide(&p, &q).rule, &rules[2]);
+	assert_false(policy_conceivable(&p, POLICY_CONNECT, POLICY_RAW));
+	assert_true(policy_conceivable(&p, POLICY_LISTEN, POLICY_RAW));
+	assert_false(policy_conceivable(&p, POLICY_LISTEN, POLICY_UDP));
+	p.n_rules = 0;
+	assert_true(policy_decide(&p, &q).allow);
+	assert_null(policy_decide(&p, &q).rule);
+}
+
+static void test_socket_addresses(void **state)
+{
+	struct sockaddr_in in = { .sin_family = AF_INET, .sin_port = htons(80) };
+	struct sockaddr_in6 in6 = { .sin6_family = AF_INET6 };
+	char text[POLICY_TEXT_MAX];
+	struct policy_address a;
+	u16 port;
+
+	assert_int_equal(policy_address_of(&in, sizeof(in) - 1, &a, &port), -EINVAL);
+	assert_int_equal(policy_address_of(&in6, 23, &a, &port), -EINVAL);
+	assert_int_equal(policy_address_of(&in6, 24, &a, &port), 0);
+	assert_int_equal(policy_address_of(&in, 1, &a, &port), -EINVAL);
+	in.sin_family = AF_UNSPEC;
+	assert_int_equal(policy_address_of(&in, sizeof(in), &a, &port), -EAFNOSUPPORT);
+	in.sin_family = AF_INET;
+	assert_int_equal(policy_address_of(&in, sizeof(in), &a, &port), 0);
+	assert_int_equal(port, 80);
+	policy_address_text(&a, 80, text);
+	assert_string_equal(text, "0.0.0.0:80");
+	a = address("fd00::1");
+	policy_address_text(&a, 443, text);
+	assert_string_equal(text, "[fd00::1]:443");
+	policy_address_text(&a, 0, text);
+	assert_string_equal(text, "fd00::1");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_ranges),
+		cmocka_unit_test(test_families),
+		cmocka_unit_test(test_wildcards),
+		cmocka_unit_test(test_ports),
+		cmocka_unit_test(test_first_match_decides),
+		cmocka_unit_test(test_socket_addresses),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
