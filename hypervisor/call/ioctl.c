@@ -6,6 +6,8 @@
 #include <linux/sockios.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/time.h>
+#include <time.h>
 
 #include "call/file.h"
 #include "call/server_impl.h"
@@ -44,6 +46,10 @@ static const struct ioctl_rule {
 	{ FIONREAD, sizeof(int), OUT, DATA },
 	{ TIOCOUTQ, sizeof(int), OUT, DATA },
 	{ SIOCATMARK, sizeof(int), OUT, SOCK },
+	{ SIOCGSTAMP_OLD, sizeof(struct timeval), OUT, SOCK },
+	{ SIOCGSTAMPNS_OLD, sizeof(struct timespec), OUT, SOCK },
+	{ (u32)SIOCGSTAMP_NEW, 16, OUT, SOCK },
+	{ (u32)SIOCGSTAMPNS_NEW, 16, OUT, SOCK },
 	{ SIOCGIFNAME, sizeof(struct ifreq), IN | OUT, SOCK },
 	{ SIOCGIFINDEX, sizeof(struct ifreq), IN | OUT, SOCK },
 	{ SIOCGIFFLAGS, sizeof(struct ifreq), IN | OUT, SOCK },

@@ -101,7 +101,10 @@ int sendto_perform(struct call *c)
 		return send_netlink(c, &msg);
 	ret = (int)sendmsg(c->h->fd, &msg,
 			   (int)(r->flags & SEND_FLAGS) | MSG_NOSIGNAL | MSG_DONTWAIT);
-	return ret < 0 ? -errno : ret;
+	ret = ret < 0 ? -errno : ret;
+	if ((r->flags & MSG_FASTOPEN) && (ret >= 0 || ret == -EINPROGRESS))
+		c->h->connected = true;
+	return ret;
 }
 
 int recvfrom_decode(struct call *c)

@@ -1,5 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Socket options: an allow-list. No option in it has a pointer or a descriptor in its value. */
+/*
+ * Socket options: an allow-list. No option in it has a pointer or a descriptor in its value. Left out:
+ *   SO_ATTACH_FILTER, SO_ATTACH_BPF, SO_ATTACH_REUSEPORT_*: programs for the host kernel to run;
+ *   SO_ZEROCOPY, TCP_ZEROCOPY_RECEIVE: the host would keep, or map, pages of a guest process;
+ *   SO_TXTIME, TCP_REPAIR*, TCP_MD5SIG, TCP_AO_*, TCP_ULP, IP_XFRM_POLICY, IP_IPSEC_POLICY: keys, states and
+ *     queueing of the host's stack;
+ *   netfilter's and multicast routing's: tables of the network namespace, which the guest does not change;
+ *   UDP_ENCAP, IP_MSFILTER, IPV6_PKTINFO as an option, IPV6_2292*: superseded, or larger than what uses them.
+ */
 #include <linux/icmp.h>
 #include <linux/in.h>
 #include <linux/in6.h>
@@ -31,7 +39,10 @@ static const struct option_rule {
 	{ SOL_SOCKET, SO_PROTOCOL, 4, GET },
 	{ SOL_SOCKET, SO_ACCEPTCONN, 4, GET },
 	{ SOL_SOCKET, SO_COOKIE, 8, GET },
-	{ SOL_SOCKET, SO_INCOMING_CPU, 4, GET },
+	{ SOL_SOCKET, SO_INCOMING_CPU, 4, BOTH },
+	{ SOL_SOCKET, SO_SNDLOWAT, 4, GET },
+	{ SOL_SOCKET, SO_NETNS_COOKIE, 8, GET },
+	{ SOL_SOCKET, SO_PEEK_OFF, 4, BOTH },
 	{ SOL_SOCKET, SO_INCOMING_NAPI_ID, 4, GET },
 	{ SOL_SOCKET, SO_MEMINFO, 64, GET },
 	{ SOL_SOCKET, SO_DONTROUTE, 4, BOTH },
@@ -50,10 +61,18 @@ static const struct option_rule {
 	{ SOL_SOCKET, SO_SNDTIMEO_OLD, sizeof(struct timeval), BOTH },
 	{ SOL_SOCKET, SO_TIMESTAMP_OLD, 4, BOTH },
 	{ SOL_SOCKET, SO_TIMESTAMPNS_OLD, 4, BOTH },
+	{ SOL_SOCKET, SO_TIMESTAMPING_OLD, 8, BOTH },
+	{ SOL_SOCKET, SO_TIMESTAMP_NEW, 4, BOTH },
+	{ SOL_SOCKET, SO_TIMESTAMPNS_NEW, 4, BOTH },
+	{ SOL_SOCKET, SO_TIMESTAMPING_NEW, 8, BOTH },
 	{ SOL_SOCKET, SO_BINDTODEVICE, 16, BOTH },
+	{ SOL_SOCKET, SO_BINDTOIFINDEX, 4, BOTH },
 	{ SOL_SOCKET, SO_MARK, 4, BOTH }, /* the host asks for CAP_NET_ADMIN */
 	{ SOL_SOCKET, SO_RXQ_OVFL, 4, BOTH },
 	{ SOL_SOCKET, SO_BUSY_POLL, 4, BOTH },
+	{ SOL_SOCKET, SO_PREFER_BUSY_POLL, 4, BOTH },
+	{ SOL_SOCKET, SO_TXREHASH, 4, BOTH },
+	{ SOL_SOCKET, SO_RESERVE_MEM, 4, BOTH },
 	{ SOL_SOCKET, SO_MAX_PACING_RATE, 8, BOTH },
 	{ SOL_SOCKET, SO_SELECT_ERR_QUEUE, 4, BOTH },
 
@@ -62,6 +81,12 @@ static const struct option_rule {
 	{ IPPROTO_IP, IP_HDRINCL, 4, BOTH },
 	{ IPPROTO_IP, IP_OPTIONS, 40, BOTH },
 	{ IPPROTO_IP, IP_RECVOPTS, 4, BOTH },
+	{ IPPROTO_IP, IP_RETOPTS, 4, BOTH },
+	{ IPPROTO_IP, IP_RECVFRAGSIZE, 4, BOTH },
+	{ IPPROTO_IP, IP_CHECKSUM, 4, BOTH },
+	{ IPPROTO_IP, IP_NODEFRAG, 4, BOTH },
+	{ IPPROTO_IP, IP_ROUTER_ALERT, 4, BOTH },
+	{ IPPROTO_IP, IP_RECVERR_RFC4884, 4, BOTH },
 	{ IPPROTO_IP, IP_PKTINFO, 4, BOTH },
 	{ IPPROTO_IP, IP_MTU_DISCOVER, 4, BOTH },
 	{ IPPROTO_IP, IP_MTU, 4, GET },
@@ -109,6 +134,18 @@ static const struct option_rule {
 	{ IPPROTO_IPV6, IPV6_RECVPKTINFO, 4, BOTH },
 	{ IPPROTO_IPV6, IPV6_RECVHOPLIMIT, 4, BOTH },
 	{ IPPROTO_IPV6, IPV6_RECVTCLASS, 4, BOTH },
+	{ IPPROTO_IPV6, IPV6_RECVRTHDR, 4, BOTH },
+	{ IPPROTO_IPV6, IPV6_RECVHOPOPTS, 4, BOTH },
+	{ IPPROTO_IPV6, IPV6_RECVDSTOPTS, 4, BOTH },
+	{ IPPROTO_IPV6, IPV6_RECVORIGDSTADDR, 4, BOTH },
+	{ IPPROTO_IPV6, IPV6_RECVFRAGSIZE, 4, BOTH },
+	{ IPPROTO_IPV6, IPV6_RECVERR_RFC4884, 4, BOTH },
+	{ IPPROTO_IPV6, IPV6_FLOWINFO, 4, BOTH },
+	{ IPPROTO_IPV6, IPV6_MINHOPCOUNT, 4, BOTH },
+	{ IPPROTO_IPV6, IPV6_JOIN_ANYCAST, sizeof(struct ipv6_mreq), SET },
+	{ IPPROTO_IPV6, IPV6_LEAVE_ANYCAST, sizeof(struct ipv6_mreq), SET },
+	{ IPPROTO_IPV6, IPV6_ROUTER_ALERT, 4, BOTH },
+	{ IPPROTO_IPV6, IPV6_HDRINCL, 4, BOTH },
 	{ IPPROTO_IPV6, IPV6_TCLASS, 4, BOTH },
 	{ IPPROTO_IPV6, IPV6_DONTFRAG, 4, BOTH },
 	{ IPPROTO_IPV6, IPV6_RECVPATHMTU, 4, BOTH },
@@ -135,6 +172,9 @@ static const struct option_rule {
 	{ IPPROTO_TCP, TCP_USER_TIMEOUT, 4, BOTH },
 	{ IPPROTO_TCP, TCP_FASTOPEN, 4, BOTH },
 	{ IPPROTO_TCP, TCP_FASTOPEN_CONNECT, 4, BOTH },
+	{ IPPROTO_TCP, TCP_FASTOPEN_NO_COOKIE, 4, BOTH },
+	{ IPPROTO_TCP, TCP_FASTOPEN_KEY, 32, BOTH },
+	{ IPPROTO_TCP, TCP_CC_INFO, 64, GET },
 	{ IPPROTO_TCP, TCP_NOTSENT_LOWAT, 4, BOTH },
 	{ IPPROTO_TCP, TCP_SAVE_SYN, 4, BOTH },
 	{ IPPROTO_TCP, TCP_SAVED_SYN, 512, GET },
@@ -145,6 +185,8 @@ static const struct option_rule {
 	{ IPPROTO_UDP, UDP_CORK, 4, BOTH },
 	{ IPPROTO_UDP, UDP_SEGMENT, 4, BOTH },
 	{ IPPROTO_UDP, UDP_GRO, 4, BOTH },
+	{ IPPROTO_UDP, UDP_NO_CHECK6_TX, 4, BOTH },
+	{ IPPROTO_UDP, UDP_NO_CHECK6_RX, 4, BOTH },
 
 	{ SOL_RAW, ICMP_FILTER, 4, BOTH },
 	{ IPPROTO_ICMPV6, 1 /* ICMPV6_FILTER */, 32, BOTH },

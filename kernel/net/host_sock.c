@@ -3,6 +3,7 @@
 #include <asm/ioctls.h>
 #include <linux/in.h>
 #include <linux/sockios.h>
+#include <linux/tcp.h>
 
 #include "cred.h"
 #include "host_sock.h"
@@ -203,8 +204,22 @@ static bool makes_control(int level, int name)
 {
 	if (level == IPPROTO_IP || level == IPPROTO_IPV6 || level == IPPROTO_UDP)
 		return true;
-	return level == SOL_SOCKET && (name == SO_TIMESTAMP_OLD || name == SO_TIMESTAMPNS_OLD ||
-				       name == SO_TIMESTAMPING_OLD || name == SO_RXQ_OVFL);
+	if (level == IPPROTO_TCP)
+		return name == TCP_INQ;
+	if (level != SOL_SOCKET)
+		return false;
+	switch (name) {
+	case SO_TIMESTAMP_OLD:
+	case SO_TIMESTAMPNS_OLD:
+	case SO_TIMESTAMPING_OLD:
+	case SO_TIMESTAMP_NEW:
+	case SO_TIMESTAMPNS_NEW:
+	case SO_TIMESTAMPING_NEW:
+	case SO_RXQ_OVFL:
+		return true;
+	default:
+		return false;
+	}
 }
 
 int host_setsockopt(struct socket *s, int level, int name, const void *val, u32 len)
@@ -233,6 +248,11 @@ static u32 ioctl_size(u32 cmd)
 	case TIOCOUTQ:
 	case SIOCATMARK:
 		return sizeof(int);
+	case SIOCGSTAMP_OLD:
+	case SIOCGSTAMPNS_OLD:
+	case (u32)SIOCGSTAMP_NEW:
+	case (u32)SIOCGSTAMPNS_NEW:
+		return 2 * sizeof(s64);
 	case SIOCGIFNAME:
 	case SIOCGIFINDEX:
 	case SIOCGIFFLAGS:
@@ -332,7 +352,8 @@ s64 netdev_ioctl(u32 cmd, uaddr_t arg)
 
 /* ---- whole messages by PV call ---- */
 
-#define SENDTO_FLAGS (MSG_OOB | MSG_DONTROUTE | MSG_CONFIRM | MSG_MORE | MSG_EOR)
+#define SENDTO_FLAGS \
+	(MSG_OOB | MSG_DONTROUTE | MSG_CONFIRM | MSG_MORE | MSG_EOR | MSG_FASTOPEN)
 
 s64 host_sendto(struct socket *s, struct msg *m)
 {

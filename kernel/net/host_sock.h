@@ -40,6 +40,9 @@ void host_release(struct socket *s);
 s64 host_sendto(struct socket *s, struct msg *m);
 s64 host_recvfrom(struct socket *s, struct msg *m);
 
+/* inet.c */
+s64 inet_fast_open(struct socket *s, struct msg *m); /* bytes sent, 0: connected only, or -errno */
+
 /* inet_msg.c */
 s64 inet_sendmsg(struct socket *s, struct msg *m);
 s64 inet_recvmsg(struct socket *s, struct msg *m);

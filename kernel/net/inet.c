@@ -3,6 +3,8 @@
  * TCP, UDP and raw sockets: the hypervisor opens, names and connects them in the container's
  * network; its donated descriptor carries the data (inet_msg.c).
  */
+#include <linux/in.h>
+
 #include "cred.h"
 #include "host_sock.h"
 #include "hostfs.h"
@@ -16,6 +18,8 @@ struct socket *inet_socket(int domain, int type, int protocol)
 		return ERR_PTR(-ESOCKTNOSUPPORT);
 	if (type == SOCK_RAW && !capable(CAP_NET_RAW))
 		return ERR_PTR(-EPERM);
+	if (!protocol && type != SOCK_RAW) /* SO_PROTOCOL tells */
+		protocol = type == SOCK_STREAM ? IPPROTO_TCP : IPPROTO_UDP;
 	return host_sock_new(&inet_ops, domain, type, protocol);
 }
 
@@ -55,6 +59,30 @@ static int inet_connect(struct socket *s, const void *addr, u32 len, bool nowait
 	return ret;
 }
 
+/*
+ * connect() with the first data of the connection. What the host cannot send along, as it has no cookie of
+ * the server, is sent after the handshake: then this returns 0 with all of m left.
+ */
+s64 inet_fast_open(struct socket *s, struct msg *m)
+{
+	struct host_sock *h = host_of(s);
+	s64 n;
+
+	if (!m->addr_len)
+		return -EDESTADDRREQ;
+	if (h->connected)
+		return -EISCONN;
+	m->ctl_len = 0;
+	n = host_sendto(s, m);
+	if (n == -EMSGSIZE) /* more than a request can carry */
+		n = host_pv_connect(s, m->addr, m->addr_len);
+	if (n == -EINPROGRESS && !m->u.nowait)
+		n = wait_connected(s, m->addr, m->addr_len);
+	if (n >= 0)
+		h->connected = true;
+	return n;
+}
+
 /* A look at readiness is cheap, a PV call is not: many servers accept until EAGAIN. */
 static bool may_accept(struct socket *s)
 {
@@ -79,6 +107,7 @@ static s64 pv_accept(struct socket *s, u32 handle, struct host_sock *peer)
 		peer->peer_len = min(slot.rsp.val, PV_ADDR_MAX);
 		memcpy(peer->peer, slot.buf, peer->peer_len);
 		peer->connected = true;
+		peer->wants_control = host_of(s)->wants_control; /* inherited, as the options are */
 	}
 	mc_pv_put(&slot);
 	return ret;

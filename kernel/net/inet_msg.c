@@ -93,11 +93,13 @@ s64 inet_sendmsg(struct socket *s, struct msg *m)
 	bool by_call = false;
 	s64 sum = 0, n;
 
-	if (m->flags & MSG_FASTOPEN)
-		return -EOPNOTSUPP;
-	if (s->type ==
-	    SOCK_STREAM) { /* a connection has one destination, and TCP no control data to send */
-		m->addr_len = 0;
+	if (s->type == SOCK_STREAM) {
+		if (m->flags & MSG_FASTOPEN) {
+			n = inet_fast_open(s, m);
+			if (n)
+				return n;
+		}
+		m->addr_len = 0; /* a connection has one destination, and TCP no control data to send */
 		m->ctl_len = 0;
 	}
 	by_call = m->addr_len || m->ctl_len;
@@ -128,6 +130,12 @@ s64 inet_sendmsg(struct socket *s, struct msg *m)
 
 /* ---- receiving ---- */
 
+/* Whoever wants control messages gets them with the data, from the hypervisor. */
+static bool by_call(struct socket *s, const struct msg *m)
+{
+	return (m->flags & MSG_ERRQUEUE) || (m->uctl_room && host_of(s)->wants_control);
+}
+
 static s64 try_recv(struct socket *s, struct msg *m)
 {
 	struct piece p;
@@ -136,7 +144,7 @@ static s64 try_recv(struct socket *s, struct msg *m)
 	size_t room = m->u.resid;
 	s64 n;
 
-	if ((m->flags & MSG_ERRQUEUE) || (m->uctl_room && dgram && host_of(s)->wants_control))
+	if (by_call(s, m))
 		return host_recvfrom(s, m);
 	piece_of(&p, &m->u);
 	if (m->u.kernel)
@@ -161,15 +169,17 @@ s64 inet_recvmsg(struct socket *s, struct msg *m)
 	u64 deadline = sock_deadline(s->rcvtimeo);
 	bool whole = s->type == SOCK_STREAM &&
 		     (m->flags & (MSG_WAITALL | MSG_PEEK | MSG_TRUNC)) == MSG_WAITALL;
+	size_t room = m->u.resid;
 	s64 sum = 0, n;
 
 	for (;;) {
 		n = try_recv(s, m);
 		if (n >= 0) {
 			sum += n;
-			if (!n || !whole || (u64)n >= m->u.resid)
+			if (!n || !whole || sum == (s64)room)
 				return sum;
-			advance(&m->u, n);
+			if (!by_call(s, m)) /* which moves m along by itself */
+				advance(&m->u, n);
 		} else if (n != -EAGAIN || m->u.nowait || (m->flags & MSG_ERRQUEUE)) {
 			break;
 		}

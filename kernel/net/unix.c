@@ -205,6 +205,39 @@ static int set_int(const void *val, u32 len, int *n)
 	return 0;
 }
 
+/* Switches for other families, which Linux keeps for every socket. */
+static const u8 unix_noted[] = { SO_REUSEADDR, SO_DONTROUTE, SO_BROADCAST, SO_KEEPALIVE, SO_OOBINLINE,
+				 SO_NO_CHECK, SO_RXQ_OVFL, SO_SELECT_ERR_QUEUE };
+
+static int noted_index(int name)
+{
+	for (u32 i = 0; i < ARRAY_SIZE(unix_noted); i++)
+		if (unix_noted[i] == name)
+			return (int)i;
+	return -1;
+}
+
+static int set_noted(struct unix_sock *u, int name, int n)
+{
+	int i = noted_index(name);
+
+	if (i < 0)
+		return -ENOPROTOOPT;
+	if (n)
+		u->noted |= 1u << i;
+	else
+		u->noted &= ~(1u << i);
+	return 0;
+}
+
+static int set_priority(struct unix_sock *u, int n)
+{
+	if ((n < 0 || n > 6) && !capable(CAP_NET_ADMIN))
+		return -EPERM;
+	u->priority = n;
+	return 0;
+}
+
 static int unix_setsockopt(struct socket *s, int level, int name, const void *val, u32 len)
 {
 	struct unix_sock *u = unix_of(s);
@@ -228,16 +261,13 @@ static int unix_setsockopt(struct socket *s, int level, int name, const void *va
 	case SO_PASSCRED:
 		u->passcred = n != 0;
 		return 0;
-	case SO_TYPE:
-	case SO_DOMAIN:
-	case SO_PROTOCOL:
-	case SO_ERROR:
-	case SO_ACCEPTCONN:
-	case SO_PEERCRED:
-	case SO_ATTACH_FILTER:
-		return -ENOPROTOOPT;
-	default: /* meant for other families; harmless here */
+	case SO_PRIORITY:
+		return set_priority(u, n);
+	case SO_LINGER: /* there is nothing to wait for */
+	case SO_RCVLOWAT:
 		return 0;
+	default:
+		return set_noted(u, name, n);
 	}
 }
 
@@ -250,6 +280,7 @@ static int get_int(void *val, int n)
 static int unix_getsockopt(struct socket *s, int level, int name, void *val, u32 room)
 {
 	struct unix_sock *u = unix_of(s);
+	int i;
 
 	if (level != SOL_SOCKET)
 		return -EOPNOTSUPP;
@@ -273,12 +304,11 @@ static int unix_getsockopt(struct socket *s, int level, int name, void *val, u32
 	case SO_RCVLOWAT:
 	case SO_SNDLOWAT:
 		return get_int(val, 1);
-	case SO_PEERSEC:
-	case SO_PEERGROUPS:
-	case SO_PEERNAME:
-		return -ENOPROTOOPT;
+	case SO_PRIORITY:
+		return get_int(val, u->priority);
 	default:
-		return get_int(val, 0);
+		i = noted_index(name);
+		return i < 0 ? -ENOPROTOOPT : get_int(val, u->noted >> i & 1);
 	}
 }
 

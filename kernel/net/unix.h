@@ -48,6 +48,8 @@ struct unix_sock {
 	u64 rx_bytes;
 	u32 wmem; /* bytes sent and not yet received */
 	u32 sndbuf, rcvbuf;
+	u32 noted; /* options that change nothing here, by unix_noted[] */
+	int priority;
 	struct waitq rd_wait, wr_wait;
 	struct ucred own, other; /* as SO_PEERCRED shows: ours to peers; the peer's */
 
