@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * From a thread number in the VM's pid namespace to the host's. Newer host kernels (6.11) answer
+ * From a thread number in the VM's pid namespace to that of a procfs outside it. Newer host kernels (6.11) answer
  * that. On others, the VM's processes are searched: all are descendants of vm0, the namespace's
  * pid 1.
  */
@@ -115,12 +115,14 @@ pid_t vm_pid_search(int procfd, pid_t vm0, u32 pid)
 pid_t vm_host_pid(struct pv_server *srv, u32 pid)
 {
 	const struct pv_server_config *cfg = &srv->cfg;
-	pid_t host;
+	pid_t host = -ENOTTY;
 
 	if (cfg->host_pid)
 		return cfg->host_pid(cfg->ctx, pid);
-	if (cfg->vm0 <= 0)
+	if (cfg->vm0_number <= 0)
 		return 0;
-	host = vm_pid_ask(cfg->procfd, cfg->vm0, pid);
-	return host >= 0 ? host : vm_pid_search(cfg->procfd, cfg->vm0, pid);
+	/* the host kernel answers in our own namespace's numbers, a procfs that is the host's needs others */
+	if (cfg->vm0 == cfg->vm0_number)
+		host = vm_pid_ask(cfg->procfd, cfg->vm0_number, pid);
+	return host >= 0 ? host : vm_pid_search(cfg->procfd, cfg->vm0_number, pid);
 }

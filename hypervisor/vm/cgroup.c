@@ -14,6 +14,7 @@
 
 #include "lib/cleanup.h"
 #include "lib/fs.h"
+#include "lib/proc.h"
 #include "vm/cgroup_impl.h"
 
 /* Dying processes leave their cgroup when the kernel gets to it: 5 s are a lot of mercy. */
@@ -283,7 +284,7 @@ int cgroup_enter(const struct cgroup_tree *tree, const char *place,
 	int ret = cgroup_settings(res, tree->unified, &settings, err);
 
 	if (!ret && where.systemd)
-		ret = cgroup_systemd_start(&where, tree->unified, res, getpid(), err);
+		ret = cgroup_systemd_start(&where, tree->unified, res, proc_number(getpid()), err);
 	for (unsigned int i = 0; !ret && !where.none && i < tree->n; i++)
 		ret = enter_hierarchy(tree, &tree->h[i], &where, &settings, err);
 	return ret ? ret : check_all_done(&where, &settings, err);

@@ -133,6 +133,13 @@ void control_close(struct control *control)
 	control->fd = control->listen_fd = -1;
 }
 
+void control_abandon(struct control *control)
+{
+	for (struct control_client *c = control->clients; c; c = c->next)
+		c->hangup = NULL;
+	control_close(control);
+}
+
 /* A request is read when the one before it has been answered: the socket holds the rest back. */
 static void watch(struct control_client *c)
 {

@@ -47,6 +47,8 @@ int must_check control_listen(struct control *control, const char *state_dir,
 void control_serve(struct control *control);
 
 void control_close(struct control *control);
+/* The same, when it is too late to serve anybody: nobody's hangup() is called. */
+void control_abandon(struct control *control);
 
 /* ---- for commands ---- */
 

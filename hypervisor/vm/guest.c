@@ -136,11 +136,11 @@ static int take_listener(struct guest *g, struct error *err)
 	return 0;
 }
 
-int guest_start(struct guest *g, struct error *err)
+int guest_start(struct guest *g, uid_t user, struct error *err)
 {
 	struct jail_fds fds = { g->image_fd, g->mem_fd, g->ring_fd, g->chan_guest_fd };
 
-	g->vm0 = jail_spawn(&fds, &g->pidfd);
+	g->vm0 = jail_spawn(&fds, user, &g->pidfd);
 	if (g->vm0 < 0)
 		return error_errno(err, -g->vm0, "cannot start the VM's first process");
 	close(g->chan_guest_fd);

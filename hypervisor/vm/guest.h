@@ -24,8 +24,11 @@ struct guest {
 int must_check guest_open_image(struct guest *g, struct error *err);
 /* The memory that hypervisor and guest share. After container_enter(): it is charged to the container. */
 int must_check guest_make_memory(struct guest *g, struct error *err);
-/* Starts vm0; with boot_info in place. Returns when its filter is in force, before the first guest process. */
-int must_check guest_start(struct guest *g, struct error *err);
+/*
+ * Starts vm0, as this user of the host if there is one; with boot_info in place. Returns when its filter is in
+ * force, before the first guest process.
+ */
+int must_check guest_start(struct guest *g, uid_t user, struct error *err);
 /* Lets vm0 go on: the PV call server is ready. */
 void guest_release(struct guest *g);
 /* Kills every process of the VM and waits until they are gone. vm0 stays, a zombie: its pid is nobody else's. */

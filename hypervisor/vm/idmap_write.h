@@ -8,7 +8,7 @@
 #include "lib/error.h"
 #include "oci/spec.h"
 
-/* pid: a process in the namespace. To be called by a process in the parent namespace. */
+/* pid: what /proc knows a process in the namespace by. To be called by a process in the parent namespace. */
 int must_check idmap_write(pid_t pid, const struct oci_id_maps *uid, const struct oci_id_maps *gid,
 			   struct error *err);
 

@@ -55,13 +55,13 @@ static int take_id(uid_t id)
  * In a container's user namespace, which ids there are is its mappings' choice; where there is none to
  * spare the guest is the user that started it, without a right to anything.
  */
-static int other_user(pid_t vm)
+static int other_user(uid_t user)
 {
 	int ret;
 
 	if (setgroups(0, NULL) && errno != EPERM) /* EPERM: not allowed in this user namespace */
 		return -1;
-	ret = take_id(JAIL_UID_BASE + (uid_t)vm);
+	ret = take_id(user);
 	if (ret == -EINVAL)
 		ret = take_id(JAIL_UID_INSIDE);
 	if (ret && ret != -EINVAL)
@@ -130,7 +130,7 @@ static int bind_life(int hypervisor)
 	return poll(&p, 1, 0) == 0 ? 0 : -1;
 }
 
-static void __attribute__((noreturn)) vm0(const struct jail_fds *fds, int hypervisor, pid_t vm)
+static void __attribute__((noreturn)) vm0(const struct jail_fds *fds, int hypervisor, uid_t user)
 {
 	static char name[ARGS_ROOM];
 	char *argv[] = { name, NULL }, *envp[] = { NULL };
@@ -141,7 +141,7 @@ static void __attribute__((noreturn)) vm0(const struct jail_fds *fds, int hyperv
 	if (empty_mounts())
 		_exit(JAIL_EXIT_MOUNT);
 	set_limits();
-	if (other_user(vm) || bind_life(hypervisor)) /* changing the user cleared it */
+	if (other_user(user) || bind_life(hypervisor)) /* changing the user cleared it */
 		_exit(JAIL_EXIT_USER);
 	if (place_fds(fds))
 		_exit(JAIL_EXIT_FDS);
@@ -154,19 +154,18 @@ static void __attribute__((noreturn)) vm0(const struct jail_fds *fds, int hyperv
 	_exit(JAIL_EXIT_EXEC);
 }
 
-pid_t jail_spawn(const struct jail_fds *fds, int *pidfd)
+pid_t jail_spawn(const struct jail_fds *fds, uid_t user, int *pidfd)
 {
 	struct clone_args a = {
 		.flags = JAIL_NAMESPACES | CLONE_PIDFD,
 		.pidfd = (uint64_t)(uintptr_t)pidfd,
 		.exit_signal = SIGCHLD,
 	};
-	pid_t vm = getpid();
-	int self = (int)syscall(SYS_pidfd_open, vm, 0);
+	int self = (int)syscall(SYS_pidfd_open, getpid(), 0);
 	pid_t pid = self < 0 ? -1 : (pid_t)syscall(SYS_clone3, &a, sizeof(a));
 
 	if (pid == 0)
-		vm0(fds, self, vm);
+		vm0(fds, self, user);
 	pid = pid < 0 ? -errno : pid;
 	close(self);
 	return pid;

@@ -14,6 +14,7 @@
 
 #include "lib/cleanup.h"
 #include "lib/fs.h"
+#include "lib/proc.h"
 #include "vm/idmap_write.h"
 
 /*
@@ -41,7 +42,7 @@ static void __attribute__((noreturn)) write_maps(int fd, pid_t target, const str
 static int start_writer(struct writer *w, const struct oci_id_maps *uid,
 			const struct oci_id_maps *gid, struct error *err)
 {
-	pid_t target = getpid();
+	pid_t target = proc_number(getpid());
 	int pair[2];
 
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair))
@@ -111,14 +112,16 @@ int userns_detached(const struct oci_id_maps *uid, const struct oci_id_maps *gid
 	static char stack[16384] __attribute__((aligned(16)));
 	pid_t pid = clone(hold_namespace, stack + sizeof(stack), CLONE_NEWUSER | SIGCHLD, NULL);
 	char path[64];
+	pid_t number;
 	int fd = -1;
 	int ret;
 
 	if (pid < 0)
 		return error_errno(err, errno, "cannot make a user namespace");
-	ret = idmap_write(pid, uid, gid, err);
+	number = proc_number(pid);
+	ret = idmap_write(number, uid, gid, err);
 	if (!ret) {
-		snprintf(path, sizeof(path), "/proc/%d/ns/user", pid);
+		snprintf(path, sizeof(path), "/proc/%d/ns/user", number);
 		fd = open(path, O_RDONLY | O_CLOEXEC);
 		ret = fd < 0 ? error_errno(err, errno, "%s", path) : 0;
 	}

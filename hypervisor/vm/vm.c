@@ -23,6 +23,7 @@
 #include "call/server.h"
 #include "lib/cleanup.h"
 #include "lib/log.h"
+#include "lib/proc.h"
 #include "lib/syscall_names.h"
 #include "oci/state.h"
 #include "vm/bootinfo.h"
@@ -210,6 +211,7 @@ static int start_server(struct vm *vm, struct error *err)
 		.infofd = c->infofd,
 		.vm_procfd = -1,
 		.vm0 = vm->guest.vm0,
+		.vm0_number = proc_number_in(c->procfd, vm->guest.pidfd),
 		.cgroup_v2 = c->cgroups.unified,
 		.markers = markers,
 		.caps = vm->cfg->spec->process.capabilities.bounding |
@@ -394,7 +396,7 @@ static int vm_create(struct vm *vm, struct error *err)
 	if (!ret)
 		ret = process_before_guest(&setup, cfg->spec, vm->container.procfd, err);
 	if (!ret)
-		ret = guest_start(g, err);
+		ret = guest_start(g, JAIL_UID_BASE + (uid_t)cfg->pid, err);
 	if (!ret)
 		ret = process_after_guest(&setup, cfg->spec, err);
 	if (ret)
@@ -442,6 +444,15 @@ static void post_signals(struct vm *vm)
 	}
 }
 
+/* What a hook has left behind is the child of its namespace's pid 1. */
+static void reap_orphans(const struct vm *vm)
+{
+	siginfo_t info = { 0 };
+
+	while (!waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) && info.si_pid && info.si_pid != vm->guest.vm0)
+		waitpid(info.si_pid, NULL, WNOHANG);
+}
+
 static void forward_signals(struct vm *vm)
 {
 	struct signalfd_siginfo si;
@@ -450,6 +461,8 @@ static void forward_signals(struct vm *vm)
 		int sig = (int)si.ssi_signo;
 
 		/* the end of vm0, a pipe that nobody reads: our own affairs */
+		if (sig == SIGCHLD && si.ssi_code > 0)
+			reap_orphans(vm);
 		if (si.ssi_pid == (uint32_t)getpid() || (sig == SIGCHLD && si.ssi_code > 0))
 			continue;
 		if (from_terminal(vm, &si))
@@ -557,6 +570,8 @@ static void leave(struct vm *vm)
 
 	if (cfg->keep || poll(&life, 1, 0) <= 0)
 		return;
+	/* the cgroup is free when the proxies of further processes have seen the end of theirs */
+	control_abandon(&vm->control);
 	if (container_leave(&vm->container, cfg->spec->linux_.cgroups_path, &ignored))
 		log_error(ignored.text);
 	if (state_remove_at(cfg->state_fd, cfg->id))

@@ -4,6 +4,7 @@
 #define CALLGATE_VM_VM_H
 
 #include <stdbool.h>
+#include <sys/types.h>
 
 #include "lib/error.h"
 #include "oci/spec.h"
@@ -15,6 +16,7 @@ struct vm_config {
 	const char *state_dir; /* the host's path: gone after container_enter() */
 	int state_fd;          /* O_PATH of the folder that state_dir is in, to remove it at the end */
 	const char *hook_state; /* what startContainer hooks read; NULL if there are none */
+	pid_t pid;             /* the host's number of this process */
 	unsigned int n_fds;    /* descriptors 0, 1 ... of this process are the guest's */
 	bool debug;
 	bool detach;           /* nobody waits: from LAUNCH_READY on life_fd does not count */

@@ -2,9 +2,12 @@
 /* From a specification to a hypervisor process: a fork of ourselves, without an exec. */
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <stdio.h>
+#include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "launch/launch.h"
@@ -53,6 +56,7 @@ static int run_hypervisor(struct launch *l, struct vm_config *cfg, struct error 
 	/* keys meant for us, at a terminal, are not for the hypervisor as well */
 	setsid();
 	l->state.init = state_process_self();
+	cfg->pid = l->state.init.pid;
 	ret = state_write(l->globals->root, &l->state, err);
 	if (ret)
 		return ret;
@@ -106,6 +110,24 @@ static void __attribute__((noreturn)) child(struct launch *l, int life_fd, int r
 	_exit(status < 0 ? EXIT_FAILURE : status);
 }
 
+/*
+ * A pid namespace of the hypervisor's own: what serves a guest finds no process there but its own and
+ * the guest's, and engines that enter it find the container. fork(), as glibc has it, takes no flags; all else that it
+ * does for a process without threads is to keep the number that it has noted of itself.
+ */
+static pid_t fork_in_namespace(void)
+{
+	const unsigned long flags = CLONE_NEWPID | CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID | SIGCHLD;
+	int *tid = NULL;
+	pid_t pid;
+
+	if (prctl(PR_GET_TID_ADDRESS, &tid))
+		return fork();
+	pid = (pid_t)syscall(SYS_clone, flags, NULL, NULL, tid, 0);
+	/* an ordinary user may not, outside a user namespace */
+	return pid < 0 && errno == EPERM ? fork() : pid;
+}
+
 /* What is for us alone: the end of the hypervisor, and faults of our own. */
 static void forwarded_signals(sigset_t *set)
 {
@@ -148,7 +170,7 @@ int launch_fork(struct launch *l, struct error *err)
 	cleanup_close int life_theirs = life[0];
 	l->life_fd = life[1];
 	fflush(NULL);
-	l->pid = fork();
+	l->pid = fork_in_namespace();
 	if (l->pid < 0)
 		return error_errno(err, errno, "cannot start the hypervisor");
 	if (!l->pid)

@@ -9,6 +9,7 @@
 
 #include "lib/cleanup.h"
 #include "lib/fs.h"
+#include "lib/proc.h"
 #include "oci/state.h"
 #include "vm/container.h"
 
@@ -38,7 +39,9 @@ unsigned long long state_start_time(pid_t pid)
 
 struct state_process state_process_self(void)
 {
-	return (struct state_process){ .pid = getpid(), .started = state_start_time(getpid()) };
+	pid_t pid = proc_number(getpid());
+
+	return (struct state_process){ .pid = pid, .started = state_start_time(pid) };
 }
 
 bool state_process_alive(const struct state_process *p)

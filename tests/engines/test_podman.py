@@ -117,9 +117,7 @@ def test_wait_and_rm(engine):
     engine("rm", "ends")
 
 
-def test_cp(podman):
-    sleeper = podman
-    sleeper.up("sleep", "1000", options=["--init", "--name", "sleeper"])
+def test_cp(sleeper):
     source = sleeper.cell.state / "copied"
     source.write_text("content\n")
     sleeper("cp", source, "sleeper:/srv/file")

@@ -2,6 +2,7 @@
 
 import array
 import concurrent.futures
+import contextlib
 import ctypes
 import json
 import os
@@ -693,12 +694,17 @@ def test_same_id_at_once(life, subreaper):
         assert life.state()["status"] == "created"
 
 
+def sleeping_hook(path):
+    """A hook that writes its number on the host to path: some run in the container's pid namespace."""
+    return {"path": "/bin/sh", "args": ["sh", "-c", f"read pid _ </proc/self/stat; echo $pid >{path}; exec sleep 1000"]}
+
+
 @machine_only
 @pytest.mark.parametrize("kind", ["prestart", "createContainer"])
 def test_killed_create_does_not_spoil_the_id(callgate_life, tmp_path, kind):
     life = callgate_life
     life.prepare(change=lambda data: data.update(hooks={kind: [
-        {"path": "/bin/sh", "args": ["sh", "-c", f"echo $$ >{tmp_path}/hook; exec sleep 1000"]}]}))
+        sleeping_hook(tmp_path / "hook")]}))
     with subprocess.Popen(life.command("create", "--bundle", str(life.bundle), life.id), stdin=subprocess.DEVNULL) as create:
         wait_for(lambda: (tmp_path / "hook").exists() and (tmp_path / "hook").read_text(), 20, "the hook")
         assert life.state()["status"] == "creating"
@@ -716,11 +722,35 @@ def test_killed_create_does_not_spoil_the_id(callgate_life, tmp_path, kind):
     life.assert_gone()
 
 
+def children(pid):
+    """Names of a process's children, the dead ones too."""
+    names = set()
+    for path in pathlib.Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            name, _, fields = path.read_text().partition("(")[2].rpartition(")")
+            if int(fields.split()[1]) == pid:
+                names.add(name)
+    return names
+
+
+@machine_only
+def test_orphans_of_hooks_are_reaped(callgate_life):
+    """They are children of the namespace's pid 1."""
+    life = callgate_life
+    life.prepare(change=lambda data: data.update(hooks={"createContainer": [
+        {"path": "/bin/sh", "args": ["sh", "-c", "sleep 0.5 >/dev/null 2>&1 &"], "env": ["PATH=/bin:/usr/bin"]}]}))
+    life.ok("create", "--bundle", str(life.bundle), life.id, stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, capture_output=False)
+    pid = life.state()["pid"]
+    wait_for(lambda: "sleep" not in children(pid), 20, "the end of the orphan")
+    life.ok("delete", "--force", life.id)
+
+
 @machine_only
 def test_create_interrupted(callgate_life, tmp_path):
     life = callgate_life
     life.prepare(change=lambda data: data.update(hooks={"createContainer": [
-        {"path": "/bin/sh", "args": ["sh", "-c", f"echo $$ >{tmp_path}/hook; exec sleep 1000"]}]}))
+        sleeping_hook(tmp_path / "hook")]}))
     with subprocess.Popen(life.command("create", "--bundle", str(life.bundle), life.id), stdin=subprocess.DEVNULL) as create:
         wait_for(lambda: (tmp_path / "hook").exists() and (tmp_path / "hook").read_text(), 20, "the hook")
         create.terminate()
