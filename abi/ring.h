@@ -170,7 +170,7 @@ struct boot_info {
 	u32 seccomp_len; /* instructions */
 	u32 seccomp_flags; /* SECCOMP_FILTER_FLAG_* */
 	u32 wait_start;  /* 1: pid 1 waits for PV_EV_START before it executes its program */
-	u32 sysctls, nsysctls; /* offset of an array of nsysctls pairs of u32 string offsets: name, value */
+	u32 sysctls, nsysctls; /* offset of an array of nsysctls pairs of u32 string offsets: name, value. Set by the guest kernel */
 	u32 uid_map, nuid_map; /* offset of struct boot_idmap[nuid_map]: the ids there are; 0 of them: all, as they are */
 	u32 gid_map, ngid_map;
 	u32 setgroups_denied;  /* 1: the host allows no setgroups() in this user namespace */

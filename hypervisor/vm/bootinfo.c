@@ -14,6 +14,7 @@
 
 #include "lib/cleanup.h"
 #include "oci/priority.h"
+#include "oci/sysctl.h"
 #include "vm/bootinfo.h"
 #include "vm/filter.h"
 #include "vm/seccomp.h"
@@ -234,6 +235,18 @@ static void put_user_namespace(struct writer *w, struct boot_info *b, const stru
 	b->setgroups_denied = ids->setgroups_denied;
 }
 
+static void put_sysctls(struct writer *w, struct boot_info *b, const struct oci_pairs *sysctl)
+{
+	uint32_t *v = reserve(w, sysctl->n * 2 * sizeof(*v), &b->sysctls);
+
+	for (size_t i = 0; i < sysctl->n && v; i++) {
+		if (!oci_sysctl_of_guest(sysctl->v[i].key))
+			continue;
+		v[2 * b->nsysctls] = put_string(w, sysctl->v[i].key);
+		v[2 * b->nsysctls++ + 1] = put_string(w, sysctl->v[i].value);
+	}
+}
+
 static void put_stdio(struct boot_info *b)
 {
 	for (int i = 0; i < 3; i++)
@@ -308,6 +321,7 @@ int bootinfo_write(struct boot_info *b, size_t room, const struct vm_config *cfg
 	b->domainname = put_string(&w, spec->domainname);
 	b->id = put_string(&w, cfg->id);
 	put_stdio(b);
+	put_sysctls(&w, b, &spec->linux_.sysctl);
 	put_user_namespace(&w, b, &c->ids);
 	ret = put_mounts(&w, b, c, err);
 	put_devices(&w, b, &spec->linux_);

@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 
 #include "lib/cleanup.h"
+#include "oci/sysctl.h"
 #include "vm/userns.h"
 
 /* In the order of joining. */
@@ -146,18 +147,16 @@ static int set_names(const struct oci_spec *spec, struct error *err)
 	return 0;
 }
 
-/* "net.ipv4.ip_forward"; a name with dots in it is written with slashes */
 static int set_sysctl(const char *key, const char *value, struct error *err)
 {
 	cleanup_close int fd = -1;
-	char path[PATH_MAX];
-	bool slashes = strchr(key, '/') != NULL;
-	int n = snprintf(path, sizeof(path), "/proc/sys/%s", key);
+	char dotted[SYSCTL_NAME_MAX], path[SYSCTL_NAME_MAX + sizeof("/proc/sys/")];
 
-	if (n >= (int)sizeof(path))
+	if (!oci_sysctl_dotted(key, dotted))
 		return error_errno(err, ENAMETOOLONG, "linux.sysctl.%s", key);
-	for (char *p = path; !slashes && (p = strchr(p, '.')); p++)
-		*p = '/';
+	snprintf(path, sizeof(path), "/proc/sys/%s", dotted);
+	for (char *p = path + sizeof("/proc/sys/") - 1; *p; p++)
+		*p = *p == '.' ? '/' : *p == '/' ? '.' : *p;
 	fd = open(path, O_WRONLY | O_CLOEXEC);
 	if (fd < 0 || write(fd, value, strlen(value)) < 0)
 		return error_errno(err, errno, "linux.sysctl.%s", key);
@@ -167,7 +166,8 @@ static int set_sysctl(const char *key, const char *value, struct error *err)
 static int set_sysctls(const struct oci_pairs *sysctl, struct error *err)
 {
 	for (size_t i = 0; i < sysctl->n; i++) {
-		int ret = set_sysctl(sysctl->v[i].key, sysctl->v[i].value, err);
+		const struct oci_pair *s = &sysctl->v[i];
+		int ret = oci_sysctl_of_host(s->key) ? set_sysctl(s->key, s->value, err) : 0;
 
 		if (ret)
 			return ret;

@@ -248,6 +248,7 @@ void chrdev_register(struct chrdev *d);
 void fs_register(struct fs_type *t);
 void proc_init(void); /* called by vfs_boot(): register the type */
 void sysfs_init(void);
+int sysctl_set(const char *key, const char *value); /* as writing it below /proc/sys. 0 or -errno */
 int mount_add(const char *target, const char *type, const char *source, u32 flags, const char *options);
 
 /* A place in the tree: what a walk finds. */

@@ -224,6 +224,7 @@ void futex_task_exit(struct task *t);                           /* robust list, 
 void timers_process_exit(struct process *p);
 void timers_exec(struct process *p);
 void sem_process_exit(struct process *p); /* System V semaphores: SEM_UNDO */
+void shm_process_exit(const struct process *p); /* System V shared memory, after the mappings are gone */
 /* RLIMIT_CPU was set (setrlimit), or inherited (fork) and is not infinite: watch it from now on. */
 void timers_cpu_limit(struct process *p);
 /* CPU time of a process, its dead threads included, in ns. */

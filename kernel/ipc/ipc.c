@@ -7,6 +7,17 @@
 #include "cred.h"
 #include "task.h"
 
+/* Linux' own */
+struct ipc_limits ipc_limits = {
+	.shmmax = ~0UL - (1UL << 24),
+	.shmall = ~0UL - (1UL << 24),
+	.shmmni = 4096,
+	.msgmax = 8192,
+	.msgmnb = 16384,
+	.msgmni = 32000,
+	.sem = { 32000, 1024000000, 500, 32000 },
+};
+
 s64 ipc_now(void)
 {
 	return (s64)(mc_clock(CLOCK_REALTIME) / NSEC_PER_SEC);
@@ -43,7 +54,7 @@ void ipc_set_perm(struct ipc_object *o, const struct ipc64_perm *p)
 
 static struct ipc_object *find_key(struct ipc_table *t, u32 key)
 {
-	for (u32 i = 0; i < IPC_SLOTS; i++)
+	for (u32 i = 0; i < t->top; i++)
 		if (t->slot[i] && !t->slot[i]->removed && (u32)t->slot[i]->perm.key == key)
 			return t->slot[i];
 	return NULL;
@@ -51,7 +62,7 @@ static struct ipc_object *find_key(struct ipc_table *t, u32 key)
 
 static int free_slot(struct ipc_table *t)
 {
-	for (int i = 0; i < IPC_SLOTS; i++) {
+	for (u32 i = 0; i < t->top; i++) {
 		struct ipc_object *o = t->slot[i];
 
 		if (o && o->removed && !t->lingers(o)) {
@@ -61,9 +72,9 @@ static int free_slot(struct ipc_table *t)
 			o = NULL;
 		}
 		if (!o)
-			return i;
+			return (int)i;
 	}
-	return -ENOSPC;
+	return t->top < IPC_SLOTS ? (int)t->top++ : -ENOSPC;
 }
 
 static void set_creator(struct ipc_object *o, const struct ipc_request *r)
@@ -81,14 +92,16 @@ static void set_creator(struct ipc_object *o, const struct ipc_request *r)
 
 static long create(struct ipc_table *t, const struct ipc_request *r)
 {
-	int slot = free_slot(t);
 	struct ipc_object *o;
+	int slot = free_slot(t);
 
-	if (slot < 0)
-		return slot;
 	o = r->create(r);
 	if (IS_ERR(o))
 		return PTR_ERR(o);
+	if (slot < 0 || t->used >= READ_ONCE(*t->most)) {
+		t->free(o);
+		return -ENOSPC;
+	}
 	set_creator(o, r);
 	o->perm.seq = t->seq[slot];
 	o->id = t->seq[slot] * IPC_SLOTS + slot;
@@ -152,9 +165,9 @@ void ipc_put(struct ipc_table *t, struct ipc_object *o)
 
 int ipc_highest(struct ipc_table *t)
 {
-	int i = IPC_SLOTS - 1;
+	int i = (int)t->top - 1;
 
 	while (i > 0 && !t->slot[i])
 		i--;
-	return i;
+	return i < 0 ? 0 : i;
 }

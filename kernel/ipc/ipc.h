@@ -1,16 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * System V IPC: what shared memory, semaphores and message queues have in common (sysvipc(7)).
- * An identifier is sequence * IPC_SLOTS + slot, so that an old one is known to be gone.
+ * An identifier is sequence * IPC_SLOTS + slot, so that an old one is known to be gone. How many there may
+ * be is a limit that can be set (kernel.shmmni, msgmni, sem), up to IPC_SLOTS.
  */
 #ifndef IPC_H
 #define IPC_H
 
 #include <linux/ipc.h>
 
+#include "ipc_limits.h"
 #include "sync.h"
 
-#define IPC_SLOTS 1024
+#define IPC_SLOTS IPC_MNI_MAX
 
 struct ipc_object {
 	refcount_t ref;
@@ -27,6 +29,8 @@ struct ipc_table {
 	struct ipc_object *slot[IPC_SLOTS];
 	u16 seq[IPC_SLOTS];
 	u32 used;
+	u32 top;          /* no slot at or above it is, or was, in use */
+	const s64 *most;  /* the limit on `used` */
 	void (*free)(struct ipc_object *o); /* last reference; without the lock */
 	/* Is a removed object still to be found by its id? NULL: no. Lock held. */
 	bool (*lingers)(struct ipc_object *o);

@@ -34,7 +34,7 @@ static void queue_free(struct ipc_object *o)
 	kfree(q);
 }
 
-struct ipc_table msg_table = { .free = queue_free };
+struct ipc_table msg_table = { .free = queue_free, .most = &ipc_limits.msgmni };
 
 static struct ipc_object *queue_create(const struct ipc_request *r)
 {
@@ -43,7 +43,7 @@ static struct ipc_object *queue_create(const struct ipc_request *r)
 	if (!q)
 		return ERR_PTR(-ENOMEM);
 	list_init(&q->messages);
-	q->limit = MSGMNB;
+	q->limit = (u64)READ_ONCE(ipc_limits.msgmnb);
 	return &q->ipc;
 }
 
@@ -114,7 +114,7 @@ long sys_msgsnd(u64 id, u64 from, u64 len, u64 flags)
 	struct queue *q;
 	long ret, waited = 0;
 
-	if (len > MSGMAX)
+	if (len > (u64)READ_ONCE(ipc_limits.msgmax))
 		return -EINVAL;
 	msg = read_message(from, len);
 	if (IS_ERR(msg))
@@ -260,7 +260,7 @@ static long stat_queue(int id, int cmd, uaddr_t to)
 
 static long set_queue(struct queue *q, const struct msqid64_ds *d)
 {
-	if (d->msg_qbytes > MSGMNB && !capable(CAP_SYS_RESOURCE))
+	if (d->msg_qbytes > (u64)READ_ONCE(ipc_limits.msgmnb) && !capable(CAP_SYS_RESOURCE))
 		return -EPERM;
 	q->limit = d->msg_qbytes;
 	ipc_set_perm(&q->ipc, &d->msg_perm);
@@ -294,7 +294,8 @@ static long change(int id, int cmd, uaddr_t from)
 
 static long show_info(int cmd, uaddr_t to)
 {
-	struct msginfo i = { .msgmax = MSGMAX, .msgmnb = MSGMNB, .msgmni = IPC_SLOTS,
+	struct msginfo i = { .msgmax = (int)ipc_limits.msgmax, .msgmnb = (int)ipc_limits.msgmnb,
+			     .msgmni = (int)ipc_limits.msgmni,
 			     .msgssz = MSGSSZ, .msgseg = 0xffff, .msgmap = MSGMAP,
 			     .msgpool = MSGPOOL, .msgtql = MSGTQL };
 	long highest;
@@ -304,7 +305,7 @@ static long show_info(int cmd, uaddr_t to)
 	if (cmd == MSG_INFO) {
 		i.msgpool = (int)msg_table.used;
 		i.msgmap = i.msgtql = 0;
-		for (u32 n = 0; n < IPC_SLOTS; n++) {
+		for (u32 n = 0; n < msg_table.top; n++) {
 			struct queue *q = (struct queue *)msg_table.slot[n];
 
 			i.msgmap += q ? (int)q->count : 0;
@@ -338,7 +339,7 @@ void ipc_show_msg(struct seq *m)
 {
 	guard(&msg_table.lock);
 
-	for (u32 i = 0; i < IPC_SLOTS; i++) {
+	for (u32 i = 0; i < msg_table.top; i++) {
 		struct queue *q = (struct queue *)msg_table.slot[i];
 
 		if (q)

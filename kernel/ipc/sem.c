@@ -7,10 +7,13 @@
 
 static void set_free(struct ipc_object *o)
 {
+	if (!o->removed) /* never was there */
+		sem_total -= ((struct sem_set *)o)->n;
 	kfree(o);
 }
 
-struct ipc_table sem_table = { .free = set_free };
+struct ipc_table sem_table = { .free = set_free, .most = &ipc_limits.sem[SEM_LIMIT_MNI] };
+u64 sem_total;
 
 static struct ipc_object *set_create(const struct ipc_request *r)
 {
@@ -18,11 +21,14 @@ static struct ipc_object *set_create(const struct ipc_request *r)
 
 	if (!r->size)
 		return ERR_PTR(-EINVAL);
+	if ((s64)(sem_total + r->size) > READ_ONCE(ipc_limits.sem[SEM_LIMIT_MNS]))
+		return ERR_PTR(-ENOSPC);
 	s = kzalloc(sizeof(*s) + r->size * sizeof(s->sem[0]));
 	if (!s)
 		return ERR_PTR(-ENOMEM);
 	list_init(&s->undos);
 	s->n = (u32)r->size;
+	sem_total += s->n;
 	return &s->ipc;
 }
 
@@ -36,7 +42,7 @@ long sys_semget(u64 key, u64 n, u64 flags)
 	struct ipc_request r = { .key = (u32)key, .flags = (int)flags, .size = (u32)n,
 				 .create = set_create, .check = set_check };
 
-	return (u32)n > SEMMSL ? -EINVAL : ipc_get(&sem_table, &r);
+	return (u32)n > READ_ONCE(ipc_limits.sem[SEM_LIMIT_MSL]) ? -EINVAL : ipc_get(&sem_table, &r);
 }
 
 /* ---- operations ---- */
@@ -163,7 +169,7 @@ static long do_semop(int id, uaddr_t from, u32 n, u64 deadline)
 
 	if (!n)
 		return -EINVAL;
-	if (n > SEMOPM)
+	if (n > READ_ONCE(ipc_limits.sem[SEM_LIMIT_OPM]))
 		return -E2BIG;
 	o.ops = ops = kmalloc(n * sizeof(*ops));
 	if (!ops)

@@ -8,6 +8,8 @@
 #include "ipc.h"
 #include "task.h"
 
+extern u64 sem_total; /* semaphores of all sets that are not removed */
+
 struct sem {
 	int value, pid;     /* pid: of the last operation */
 	u32 ncount, zcount; /* waiting for more, for zero */

@@ -59,37 +59,46 @@ static long set_one(int id, u32 num, int value)
 	return 0;
 }
 
-static long get_all(int id, uaddr_t to)
-{
-	u16 *values __kfree = kmalloc(SEMMSL * sizeof(*values));
-	struct sem_set *s;
-	u32 n;
-
-	if (!values)
-		return -ENOMEM;
-	mutex_lock(&sem_table.lock);
-	s = find(id, 0444);
-	n = IS_ERR(s) ? 0 : s->n;
-	for (u32 i = 0; i < n; i++)
-		values[i] = (u16)s->sem[i].value;
-	mutex_unlock(&sem_table.lock);
-	if (IS_ERR(s))
-		return PTR_ERR(s);
-	return mc_copy_to_user(to, values, n * sizeof(*values)) ? -EFAULT : 0;
-}
-
-static long count_of(int id)
+static long count_of(int id, u32 mode)
 {
 	struct sem_set *s;
 
 	guard(&sem_table.lock);
-	s = find(id, 0222);
+	s = find(id, mode);
 	return IS_ERR(s) ? PTR_ERR(s) : (long)s->n;
+}
+
+/* The set again, if it still is the one that was counted. The lock is held. */
+static struct sem_set *find_same(int id, u32 mode, long n)
+{
+	struct sem_set *s = find(id, mode);
+
+	return IS_ERR(s) || s->n == n ? s : ERR_PTR(-EIDRM);
+}
+
+static long get_all(int id, uaddr_t to)
+{
+	long n = count_of(id, 0444);
+	u16 *values __kfree = n > 0 ? kmalloc((size_t)n * sizeof(*values)) : NULL;
+	struct sem_set *s;
+
+	if (n <= 0)
+		return n;
+	if (!values)
+		return -ENOMEM;
+	mutex_lock(&sem_table.lock);
+	s = find_same(id, 0444, n);
+	for (long i = 0; i < n && !IS_ERR(s); i++)
+		values[i] = (u16)s->sem[i].value;
+	mutex_unlock(&sem_table.lock);
+	if (IS_ERR(s))
+		return PTR_ERR(s);
+	return mc_copy_to_user(to, values, (size_t)n * sizeof(*values)) ? -EFAULT : 0;
 }
 
 static long set_all(int id, uaddr_t from)
 {
-	long n = count_of(id);
+	long n = count_of(id, 0222);
 	u16 *values __kfree = n > 0 ? kmalloc((size_t)n * sizeof(*values)) : NULL;
 	struct sem_set *s;
 
@@ -103,7 +112,7 @@ static long set_all(int id, uaddr_t from)
 		if (values[i] > SEMVMX)
 			return -ERANGE;
 	guard(&sem_table.lock);
-	s = find(id, 0222);
+	s = find_same(id, 0222, n);
 	if (IS_ERR(s))
 		return PTR_ERR(s);
 	for (long i = 0; i < n; i++) {
@@ -157,6 +166,7 @@ static long change(int id, int cmd, uaddr_t from)
 		ipc_set_perm(&s->ipc, &d.sem_perm);
 	} else {
 		sem_undo_drop(s);
+		sem_total -= s->n;
 		ipc_remove(&sem_table, &s->ipc);
 	}
 	mutex_unlock(&sem_table.lock);
@@ -167,8 +177,9 @@ static long change(int id, int cmd, uaddr_t from)
 
 static long show_info(int cmd, uaddr_t to)
 {
-	struct seminfo i = { .semmni = IPC_SLOTS, .semmns = IPC_SLOTS * SEMMSL, .semmsl = SEMMSL,
-			     .semopm = SEMOPM, .semvmx = SEMVMX, .semmnu = SEMMNU, .semmap = SEMMAP,
+	const s64 *limit = ipc_limits.sem;
+	struct seminfo i = { .semmni = (int)limit[SEM_LIMIT_MNI], .semmns = (int)limit[SEM_LIMIT_MNS],
+			     .semmsl = (int)limit[SEM_LIMIT_MSL], .semopm = (int)limit[SEM_LIMIT_OPM], .semvmx = SEMVMX, .semmnu = SEMMNU, .semmap = SEMMAP,
 			     .semume = SEMUME, .semusz = SEMUSZ, .semaem = SEMAEM };
 	long highest;
 
@@ -176,10 +187,7 @@ static long show_info(int cmd, uaddr_t to)
 	highest = ipc_highest(&sem_table);
 	if (cmd == SEM_INFO) {
 		i.semusz = (int)sem_table.used;
-		i.semaem = 0;
-		for (u32 n = 0; n < IPC_SLOTS; n++)
-			if (sem_table.slot[n])
-				i.semaem += (int)((struct sem_set *)sem_table.slot[n])->n;
+		i.semaem = (int)sem_total;
 	}
 	mutex_unlock(&sem_table.lock);
 	return mc_copy_to_user(to, &i, sizeof(i)) ? -EFAULT : highest;
@@ -219,7 +227,7 @@ void ipc_show_sem(struct seq *m)
 {
 	guard(&sem_table.lock);
 
-	for (u32 i = 0; i < IPC_SLOTS; i++) {
+	for (u32 i = 0; i < sem_table.top; i++) {
 		struct sem_set *s = (struct sem_set *)sem_table.slot[i];
 
 		if (s)

@@ -32,12 +32,21 @@ struct shm {
 	u64 size;
 	s64 atime, dtime;
 	int cpid, lpid;
+	const struct process *creator; /* while it lives */
+	bool attached; /* ever */
 };
+
+static u64 total_pages; /* of all segments; atomic */
 
 struct shm_info {
 	int used_ids;
 	u64 total, resident, swapped, attempts, successes;
 };
+
+static u64 pages_of(const struct shm *s)
+{
+	return PAGE_ALIGN(s->size) >> PAGE_SHIFT;
+}
 
 static u64 attaches(const struct shm *s)
 {
@@ -48,6 +57,7 @@ static void shm_free(struct ipc_object *o)
 {
 	struct shm *s = (struct shm *)o;
 
+	__atomic_fetch_sub(&total_pages, pages_of(s), __ATOMIC_RELAXED);
 	file_put(s->file);
 	kfree(s);
 }
@@ -58,15 +68,60 @@ static bool shm_lingers(struct ipc_object *o)
 	return attaches((struct shm *)o) > 0;
 }
 
-struct ipc_table shm_table = { .free = shm_free, .lingers = shm_lingers };
+struct ipc_table shm_table = { .free = shm_free, .lingers = shm_lingers, .most = &ipc_limits.shmmni };
+
+/*
+ * kernel.shm_rmid_forced: a segment goes with its last mapping, or with its creator if nobody ever attached
+ * it. Mappings come and go without a word here, so that is looked after before anything is asked of the
+ * table, and when a process has ended.
+ */
+static void remove_forsaken(void)
+{
+	if (!READ_ONCE(ipc_limits.shm_rmid_forced))
+		return;
+	for (u32 i = 0; i < shm_table.top; i++) {
+		struct shm *s = (struct shm *)shm_table.slot[i];
+
+		if (!s || attaches(s) || (s->creator && !s->attached && !s->ipc.removed))
+			continue;
+		ipc_remove(&shm_table, &s->ipc);
+		shm_table.slot[i] = NULL;
+		shm_table.used--;
+		shm_free(&s->ipc);
+	}
+}
+
+void shm_process_exit(const struct process *p)
+{
+	if (!READ_ONCE(shm_table.used))
+		return;
+	guard(&shm_table.lock);
+	for (u32 i = 0; i < shm_table.top; i++) {
+		struct shm *s = (struct shm *)shm_table.slot[i];
+
+		if (s && s->creator == p)
+			s->creator = NULL;
+	}
+	remove_forsaken();
+}
+
+void ipc_limits_changed(void)
+{
+	guard(&shm_table.lock);
+	remove_forsaken();
+}
 
 static struct ipc_object *shm_create(const struct ipc_request *r)
 {
+	u64 pages = PAGE_ALIGN(r->size) >> PAGE_SHIFT;
+	u64 most = READ_ONCE(ipc_limits.shmall), total = __atomic_load_n(&total_pages, __ATOMIC_RELAXED);
 	struct shm *s;
 	struct file *f;
 
-	if (!r->size)
+	if (!r->size || r->size > READ_ONCE(ipc_limits.shmmax))
 		return ERR_PTR(-EINVAL);
+	if (total > most || pages > most - total)
+		return ERR_PTR(-ENOSPC);
 	s = kzalloc(sizeof(*s));
 	f = s ? memfd_file("", 0, PAGE_ALIGN(r->size)) : ERR_PTR(-ENOMEM);
 	if (IS_ERR(f)) {
@@ -78,6 +133,8 @@ static struct ipc_object *shm_create(const struct ipc_request *r)
 	s->file = f;
 	s->size = r->size;
 	s->cpid = current->proc->pid;
+	s->creator = current->proc;
+	__atomic_fetch_add(&total_pages, pages, __ATOMIC_RELAXED);
 	return &s->ipc;
 }
 
@@ -91,7 +148,10 @@ long sys_shmget(u64 key, u64 size, u64 flags)
 	struct ipc_request r = { .key = (u32)key, .flags = (int)flags, .size = size,
 				 .create = shm_create, .check = shm_check };
 
-	return size > USER_MAX_LEN ? -EINVAL : ipc_get(&shm_table, &r);
+	if (size > USER_MAX_LEN)
+		return -EINVAL;
+	ipc_limits_changed();
+	return ipc_get(&shm_table, &r);
 }
 
 /* The segment's file, with a reference, if the caller may attach it so. */
@@ -100,12 +160,14 @@ static struct file *attach(int id, u32 mode, u64 *size)
 	struct shm *s;
 
 	guard(&shm_table.lock);
+	remove_forsaken();
 	s = (struct shm *)ipc_find(&shm_table, id);
 	if (IS_ERR(s))
 		return (void *)s;
 	if (!ipc_allowed(&s->ipc, mode))
 		return ERR_PTR(-EACCES);
 	s->atime = ipc_now();
+	s->attached = true;
 	s->lpid = current->proc->pid;
 	*size = s->size;
 	return file_get(s->file);
@@ -164,7 +226,7 @@ long sys_shmdt(u64 addr)
 	if (err)
 		return err;
 	guard(&shm_table.lock);
-	for (u32 i = 0; i < IPC_SLOTS; i++) {
+	for (u32 i = 0; i < shm_table.top; i++) {
 		struct shm *s = (struct shm *)shm_table.slot[i];
 
 		if (s && s->file == f) {
@@ -172,6 +234,7 @@ long sys_shmdt(u64 addr)
 			s->lpid = current->proc->pid;
 		}
 	}
+	remove_forsaken();
 	return 0;
 }
 
@@ -245,8 +308,8 @@ static long change(int id, int cmd, uaddr_t from)
 
 static long show_limits(uaddr_t to)
 {
-	struct shminfo64 i = { .shmmax = ~0UL - (1UL << 24), .shmmin = 1, .shmmni = IPC_SLOTS,
-			       .shmseg = IPC_SLOTS, .shmall = ~0UL - (1UL << 24) };
+	struct shminfo64 i = { .shmmax = ipc_limits.shmmax, .shmmin = 1, .shmall = ipc_limits.shmall,
+			       .shmmni = (u64)ipc_limits.shmmni, .shmseg = (u64)ipc_limits.shmmni };
 
 	if (mc_copy_to_user(to, &i, sizeof(i)))
 		return -EFAULT;
@@ -261,9 +324,7 @@ static long show_usage(uaddr_t to)
 
 	mutex_lock(&shm_table.lock);
 	i.used_ids = (int)shm_table.used;
-	for (u32 n = 0; n < IPC_SLOTS; n++)
-		if (shm_table.slot[n])
-			i.total += PAGE_ALIGN(((struct shm *)shm_table.slot[n])->size) >> PAGE_SHIFT;
+	i.total = __atomic_load_n(&total_pages, __ATOMIC_RELAXED);
 	highest = ipc_highest(&shm_table);
 	mutex_unlock(&shm_table.lock);
 	i.resident = i.total;
@@ -274,6 +335,7 @@ long sys_shmctl(u64 id, u64 cmd_arg, u64 buf)
 {
 	int cmd = (int)cmd_arg & ~IPC_64;
 
+	ipc_limits_changed();
 	switch (cmd) {
 	case IPC_STAT:
 	case SHM_STAT:
@@ -296,7 +358,8 @@ void ipc_show_shm(struct seq *m)
 {
 	guard(&shm_table.lock);
 
-	for (u32 i = 0; i < IPC_SLOTS; i++) {
+	remove_forsaken();
+	for (u32 i = 0; i < shm_table.top; i++) {
 		struct shm *s = (struct shm *)shm_table.slot[i];
 		struct shmid64_ds d;
 

@@ -13,6 +13,8 @@
 static struct guest_counters *counters; /* set at boot */
 
 static const struct boot_info *boot(void) { return mc_boot_info(); }
+static const void *boot_at(u32 offset) { return (const char *)boot() + offset; }
+
 void task_boot(void)
 {
 	struct task *t = task_first();
@@ -48,6 +50,26 @@ static void __attribute__((noreturn)) start_failed(const struct program *p)
 	mc_poweroff(255 << 8);
 }
 
+/* linux.sysctl: what is no namespace's of the host but this kernel's. */
+static int set_sysctls(struct program *p)
+{
+	const struct boot_info *b = boot();
+	const u32 *pair = boot_at(b->sysctls);
+
+	for (u32 i = 0; i < b->nsysctls; i++, pair += 2) {
+		int err = sysctl_set(boot_at(pair[0]), boot_at(pair[1]));
+
+		if (err) {
+			char *why = reason_text(err);
+
+			p->why = kasprintf("linux.sysctl.%s: %s", (const char *)boot_at(pair[0]), why ? why : "");
+			kfree(why);
+			return err;
+		}
+	}
+	return 0;
+}
+
 void kernel_boot(void)
 {
 	struct program *p = kzalloc(sizeof(*p));
@@ -59,7 +81,9 @@ void kernel_boot(void)
 	task_boot();
 	current->proc->program = p;
 	vfs_boot();
-	r = program_prepare(p, true);
+	r = set_sysctls(p);
+	if (!r)
+		r = program_prepare(p, true);
 	if (r)
 		boot_failed(p, r);
 	agent_answer(0, 0, NULL);

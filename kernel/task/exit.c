@@ -189,6 +189,8 @@ void do_exit(int wait_status)
 		last_thread(t);
 	task_vfork_release(t);
 	release_parts(t);
+	if (last)
+		shm_process_exit(p);
 	last = unlink_and_wake(t);
 	sighand_put(sighand);
 	dev_tty_reap();

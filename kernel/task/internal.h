@@ -48,6 +48,7 @@ int program_prepare(struct program *p, bool first);
 /* Does not return on success. -errno and why. */
 int program_exec(struct program *p);
 void program_free(struct program *p);
+char *reason_text(int err); /* of an error, in the words of Go; kmalloc'ed */
 void program_started(struct process *p); /* its program has been executed */
 
 /* ---- agent.c: what the hypervisor asks ---- */

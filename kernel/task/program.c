@@ -38,6 +38,8 @@ static const char *reason(int err)
 		{ELIBBAD, "accessing a corrupted shared library"},
 		{EIO, "input/output error"},
 		{EAGAIN, "resource temporarily unavailable"},
+		{EINVAL, "invalid argument"},
+		{ERANGE, "numerical result out of range"},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(known); i++)
@@ -46,7 +48,7 @@ static const char *reason(int err)
 	return NULL;
 }
 
-static char *reason_text(int err)
+char *reason_text(int err)
 {
 	const char *known = reason(err);
 

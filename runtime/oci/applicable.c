@@ -12,6 +12,7 @@
 #include "oci/mempolicy.h"
 #include "oci/priority.h"
 #include "oci/spec.h"
+#include "oci/sysctl.h"
 #include "ring.h"
 
 #define TEXT(number)  TEXT_(number)
@@ -68,18 +69,13 @@ static int check_namespaces(const struct oci_namespace *ns, struct error *err)
 	return REFUSE(list, err);
 }
 
-/* net.* is set in the container's network namespace; the rest would be the guest kernel's. */
 static int check_sysctl(const struct oci_linux *l, struct error *err)
 {
 	for (size_t i = 0; i < l->sysctl.n; i++) {
-		const char *key = l->sysctl.v[i].key;
+		const char *why = oci_sysctl_refusal(l, l->sysctl.v[i].key);
 
-		if (strncmp(key, "net.", 4) || strstr(key, ".."))
-			return error_set(err, ENOTSUP, "linux.sysctl.%s: %s", key, NOT_YET);
-		if (!l->namespaces[OCI_NS_NETWORK].present)
-			return error_set(err, EINVAL,
-					 "linux.sysctl.%s: needs a network namespace of its own",
-					 key);
+		if (why)
+			return error_set(err, EINVAL, "linux.sysctl.%s: %s", l->sysctl.v[i].key, why);
 	}
 	return 0;
 }

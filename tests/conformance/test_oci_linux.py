@@ -399,10 +399,124 @@ def test_sysctl(oci):
     assert out.split() == ["1", "256"]
 
 
-@pytest.mark.parametrize("key", ["net.ipv4.ip_forward", "vm.swappiness", "kernel.nosuch", "no.such"])
+IPC_AND_UTS = namespaces({"type": "ipc"}, {"type": "uts"}, without=("ipc", "uts"))
+
+IPC_LIMITS = {"kernel.shmmax": "8192", "kernel.shmall": "3", "kernel.shmmni": "2", "kernel.msgmax": "100",
+              "kernel.msgmnb": "150", "kernel.msgmni": "2", "kernel.sem": "4 7 2 2", "kernel.shm_rmid_forced": "1",
+              "fs.mqueue.queues_max": "7", "fs.mqueue.msg_max": "11"}
+
+
+def test_sysctl_of_ipc(oci):
+    change = both(IPC_AND_UTS, linux(sysctl=IPC_LIMITS))
+    out = oci.shell("cd /proc/sys; for f in " + " ".join(IPC_LIMITS) + "; do cat ${f//.//}; done", change=change)
+    assert [" ".join(line.split()) for line in out.splitlines()] == list(IPC_LIMITS.values())
+
+
+IPC_PROGRAM = r"""
+use Errno;
+sub result { my ($what, $ok) = @_; print "$what ", defined $ok ? "ok" : (grep { $!{$_} } qw(EINVAL ENOSPC E2BIG EAGAIN))[0], "\n"; $ok }
+result("large segment", shmget(0, 8193, 0600));
+my $s = result("segment", shmget(0, 8192, 0600));
+result("too many pages", shmget(0, 8192, 0600));
+result("second segment", shmget(0, 4096, 0600));
+shmctl($s, 0, 0);
+my $q = result("queue", msgget(0, 0600));
+result("second queue", msgget(0, 0600));
+result("third queue", msgget(0, 0600));
+result("long message", msgsnd($q, pack("l! a*", 1, "x" x 101), 04000) || undef);
+result("message", msgsnd($q, pack("l! a*", 1, "x" x 100), 04000) || undef);
+result("full queue", msgsnd($q, pack("l! a*", 1, "x" x 51), 04000) || undef);
+result("large set", semget(0, 5, 0600));
+my $a = result("set", semget(0, 4, 0600));
+result("too many semaphores", semget(0, 4, 0600));
+result("second set", semget(0, 3, 0600));
+result("third set", semget(0, 0, 0600));
+result("operations", semop($a, pack("s!3" x 3, (0, 1, 0) x 3)) || undef);
+semctl($a, 0, 0, 0);
+semget(0, 1, 0600);
+result("one more set", semget(0, 1, 0600));
+"""
+
+IPC_RESULT = """large segment EINVAL
+segment ok
+too many pages ENOSPC
+second segment ok
+queue ok
+second queue ok
+third queue ENOSPC
+long message EINVAL
+message ok
+full queue EAGAIN
+large set EINVAL
+set ok
+too many semaphores ENOSPC
+second set ok
+third set EINVAL
+operations E2BIG
+one more set ENOSPC
+"""
+
+
+def test_sysctl_of_ipc_is_kept(oci):
+    limits = {key: value for key, value in IPC_LIMITS.items() if key != "kernel.shm_rmid_forced"}
+    out = oci.prints("/usr/bin/perl", "-e", IPC_PROGRAM, change=both(IPC_AND_UTS, linux(sysctl=limits)))
+    assert out == IPC_RESULT
+
+
+RMID_FORCED = r"""
+my $unused = shmget(0, 4096, 0600);
+if (!fork) { shmget(0, 4096, 0600); exit }
+wait;
+if (!fork) { my $id = shmget(0, 4096, 0600); shmwrite($id, "x", 0, 1); print defined shmctl($id, 2, my $b) ? "there" : "gone", "\n"; exit }
+wait;
+open my $f, "/proc/sysvipc/shm"; my @lines = <$f>;
+print @lines - 1, "\n";
+"""
+
+
+def test_sysctl_shm_rmid_forced(oci):
+    """A segment goes with its last mapping, or with its creator."""
+    out = oci.prints("/usr/bin/perl", "-e", "$| = 1;" + RMID_FORCED,
+                     change=both(IPC_AND_UTS, linux(sysctl={"kernel.shm_rmid_forced": "1"})))
+    assert out == "gone\n1\n"
+
+
+def test_sysctl_of_uts(oci):
+    change = both(IPC_AND_UTS, linux(sysctl={"kernel.domainname": "sysctl.test"}))
+    assert oci.shell("domainname; cat /proc/sys/kernel/domainname", change=change) == "sysctl.test\n" * 2
+
+
+def test_sysctl_with_slashes(oci):
+    change = both(namespaces({"type": "ipc"}, {"type": "network"}, without=("ipc", "network")),
+                  linux(sysctl={"kernel/shmmni": "77", "net/ipv4/conf/lo/forwarding": "1"}))
+    assert oci.shell("cat /proc/sys/kernel/shmmni", change=change) == "77\n"
+
+
+@pytest.mark.parametrize("key", ["net.ipv4.ip_forward", "vm.swappiness", "kernel.nosuch", "no.such", "kernel.hostname",
+                                 "kernel.pid_max", "fs.file-max"])
 def test_sysctl_of_the_host(oci, key):
     """Without a namespace for it, it is an error; the host's value stays."""
-    oci.refuses(linux(sysctl={key: "1"}), says="sysctl")
+    oci.refuses(both(IPC_AND_UTS, linux(sysctl={key: "1"})), says="sysctl")
+
+
+@pytest.mark.parametrize("key", ["kernel.shmmax", "kernel.msgmni", "kernel.sem", "fs.mqueue.msg_max", "kernel.domainname"])
+def test_sysctl_without_its_namespace(oci, key):
+    """The runtime's ipc and uts namespaces are the host's."""
+    oci.refuses(both(namespaces(without=("ipc", "uts")), lambda c: c.pop("hostname"), linux(sysctl={key: "20"})), says="sysctl")
+
+
+@pytest.mark.parametrize("key,value", [("kernel.shmmni", "-1"), ("kernel.sem", "1 1 1 99999999"), ("kernel.msgmax", "x"),
+                                       ("kernel.shm_rmid_forced", "2"), ("fs.mqueue.nosuch", "1"), ("fs.mqueue.msg_max", "0")])
+def test_invalid_sysctl(oci, key, value):
+    oci.refuses(both(IPC_AND_UTS, linux(sysctl={key: value})), says=key.rpartition(".")[2])
+
+
+def test_sysctl_written_inside(oci):
+    """Where /proc/sys can be written to, root may."""
+    change = both(IPC_AND_UTS, linux(readonlyPaths=[]))
+    out = oci.shell("cd /proc/sys/kernel; echo 5 > shmmni; echo '9 8' > sem; cat shmmni sem; echo 1 2>/dev/null > shm_rmid_forced;"
+                    "cat shm_rmid_forced; ! echo 2 2>&- > shm_rmid_forced", change=change)
+    assert out.split() == ["5", "9", "8", "500", "32000", "1"]
 
 
 # --- seccomp ------------------------------------------------------------------------------

@@ -107,7 +107,9 @@ def test_default_spec_runs_under_both(run_both):
 @pytest.mark.parametrize("path,value,text", [
     (("linux", "intelRdt"), {"closID": "x"}, "linux.intelRdt"),
     (("linux", "netDevices"), {"eth9": {}}, "linux.netDevices"),
-    (("linux", "sysctl"), {"kernel.shmmax": "1"}, "linux.sysctl.kernel.shmmax"),
+    (("linux", "sysctl"), {"kernel.shmmax": "1", "vm.swappiness": "1"},
+     "linux.sysctl.vm.swappiness: not in a separate kernel namespace"),
+    (("linux", "sysctl"), {"kernel.shmmni": "-5"}, "linux.sysctl.kernel.shmmni: invalid argument"),
     (("mounts",), [{"destination": "/x", "type": "debugfs", "source": "x"}], "mounts[0]: type"),
     (("mounts",), [{"destination": "/x", "type": "bind", "source": "/no/such", "options": ["bind"]}],
      "mounts[0]: /no/such: no such file or directory"),

@@ -240,7 +240,11 @@ static void test_not_applicable(void **state)
 	refused(HEAD "," PROCESS ",\"linux\":{" NS ",\"devices\":[{\"path\":\"/dev/null\",\"type\":\"c\"}]}}",
 		"linux.devices: there is no tmpfs on /dev for them");
 	refused(HEAD "," PROCESS ",\"linux\":{" NS ",\"sysctl\":{\"kernel.shmmax\":\"1\"}}}",
-		"linux.sysctl.kernel.shmmax: not supported yet");
+		"linux.sysctl.kernel.shmmax: not allowed in the host's ipc namespace");
+	refused(HEAD "," PROCESS ",\"linux\":{" NS ",\"sysctl\":{\"net/../x\":\"1\"}}}",
+		"linux.sysctl.net/../x: not the name of one");
+	refused(HEAD "," PROCESS ",\"linux\":{" NS ",\"sysctl\":{\"vm.swappiness\":\"1\"}}}",
+		"linux.sysctl.vm.swappiness: not in a separate kernel namespace");
 	refused(HEAD "," PROCESS ",\"linux\":{\"namespaces\":[{\"type\":\"mount\"}]}}",
 		"linux.namespaces: pid: the host's processes can't be shared with a guest kernel");
 }

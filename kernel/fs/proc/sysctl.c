@@ -2,28 +2,75 @@
 /* /proc/sys but for kernel/ and net/: values that software asks for. Few of them steer anything here. */
 #include "sysctl.h"
 
-int sysctl_show_int(struct seq *m, const struct pseudo_ctx *c)
+int sysctl_show_ints(struct seq *m, const struct pseudo_ctx *c)
 {
-	const struct sysctl_int *v = c->e->arg;
+	const struct sysctl_ints *s = c->e->arg;
 
-	seq_printf(m, "%ld\n", READ_ONCE(v->value));
+	for (u32 i = 0; i < s->n; i++)
+		seq_printf(m, i ? "\t%ld" : "%ld", READ_ONCE(s->v[i]));
+	seq_putc(m, '\n');
 	return 0;
 }
 
-s64 sysctl_store_int(const struct pseudo_ctx *c, char *text, size_t len)
+static bool is_blank(char c)
 {
-	struct sysctl_int *v = (struct sysctl_int *)(u64)c->e->arg;
-	bool minus = *text == '-';
+	return c == ' ' || c == '\t' || c == '\n';
+}
+
+static const char *skip_blanks(const char *p)
+{
+	while (is_blank(*p))
+		p++;
+	return p;
+}
+
+static bool parse_s64(const char *p, const char **end, s64 *value)
+{
+	bool minus = *p == '-';
+	u64 n;
+
+	if (!parse_u64(p + minus, end, 10, &n) || (s64)n < 0 || (**end && !is_blank(**end)))
+		return false;
+	*value = minus ? -(s64)n : (s64)n;
+	return true;
+}
+
+/* As proc_dointvec(): of several, those that are left out stay; none is set unless all of them can be. */
+s64 sysctl_store_ints(const struct pseudo_ctx *c, char *text, size_t len)
+{
+	const struct sysctl_ints *s = c->e->arg;
+	const char *p = skip_blanks(text);
+	s64 value[SYSCTL_MAX_INTS];
+	u32 n = 0;
+
+	for (; n < s->n && *p; n++) {
+		if (!parse_s64(p, &p, &value[n]) || value[n] < s->low || value[n] > s->high)
+			return -EINVAL;
+		p = skip_blanks(p);
+	}
+	if (!n)
+		return -EINVAL;
+	for (u32 i = 0; i < n; i++)
+		WRITE_ONCE(s->v[i], value[i]);
+	if (s->changed)
+		s->changed();
+	return (s64)len;
+}
+
+int sysctl_show_ulong(struct seq *m, const struct pseudo_ctx *c)
+{
+	seq_printf(m, "%lu\n", READ_ONCE(*(const u64 *)c->e->arg));
+	return 0;
+}
+
+s64 sysctl_store_ulong(const struct pseudo_ctx *c, char *text, size_t len)
+{
 	const char *end;
 	u64 n;
-	s64 value;
 
-	if (!parse_u64(text + minus, &end, 10, &n) || (*end && *end != '\n' && *end != ' '))
+	if (!parse_u64(skip_blanks(text), &end, 10, &n) || (*end && !is_blank(*end)))
 		return -EINVAL;
-	value = minus ? -(s64)n : (s64)n;
-	if (value < v->low || value > v->high)
-		return -EINVAL;
-	WRITE_ONCE(v->value, value);
+	WRITE_ONCE(*(u64 *)(u64)c->e->arg, n);
 	return (s64)len;
 }
 
@@ -70,12 +117,13 @@ static const struct pseudo_entry epoll_entries[] = {
 	{ 0 },
 };
 
+/* The ranges are Linux'. There are no POSIX message queues that they could limit. */
 static const struct pseudo_entry mqueue_entries[] = {
-	SYSCTL_ANY("msg_default", 10),
-	SYSCTL_ANY("msg_max", 10),
-	SYSCTL_ANY("msgsize_default", 8192),
-	SYSCTL_ANY("msgsize_max", 8192),
-	SYSCTL_ANY("queues_max", 256),
+	SYSCTL_INT("msg_default", 10, 1, 65536),
+	SYSCTL_INT("msg_max", 10, 1, 65536),
+	SYSCTL_INT("msgsize_default", 8192, 128, 16 << 20),
+	SYSCTL_INT("msgsize_max", 8192, 128, 16 << 20),
+	SYSCTL_INT("queues_max", 256, -0x80000000l, 0x7fffffff),
 	{ 0 },
 };
 
@@ -126,3 +174,47 @@ const struct pseudo_entry sys_entries[] = {
 	PSEUDO_DIR("vm", .children = sys_vm_entries),
 	{ 0 },
 };
+
+/* ---- linux.sysctl ---- */
+
+static const struct pseudo_entry *member(const struct pseudo_entry *e, const char *name, size_t len)
+{
+	for (; e && e->name; e++)
+		if (strlen(e->name) == len && !memcmp(e->name, name, len))
+			return e;
+	return NULL;
+}
+
+/* A dot separates, or a slash if there is one: then a dot is part of a name. sysctl(8) */
+static const struct pseudo_entry *find_key(const char *key)
+{
+	char by = strchr(key, '/') ? '/' : '.';
+	const struct pseudo_entry *dir = sys_entries, *e;
+
+	for (;;) {
+		const char *end = strchr(key, by);
+		size_t len = end ? (size_t)(end - key) : strlen(key);
+
+		e = member(dir, key, len);
+		if (!e || !end)
+			return e;
+		dir = e->children;
+		key = end + 1;
+	}
+}
+
+int sysctl_set(const char *key, const char *value)
+{
+	struct pseudo_ctx c = { .e = find_key(key) };
+	char *text __kfree = kstrdup(value);
+	s64 ret;
+
+	if (!text)
+		return -ENOMEM;
+	if (!c.e)
+		return -ENOENT;
+	if (!c.e->store)
+		return -EACCES;
+	ret = c.e->store(&c, text, strlen(text));
+	return ret < 0 ? (int)ret : 0;
+}

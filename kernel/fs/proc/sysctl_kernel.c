@@ -2,7 +2,11 @@
 /* /proc/sys/kernel. */
 #include "sysctl.h"
 
+#include "ipc_limits.h"
 #include "uts.h"
+
+#define INT_LOW (-0x80000000l)
+#define INT_HIGH 0x7fffffffl
 
 /* ---- names ---- */
 
@@ -92,6 +96,28 @@ static const struct pseudo_entry pty_entries[] = {
 	{ 0 },
 };
 
+/* ---- System V IPC ---- */
+
+static const struct sysctl_ints sem_limits = { ipc_limits.sem, SEM_LIMITS, INT_LOW, INT_HIGH, NULL };
+
+/* The last of the four, the number of sets, has bounds and an error of its own. */
+static s64 store_sem(const struct pseudo_ctx *c, char *text, size_t len)
+{
+	s64 v[SEM_LIMITS];
+	const struct sysctl_ints copy = { v, SEM_LIMITS, INT_LOW, INT_HIGH, NULL };
+	const struct pseudo_entry e = { .arg = &copy };
+	s64 ret;
+
+	memcpy(v, ipc_limits.sem, sizeof(v));
+	ret = sysctl_store_ints(&(struct pseudo_ctx){ .e = &e }, text, len);
+	if (ret < 0)
+		return ret;
+	if (v[SEM_LIMIT_MNI] < 0 || v[SEM_LIMIT_MNI] > IPC_MNI_MAX)
+		return -ERANGE;
+	memcpy(ipc_limits.sem, v, sizeof(v));
+	return ret;
+}
+
 const struct pseudo_entry sys_kernel_entries[] = {
 	PSEUDO_TEXT("auto_msgmni", "0\n"),
 	PSEUDO_TEXT("bootloader_type", "0\n"),
@@ -106,9 +132,9 @@ const struct pseudo_entry sys_kernel_entries[] = {
 	PSEUDO_TEXT("kexec_load_disabled", "1\n"),
 	PSEUDO_TEXT("kptr_restrict", "1\n"),
 	PSEUDO_TEXT("modules_disabled", "1\n"),
-	SYSCTL_ANY("msgmax", 8192),
-	SYSCTL_ANY("msgmnb", 16384),
-	SYSCTL_ANY("msgmni", 32000),
+	SYSCTL_INTS("msgmax", &ipc_limits.msgmax, 1, 0, INT_HIGH, NULL),
+	SYSCTL_INTS("msgmnb", &ipc_limits.msgmnb, 1, 0, INT_HIGH, NULL),
+	SYSCTL_INTS("msgmni", &ipc_limits.msgmni, 1, 0, IPC_MNI_MAX, NULL),
 	PSEUDO_TEXT("ngroups_max", "1024\n"),
 	PSEUDO_TEXT("numa_balancing", "0\n"),
 	UTS("osrelease"),
@@ -127,11 +153,11 @@ const struct pseudo_entry sys_kernel_entries[] = {
 	PSEUDO_TEXT("sched_rr_timeslice_ms", "100\n"),
 	PSEUDO_TEXT("sched_rt_period_us", "1000000\n"),
 	PSEUDO_TEXT("sched_rt_runtime_us", "950000\n"),
-	PSEUDO_TEXT("sem", "32000\t1024000000\t500\t32000\n"),
-	PSEUDO_TEXT("shm_rmid_forced", "0\n"),
-	PSEUDO_TEXT("shmall", "18446744073692774399\n"),
-	PSEUDO_TEXT("shmmax", "18446744073692774399\n"),
-	PSEUDO_TEXT("shmmni", "4096\n"),
+	PSEUDO_FILE("sem", 0644, .show = sysctl_show_ints, .store = store_sem, .arg = &sem_limits),
+	SYSCTL_INTS("shm_rmid_forced", &ipc_limits.shm_rmid_forced, 1, 0, 1, ipc_limits_changed),
+	SYSCTL_ULONG("shmall", &ipc_limits.shmall),
+	SYSCTL_ULONG("shmmax", &ipc_limits.shmmax),
+	SYSCTL_INTS("shmmni", &ipc_limits.shmmni, 1, 0, IPC_MNI_MAX, NULL),
 	PSEUDO_TEXT("sysrq", "0\n"),
 	PSEUDO_TEXT("tainted", "0\n"),
 	PSEUDO_TEXT("threads-max", "62000\n"),

@@ -13,7 +13,7 @@
 
 #include "harness.h"
 
-#define SLOTS 1024
+#define SLOTS 32000 /* kernel.msgmni */
 #define CREATE (IPC_CREAT | 0600)
 
 VM_TEST(slots_and_identifiers)
