@@ -16,6 +16,11 @@ struct ipc_limits ipc_limits = {
 	.msgmnb = 16384,
 	.msgmni = 32000,
 	.sem = { 32000, 1024000000, 500, 32000 },
+	.mq_queues_max = 256,
+	.mq_count_max = 10,
+	.mq_size_max = 8192,
+	.mq_count_default = 10,
+	.mq_size_default = 8192,
 };
 
 s64 ipc_now(void)
@@ -62,7 +67,7 @@ static struct ipc_object *find_key(struct ipc_table *t, u32 key)
 
 static int free_slot(struct ipc_table *t)
 {
-	for (u32 i = 0; i < t->top; i++) {
+	for (u32 i = t->used < t->top || t->lingers ? 0 : t->top; i < t->top; i++) {
 		struct ipc_object *o = t->slot[i];
 
 		if (o && o->removed && !t->lingers(o)) {

@@ -3,6 +3,7 @@
 #include <linux/mqueue.h>
 
 #include "cred.h"
+#include "ipc_limits.h"
 #include "mounts.h"
 #include "mqueue.h"
 #include "task.h"
@@ -11,12 +12,6 @@
 #define STATUS_SIZE 80 /* what stat(2) says of every queue */
 #define FIRST_COOKIE 2
 
-/* /proc/sys/fs/mqueue; the hard limits are for those with CAP_SYS_RESOURCE. */
-#define DEFAULT_COUNT 10
-#define DEFAULT_SIZE 8192
-#define QUEUES_MAX 256
-#define HARD_COUNT_MAX 65536
-#define HARD_SIZE_MAX (16 << 20)
 #define PRIORITIES 32768
 #define MESSAGE_HEAD 48 /* what Linux charges for the head of a message, and for a priority in use */
 
@@ -39,8 +34,8 @@ static int check_attr(const struct mq_attr *a)
 
 	if (a->mq_maxmsg <= 0 || a->mq_msgsize <= 0)
 		return -EINVAL;
-	if (a->mq_maxmsg > (may ? HARD_COUNT_MAX : DEFAULT_COUNT) ||
-	    a->mq_msgsize > (may ? HARD_SIZE_MAX : DEFAULT_SIZE))
+	if (a->mq_maxmsg > (may ? MQ_COUNT_HARD : READ_ONCE(ipc_limits.mq_count_max)) ||
+	    a->mq_msgsize > (may ? MQ_SIZE_HARD : READ_ONCE(ipc_limits.mq_size_max)))
 		return -EINVAL;
 	return 0;
 }
@@ -93,11 +88,15 @@ static struct mqueue *queue_new(const char *name, size_t len, u32 mode, const st
 int mqueue_make(struct inode *dir, const char *name, size_t len, u32 mode, const struct mq_attr *attr,
 		struct inode **out)
 {
-	const struct mq_attr a = attr ? *attr : (struct mq_attr){.mq_maxmsg = DEFAULT_COUNT, .mq_msgsize = DEFAULT_SIZE};
+	const struct ipc_limits *l = &ipc_limits;
+	const struct mq_attr a = attr ? *attr : (struct mq_attr){
+		.mq_maxmsg = min(READ_ONCE(l->mq_count_default), READ_ONCE(l->mq_count_max)),
+		.mq_msgsize = min(READ_ONCE(l->mq_size_default), READ_ONCE(l->mq_size_max)),
+	};
 	struct mqueue *q;
 	int r;
 
-	if (n_queues >= QUEUES_MAX && !capable(CAP_SYS_RESOURCE))
+	if (n_queues >= READ_ONCE(l->mq_queues_max) && !capable(CAP_SYS_RESOURCE))
 		return -ENOSPC;
 	r = check_attr(&a);
 	if (r)

@@ -463,6 +463,27 @@ def test_sysctl_of_ipc_is_kept(oci):
     assert out == IPC_RESULT
 
 
+MQUEUE_PROGRAM = r"""
+import ctypes, errno, os
+libc = ctypes.CDLL("libc.so.6", use_errno=True)
+for name in b"/a", b"/b", b"/c":
+    fd = libc.mq_open(name, os.O_RDWR | os.O_CREAT, 0o600, None)
+    attr = (ctypes.c_long * 8)()
+    print(errno.errorcode[ctypes.get_errno()] if fd < 0 else libc.mq_getattr(fd, attr) or attr[1:3])
+    fd < 0 or os.close(fd)
+attr = (ctypes.c_long * 8)(0, 21, 100)
+libc.mq_unlink(b"/a")
+print(libc.mq_open(b"/d", os.O_RDWR | os.O_CREAT, 0o600, attr), errno.errorcode[ctypes.get_errno()])
+"""
+
+
+def test_sysctl_of_message_queues(oci):
+    limits = {"fs.mqueue.queues_max": "2", "fs.mqueue.msg_max": "20", "fs.mqueue.msg_default": "30",
+              "fs.mqueue.msgsize_max": "512", "fs.mqueue.msgsize_default": "256"}
+    out = oci.prints("/usr/bin/python3", "-c", MQUEUE_PROGRAM, change=both(IPC_AND_UTS, linux(sysctl=limits)))
+    assert out.splitlines() == ["[20, 256]", "[20, 256]", "ENOSPC", "-1 EINVAL"]
+
+
 RMID_FORCED = r"""
 my $unused = shmget(0, 4096, 0600);
 if (!fork) { shmget(0, 4096, 0600); exit }

@@ -2,6 +2,8 @@
 /* /proc/sys but for kernel/ and net/: values that software asks for. Few of them steer anything here. */
 #include "sysctl.h"
 
+#include "ipc_limits.h"
+
 int sysctl_show_ints(struct seq *m, const struct pseudo_ctx *c)
 {
 	const struct sysctl_ints *s = c->e->arg;
@@ -117,13 +119,12 @@ static const struct pseudo_entry epoll_entries[] = {
 	{ 0 },
 };
 
-/* The ranges are Linux'. There are no POSIX message queues that they could limit. */
 static const struct pseudo_entry mqueue_entries[] = {
-	SYSCTL_INT("msg_default", 10, 1, 65536),
-	SYSCTL_INT("msg_max", 10, 1, 65536),
-	SYSCTL_INT("msgsize_default", 8192, 128, 16 << 20),
-	SYSCTL_INT("msgsize_max", 8192, 128, 16 << 20),
-	SYSCTL_INT("queues_max", 256, -0x80000000l, 0x7fffffff),
+	SYSCTL_INTS("msg_default", &ipc_limits.mq_count_default, 1, 1, MQ_COUNT_HARD, NULL),
+	SYSCTL_INTS("msg_max", &ipc_limits.mq_count_max, 1, 1, MQ_COUNT_HARD, NULL),
+	SYSCTL_INTS("msgsize_default", &ipc_limits.mq_size_default, 1, 128, MQ_SIZE_HARD, NULL),
+	SYSCTL_INTS("msgsize_max", &ipc_limits.mq_size_max, 1, 128, MQ_SIZE_HARD, NULL),
+	SYSCTL_INTS("queues_max", &ipc_limits.mq_queues_max, 1, 0, 0x7fffffff, NULL),
 	{ 0 },
 };
 
