@@ -26,6 +26,11 @@ demo: deps-demo all
 bench bench-quick: deps-bench all
 	/usr/bin/python3 bench/bench.py --build $(BUILD) $(if $(filter bench-quick,$@),--quick)
 
+# Looks for inputs that break what decodes a guest's requests: MINUTES for each of the targets of tests/fuzz.
+MINUTES ?= 5
+fuzz: deps-fuzz
+	tools/fuzz.sh $(BUILD) $(MINUTES)
+
 install: all
 	meson install -C $(BUILD) --no-rebuild
 
@@ -36,7 +41,7 @@ deb: deps-deb
 clean:
 	rm -rf $(BUILD)
 
-deps-build deps-test deps-demo deps-bench deps-deb:
+deps-build deps-test deps-demo deps-bench deps-deb deps-fuzz:
 	@tools/deps.sh $(@:deps-%=%)
 
-.PHONY: all test check demo bench bench-quick install deb clean deps-build deps-test deps-demo deps-bench deps-deb
+.PHONY: all test check demo bench bench-quick fuzz install deb clean deps-build deps-test deps-demo deps-bench deps-deb deps-fuzz

@@ -152,6 +152,9 @@ enum pv_cgroup_file {
 /* pv_req_path.resolve, with RESOLVE_*: PV_OPEN also returns the canonical path (pv_file.path_len). */
 #define PV_WANT_PATH 0x80000000u
 
+/* pv_response.flags of PV_ACCEPT: there was no further connection at that moment. */
+#define PV_ACCEPTED_LAST 0x1u
+
 /* pv_response.flags with PV_CROSS: it is the second path that enters a guest-side mount. */
 #define PV_CROSSED_PATH2 0x1u
 
@@ -170,8 +173,8 @@ struct pv_req_xen_connect {
 	u8 addr[28];
 	u32 len;
 	u32 pid;    /* Xen's flags, which are reserved: ours */
-	u32 ref;    /* data ring grant; 0 = donate the descriptor */
-	u32 evtchn;
+	u32 ref;    /* number of the data ring that is to carry the data; 0: none, the descriptor is donated */
+	u32 evtchn; /* 0: a data ring's bell is its number */
 	u32 cred;
 };
 #define PV_RELEASE_MORE 11
@@ -194,11 +197,12 @@ struct pv_req_xen_listen {
 	u32 backlog;
 	u32 cred;
 	u32 pid;
+	u32 ref; /* ours, in Xen's padding: the data ring that tells of connections; 0: none */
 };
 struct pv_req_xen_accept {
 	u64 id;
 	u64 id_new;
-	u32 ref, evtchn;
+	u32 ref, evtchn; /* as in connect, for the new socket */
 	u32 cred;
 	u32 pid;
 };

@@ -8,6 +8,7 @@
  *   RING_COUNTERS_OFF  struct guest_counters   written by the guest, shown by `callgate debug`
  *   RING_BOOT_OFF      struct boot_info     written by the hypervisor before the first instruction
  *   RING_DATA_OFF      RING_SLOTS buffers of RING_BUF_SIZE bytes
+ *   DATA_RINGS_OFF     DATA_RINGS data rings (number 0 is none), of DATA_RING_STRIDE bytes
  *
  * A call owns one slot, number 0 .. RING_SLOTS-1, which is its req_id: its data
  * buffer is buffer number req_id, its response is responses[req_id]. The guest
@@ -23,6 +24,11 @@
  * req_prod, and waits on the futex `sleeping` while it is 1. A guest that has advanced
  * req_prod and then (after a full fence) reads sleeping == 1 stores 0 and wakes that futex.
  *
+ * Data rings carry the bytes of stream sockets where descriptors are not donated (RING_F_DATA_RINGS). Whoever has
+ * moved an index sets the ring's bit in the other side's `work`; if it was not set already, it counts the other
+ * side's `bells` up and wakes who sleeps: the hypervisor as above, the guest on the futex `guest_bells`. The other
+ * side clears the bit before it looks at the ring. docs/pvcalls.md has the rest.
+ *
  * Nothing here is trusted by the hypervisor: the indices are read once, ranges are
  * bounded by RING_SLOTS, and its own position in the ring is private.
  */
@@ -33,7 +39,7 @@
 #include "types.h"
 
 #define RING_MAGIC 0x43474154u /* "CGAT" */
-#define RING_VERSION 1u
+#define RING_VERSION 2u
 
 #define RING_SLOTS 64u
 #define RING_BUF_SIZE 0x20000u /* 128 KiB */
@@ -41,7 +47,17 @@
 #define RING_BOOT_OFF 0x10000u
 #define RING_BOOT_MAX 0x200000u
 #define RING_DATA_OFF 0x400000u
-#define RING_SIZE (RING_DATA_OFF + RING_SLOTS * RING_BUF_SIZE)
+
+/* Xen's ring_order: pages of both directions together, as a power of two. Each direction has half of them. */
+#define DATA_RING_ORDER 4u
+#define DATA_RING_SIZE (1u << (DATA_RING_ORDER + 12 - 1))
+#define DATA_RING_STRIDE (0x1000u + 2 * DATA_RING_SIZE)
+#define DATA_RINGS 2048u
+#define DATA_RINGS_OFF (RING_DATA_OFF + RING_SLOTS * RING_BUF_SIZE)
+#define RING_SIZE (DATA_RINGS_OFF + DATA_RINGS * DATA_RING_STRIDE)
+
+/* ring_header.features: stream sockets have no donated descriptors, but data rings. */
+#define RING_F_DATA_RINGS 1u
 
 /* state[]: who owns a slot's response. */
 enum slot_state {
@@ -50,6 +66,28 @@ enum slot_state {
 	SLOT_SLEEPING = 2, /* issued; the guest sleeps on the futex state[req_id] */
 	SLOT_DONE = 3,     /* the response is complete */
 };
+
+/*
+ * The first page of a data ring: Xen's struct pvcalls_data_intf, with two words of ours in its padding. Behind it
+ * lie DATA_RING_SIZE bytes from the network (in), then as many to it (out). The indices run freely; the byte of index
+ * i is at i % DATA_RING_SIZE. The side that consumes never passes prod, the one that produces never passes cons + size.
+ */
+struct data_ring {
+	u32 in_cons;  /* guest */
+	u32 in_prod;  /* hypervisor */
+	s32 in_error; /* hypervisor: 0, -ENOTCONN at the end of the stream, or why there will be no more bytes */
+	u32 in_full;  /* 1: the hypervisor waits for room, and wants the bell when in_cons has moved */
+	u8 pad1[48];
+	u32 out_cons;  /* hypervisor */
+	u32 out_prod;  /* guest */
+	s32 out_error; /* hypervisor: why no more bytes are taken; -EINPROGRESS until the connection is made */
+	u32 out_full;  /* 1: the guest waits for room, and wants the bell when out_cons has moved */
+	u8 pad2[48];
+	u32 ring_order; /* hypervisor: DATA_RING_ORDER */
+	u32 ref[];      /* Xen's grants of the data pages: unused, they lie behind this page */
+};
+_Static_assert(__builtin_offsetof(struct data_ring, out_cons) == 64, "Xen's layout");
+_Static_assert(__builtin_offsetof(struct data_ring, ring_order) == 128, "Xen's layout");
 
 struct ring_header {
 	u32 magic;
@@ -73,6 +111,12 @@ struct ring_header {
 	u32 state[RING_SLOTS] __attribute__((aligned(64)));
 	struct pv_response responses[RING_SLOTS] __attribute__((aligned(64)));
 	struct pv_request requests[RING_SLOTS] __attribute__((aligned(64)));
+
+	/* Data rings, a bit for each in `work`: see above. */
+	u32 host_bells __attribute__((aligned(64))); /* counted up by the guest */
+	u32 host_work[DATA_RINGS / 32];
+	u32 guest_bells __attribute__((aligned(64))); /* futex; counted up by the hypervisor */
+	u32 guest_work[DATA_RINGS / 32];
 };
 
 _Static_assert(sizeof(struct ring_header) <= RING_COUNTERS_OFF, "header overlaps counters");

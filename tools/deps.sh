@@ -1,5 +1,5 @@
 #!/bin/bash
-# deps.sh SET...: install the Debian packages of a set (build, test, demo, bench, deb) which are
+# deps.sh SET...: install the Debian packages of a set (build, test, demo, bench, deb, fuzz) which are
 # not there yet, saying which and why. Quiet when all of them are.
 set -euo pipefail
 
@@ -55,6 +55,9 @@ xz-utils       packs it'
 demo_packages='
 mmdebstrap     makes the Debian root file system
 curl           talks to the container from the host'
+fuzz_packages='
+clang          has libFuzzer
+libclang-rt-14-dev is its run-time part'
 bench_packages='
 runc           peer
 crun           peer
@@ -68,8 +71,9 @@ wanted() {
 	test) echo "$build_packages$test_packages$deb_packages" ;;
 	demo) echo "$build_packages$demo_packages" ;;
 	deb) echo "$build_packages$deb_packages" ;;
+	fuzz) echo "$build_packages$fuzz_packages" ;;
 	bench) echo "$build_packages$test_packages$bench_packages" ;;
-	*) echo "usage: $0 build|test|demo|bench|deb ..." >&2 && return 2 ;;
+	*) echo "usage: $0 build|test|demo|bench|deb|fuzz ..." >&2 && return 2 ;;
 	esac
 }
 

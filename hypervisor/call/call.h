@@ -42,7 +42,7 @@ struct call {
 	const struct pv_command *command;
 	struct call *next; /* in the workers' queue */
 	u8 *buf; /* RING_BUF_SIZE bytes, shared with the guest */
-	const char *violation;
+	const char *field, *violation; /* what is wrong with the request, and where; NULL: nothing */
 	struct pv_request req;
 	struct pv_response rsp;
 	bool blocks; /* decode found that this one may sleep */
@@ -57,9 +57,10 @@ struct call {
 	char path[2][PV_PATH_MAX + 1];
 };
 
-/* The guest broke the protocol: the VM ends with this reason. */
-static inline int violation(struct call *c, const char *why)
+/* The guest broke the protocol: the VM ends, and the reason says which request, which field, and why. */
+static inline int violation(struct call *c, const char *field, const char *why)
 {
+	c->field = field;
 	c->violation = why;
 	return -EPROTO;
 }
@@ -73,14 +74,14 @@ const struct pv_command *command_at(u32 index);
 /* Copies guest bytes once: the compiler may not fetch them again from the shared buffer. */
 void fetch(void *to, const void *shared, size_t len);
 /* Fetches len bytes at buffer offset off as a string; refuses embedded NULs. `to` holds len + 1. */
-int fetch_string(struct call *c, size_t off, size_t len, char *to);
+int fetch_string(struct call *c, const char *field, size_t off, size_t len, char *to);
 void call_end(struct call *c);
 
-/* Common decoders. */
+/* Common decoders. `field` is the name that a violation gives. */
 int decode_cred(struct call *c, u32 cred);
-int decode_handle(struct call *c, u32 id, u32 kinds, struct pv_handle **out);
-int decode_new_handle(struct call *c, u64 id);
-int decode_len(struct call *c, u64 len);
+int decode_handle(struct call *c, const char *field, u64 id, u32 kinds, struct pv_handle **out);
+int decode_new_handle(struct call *c, const char *field, u64 id);
+int decode_len(struct call *c, const char *field, u64 len);
 
 /*
  * Enters fd (taken over, also on failure) as the handle the guest chose, donates it if asked.

@@ -306,7 +306,7 @@ static const struct source {
 
 int cgroup_file_decode(struct call *c)
 {
-	return c->req.u.ctl.arg < PV_CG_FILES ? 0 : violation(c, "a cgroup file that does not exist");
+	return c->req.u.ctl.arg < PV_CG_FILES ? 0 : violation(c, "arg", "a cgroup file that does not exist");
 }
 
 int cgroup_file_read(struct call *c)

@@ -59,45 +59,48 @@ void fetch(void *to, const void *shared, size_t len)
 	__asm__ volatile("" ::: "memory");
 }
 
-int fetch_string(struct call *c, size_t off, size_t len, char *to)
+int fetch_string(struct call *c, const char *field, size_t off, size_t len, char *to)
 {
 	if (off > RING_BUF_SIZE || len > RING_BUF_SIZE - off)
-		return violation(c, "string over the end of the buffer");
+		return violation(c, field, "string over the end of the buffer");
 	fetch(to, c->buf + off, len);
 	to[len] = '\0';
 	if (memchr(to, '\0', len))
-		return violation(c, "NUL byte in a string");
+		return violation(c, field, "NUL byte in a string");
 	return 0;
 }
 
 int decode_cred(struct call *c, u32 cred)
 {
 	c->cred = cred_get(&c->srv->creds, cred);
-	return c->cred ? 0 : violation(c, "credentials that do not exist");
+	return c->cred ? 0 : violation(c, "cred", "credentials that do not exist");
 }
 
-int decode_handle(struct call *c, u32 id, u32 kinds, struct pv_handle **out)
+int decode_handle(struct call *c, const char *field, u64 id, u32 kinds, struct pv_handle **out)
 {
+	*out = NULL;
+	if (id >= MAX_HANDLES)
+		return violation(c, field, "handle number out of range");
 	*out = handle_get(&c->srv->handles, id);
 	if (!*out)
-		return violation(c, "a handle that does not exist");
+		return violation(c, field, "a handle that does not exist");
 	if (!(kinds & (1u << (*out)->kind)))
-		return violation(c, "a handle of the wrong kind");
+		return violation(c, field, "a handle of the wrong kind");
 	return 0;
 }
 
-int decode_new_handle(struct call *c, u64 id)
+int decode_new_handle(struct call *c, const char *field, u64 id)
 {
 	if (id == 0 || id >= MAX_HANDLES)
-		return violation(c, "handle number out of range");
+		return violation(c, field, "handle number out of range");
 	if (handle_in_use(&c->srv->handles, id))
-		return violation(c, "a new handle's number is in use");
+		return violation(c, field, "a new handle's number is in use");
 	return 0;
 }
 
-int decode_len(struct call *c, u64 len)
+int decode_len(struct call *c, const char *field, u64 len)
 {
-	return len <= RING_BUF_SIZE ? 0 : violation(c, "length over the buffer");
+	return len <= RING_BUF_SIZE ? 0 : violation(c, field, "length over the buffer");
 }
 
 void call_end(struct call *c)

@@ -45,7 +45,7 @@ static const int allowed[] = {
 	SYS_fallocate, SYS_ftruncate, SYS_flock, SYS_fcntl, SYS_copy_file_range, SYS_sendfile,
 	SYS_ioctl, SYS_fadvise64, SYS_inotify_rm_watch,
 	/* objects */
-	SYS_memfd_create, SYS_epoll_create1, SYS_inotify_init1,
+	SYS_memfd_create, SYS_epoll_create1, SYS_epoll_ctl, SYS_epoll_wait, SYS_eventfd2, SYS_inotify_init1,
 	/* sockets */
 	SYS_socket, SYS_connect, SYS_bind, SYS_listen, SYS_accept4, SYS_getsockname,
 	SYS_getpeername, SYS_getsockopt, SYS_setsockopt, SYS_shutdown, SYS_sendmsg, SYS_recvmsg,

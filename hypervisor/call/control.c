@@ -17,7 +17,7 @@ static int cred_new_decode(struct call *c)
 
 	return number >= 1 && number < PV_MAX_CREDS
 		       ? 0
-		       : violation(c, "credential number out of range");
+		       : violation(c, "arg", "credential number out of range");
 }
 
 static int cred_new_perform(struct call *c)
@@ -27,18 +27,18 @@ static int cred_new_perform(struct call *c)
 
 	fetch(&cred, c->buf, sizeof(cred));
 	if (cred.ngroups > sizeof(cred.groups) / sizeof(cred.groups[0]))
-		return violation(c, "too many groups");
+		return violation(c, "ngroups", "too many groups");
 	if (cred.fsuid == ~0u || cred.fsgid == ~0u)
-		return violation(c, "credentials without an id");
+		return violation(c, "fsuid, fsgid", "credentials without an id");
 	ret = cred_new(&c->srv->creds, c->req.u.ctl.arg, &cred);
-	return ret == -EEXIST ? violation(c, "a new credential's number is in use") : ret;
+	return ret == -EEXIST ? violation(c, "arg", "a new credential's number is in use") : ret;
 }
 
 static int cred_free_perform(struct call *c)
 {
 	int ret = cred_free(&c->srv->creds, c->req.u.ctl.arg);
 
-	return ret == -EBADF ? violation(c, "credentials that do not exist") : ret;
+	return ret == -EBADF ? violation(c, "arg", "credentials that do not exist") : ret;
 }
 
 static int no_decode(struct call *c)
@@ -62,7 +62,7 @@ int text_decode(struct call *c)
 	char *text = c->path[0];
 
 	if (len > RING_BUF_SIZE)
-		return violation(c, "text over the end of the buffer");
+		return violation(c, "len", "text over the end of the buffer");
 	if (len > TEXT_MAX)
 		len = TEXT_MAX;
 	fetch(text, c->buf, len);

@@ -246,8 +246,8 @@ void site_find(const u8 *code, size_t len, size_t at, struct pv_site *out)
 int site_decode(struct call *c)
 {
 	if (c->req.u.ctl.len > sizeof(c->path))
-		return violation(c, "more code than fits");
-	return c->req.u.ctl.arg < c->req.u.ctl.len ? 0 : violation(c, "offset outside of the code");
+		return violation(c, "len", "more code than fits");
+	return c->req.u.ctl.arg < c->req.u.ctl.len ? 0 : violation(c, "arg", "offset outside of the code");
 }
 
 int site_perform(struct call *c)

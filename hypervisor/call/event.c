@@ -242,7 +242,7 @@ int event_done(struct call *c)
 	}
 	pthread_mutex_unlock(&t->lock);
 	if (!known)
-		return violation(c, "an answer to no event");
+		return violation(c, "arg", "an answer to no event");
 	if (over)
 		event_free(over);
 	if (cfg->event_done)
@@ -263,7 +263,7 @@ int event_exited(struct call *c)
 		over = remove_event(at);
 	pthread_mutex_unlock(&t->lock);
 	if (!over)
-		return violation(c, "the end of a process that does not run");
+		return violation(c, "arg", "the end of a process that does not run");
 	event_free(over);
 	if (cfg->exited)
 		cfg->exited(cfg->ctx, (u32)number, (int)c->req.u.ctl.pid);
@@ -274,7 +274,7 @@ int event_exited(struct call *c)
 
 int take_fd_decode(struct call *c)
 {
-	return decode_new_handle(c, c->req.u.handle.id);
+	return decode_new_handle(c, "id", c->req.u.handle.id);
 }
 
 /* The descriptor, -EBADF: the guest may have it but there is none; or a violation. */
@@ -292,7 +292,7 @@ static int claim(struct call *c, u64 number, u64 index)
 	}
 	pthread_mutex_unlock(&t->lock);
 	if (fd == FD_GONE)
-		return violation(c, "a descriptor that is not the event's, or not any more");
+		return violation(c, "len", "a descriptor that is not the event's, or not any more");
 	return fd == FD_NONE ? -EBADF : fd;
 }
 

@@ -23,7 +23,7 @@
  */
 static int decode_one(struct call *c, u32 kinds)
 {
-	int ret = decode_handle(c, c->req.u.handle.id, kinds, &c->h);
+	int ret = decode_handle(c, "id", c->req.u.handle.id, kinds, &c->h);
 
 	return ret < 0 ? ret : decode_cred(c, c->req.u.handle.cred);
 }
@@ -32,7 +32,7 @@ static int decode_dir(struct call *c)
 {
 	int ret = decode_one(c, KINDS_ANY);
 
-	return ret < 0 ? ret : decode_len(c, c->req.u.handle.len);
+	return ret < 0 ? ret : decode_len(c, "len", c->req.u.handle.len);
 }
 
 static int decode_any(struct call *c)
@@ -173,7 +173,7 @@ static int copy_decode(struct call *c)
 	int ret = decode_one(c, KINDS_NO_NETLINK);
 
 	if (ret == 0)
-		ret = decode_handle(c, c->req.u.handle.id2, KINDS_NO_NETLINK, &c->h2);
+		ret = decode_handle(c, "id2", c->req.u.handle.id2, KINDS_NO_NETLINK, &c->h2);
 	if (ret == 0)
 		c->blocks = !copies_little(c);
 	return ret;
@@ -202,7 +202,7 @@ static int decode_transfer(struct call *c)
 	if (ret < 0)
 		return ret;
 	c->blocks = c->h->kind == HANDLE_STREAM || c->h->kind == HANDLE_SOCKET;
-	return decode_len(c, c->req.u.handle.len);
+	return decode_len(c, "len", c->req.u.handle.len);
 }
 
 static bool is_ready(struct call *c, short events)
@@ -254,6 +254,8 @@ static int donate_decode(struct call *c)
 
 	if (ret == 0 && c->h->kind == HANDLE_PATH)
 		ret = -EBADF;
+	if (ret == 0 && c->h->is_stream && c->srv->cfg.data_rings)
+		ret = -EOPNOTSUPP;
 	if (ret == 0 && (c->h->kind == HANDLE_DIR || c->h->kind == HANDLE_NETLINK))
 		ret = -ENODEV;
 	return ret;

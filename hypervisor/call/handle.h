@@ -42,6 +42,8 @@ struct pv_handle {
 	bool connected; /* a stream socket which may need a FIN at release */
 	bool lingers; /* SO_LINGER was set: close may wait */
 	bool reset; /* ... to zero: close sends a reset */
+	bool is_stream; /* of inet: with data rings, these are not donated */
+	struct stream *stream; /* its data ring's; under the lock of the streams */
 	bool flocked, locked; /* flock or OFD locks were taken through it */
 };
 

@@ -17,8 +17,8 @@
 int name_in_buffer_decode(struct call *c)
 {
 	if (c->req.u.ctl.len > PV_PATH_MAX)
-		return violation(c, "name too long");
-	return fetch_string(c, 0, c->req.u.ctl.len, c->path[0]);
+		return violation(c, "len", "name too long");
+	return fetch_string(c, "name", 0, c->req.u.ctl.len, c->path[0]);
 }
 
 static int open_beneath(int dirfd, const char *name)
@@ -86,7 +86,7 @@ int sysctl_decode(struct call *c)
 	u32 len = c->req.u.ctl.len;
 
 	if (len > PV_PATH_MAX)
-		return violation(c, "name too long");
+		return violation(c, "len", "name too long");
 	fetch(c->path[0], c->buf, len);
 	c->path[0][len] = '\0';
 	/* A NUL is followed by a value to write. */

@@ -91,12 +91,12 @@ int ioctl_decode(struct call *c)
 {
 	const struct pv_req_handle *r = &c->req.u.handle;
 	const struct ioctl_rule *rule;
-	int ret = decode_handle(c, r->id, KINDS_ANY, &c->h);
+	int ret = decode_handle(c, "id", r->id, KINDS_ANY, &c->h);
 
 	if (ret == 0)
 		ret = decode_cred(c, r->cred);
 	if (ret == 0)
-		ret = decode_len(c, r->len);
+		ret = decode_len(c, "len", r->len);
 	if (ret < 0)
 		return ret;
 	if (r->flags == SIOCGIFCONF)
@@ -105,7 +105,7 @@ int ioctl_decode(struct call *c)
 	if (!rule)
 		return -ENOTTY;
 	if (r->len < rule->size)
-		return violation(c, "ioctl argument too short");
+		return violation(c, "len", "ioctl argument too short");
 	c->blocks = rule->dir & BLOCKS;
 	return 0;
 }

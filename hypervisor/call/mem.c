@@ -11,7 +11,7 @@
 int mem_decode(struct call *c)
 {
 	if (c->req.u.ctl.len > RING_BUF_SIZE)
-		return violation(c, "length over the buffer");
+		return violation(c, "len", "length over the buffer");
 	return c->req.u.ctl.arg <= (u64)KWIN_END ? 0 : -EFAULT;
 }
 

@@ -14,7 +14,7 @@
 
 static int new_decode(struct call *c)
 {
-	int ret = decode_new_handle(c, c->req.u.handle.id);
+	int ret = decode_new_handle(c, "id", c->req.u.handle.id);
 
 	return ret < 0 ? ret : decode_cred(c, c->req.u.handle.cred);
 }
@@ -53,7 +53,7 @@ static int inotify(struct call *c)
 
 static int trunc_decode(struct call *c)
 {
-	int ret = decode_handle(c, c->req.u.handle.id, KINDS_ANY, &c->h);
+	int ret = decode_handle(c, "id", c->req.u.handle.id, KINDS_ANY, &c->h);
 
 	return ret < 0 ? ret : decode_cred(c, c->req.u.handle.cred);
 }
@@ -66,7 +66,7 @@ static int trunc_obj(struct call *c)
 /* As the container's root: what the guest's user may, the guest kernel has checked at its node. */
 static int device_decode(struct call *c)
 {
-	int ret = decode_new_handle(c, c->req.u.handle.id);
+	int ret = decode_new_handle(c, "id", c->req.u.handle.id);
 
 	return ret < 0 ? ret : decode_cred(c, 0);
 }
@@ -92,7 +92,7 @@ static int device(struct call *c)
 
 int inotify_rm_decode(struct call *c)
 {
-	return decode_handle(c, c->req.u.handle.id, KIND(INOTIFY), &c->h);
+	return decode_handle(c, "id", c->req.u.handle.id, KIND(INOTIFY), &c->h);
 }
 
 int inotify_rm(struct call *c)

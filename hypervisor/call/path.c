@@ -38,7 +38,7 @@ static int decode_dir(struct call *c, int which, u32 id)
 	if (id == 0)
 		return 0;
 	/* Any kind: the host itself says ENOTDIR. */
-	if (decode_handle(c, id, KINDS_ANY, &c->dir[which]) < 0)
+	if (decode_handle(c, which ? "dir2" : "dir", id, KINDS_ANY, &c->dir[which]) < 0)
 		return -EPROTO;
 	c->dirfd[which] = c->dir[which]->fd;
 	return 0;
@@ -49,20 +49,20 @@ static int decode_common(struct call *c)
 	const struct pv_req_path *r = &c->req.u.path;
 
 	if (r->path_len > PV_PATH_MAX || r->path2_len > PV_PATH_MAX)
-		return violation(c, "path longer than PV_PATH_MAX");
+		return violation(c, r->path_len > PV_PATH_MAX ? "path_len" : "path2_len", "path longer than PV_PATH_MAX");
 	if (r->resolve & ~(PV_WANT_PATH | 0x3fu))
-		return violation(c, "unknown resolve flags");
+		return violation(c, "resolve", "unknown resolve flags");
 	if (decode_dir(c, 0, r->dir) < 0 || decode_cred(c, r->cred) < 0)
 		return -EPROTO;
-	if (r->root && decode_handle(c, r->root, KIND(PATH) | KIND(DIR), &c->root) < 0)
+	if (r->root && decode_handle(c, "root", r->root, KIND(PATH) | KIND(DIR), &c->root) < 0)
 		return -EPROTO;
-	return fetch_string(c, 0, r->path_len, c->path[0]);
+	return fetch_string(c, "path", 0, r->path_len, c->path[0]);
 }
 
 int decode_path(struct call *c)
 {
 	if (c->req.u.path.path2_len)
-		return violation(c, "a second path where one is expected");
+		return violation(c, "path2_len", "a second path where there is one only");
 	return decode_common(c);
 }
 
@@ -74,7 +74,7 @@ int decode_two_paths(struct call *c)
 	if (ret == 0)
 		ret = decode_dir(c, 1, r->dir2);
 	if (ret == 0)
-		ret = fetch_string(c, r->path_len, r->path2_len, c->path[1]);
+		ret = fetch_string(c, "path2", r->path_len, r->path2_len, c->path[1]);
 	return ret;
 }
 

@@ -28,7 +28,7 @@ int path_open_decode(struct call *c)
 	int ret = decode_path(c);
 
 	if (ret == 0)
-		ret = decode_new_handle(c, r->arg);
+		ret = decode_new_handle(c, "arg", r->arg);
 	if (ret == 0 && (r->flags & ~(u32)OPEN_FLAGS))
 		ret = -EINVAL;
 	return ret;

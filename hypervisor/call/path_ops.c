@@ -337,10 +337,8 @@ static int path_inotify_decode(struct call *c)
 {
 	int ret = decode_path(c);
 
-	if (ret == 0 && c->req.u.path.arg >= MAX_HANDLES)
-		ret = violation(c, "handle number out of range");
 	if (ret == 0)
-		ret = decode_handle(c, c->req.u.path.arg, KIND(INOTIFY), &c->h);
+		ret = decode_handle(c, "arg", c->req.u.path.arg, KIND(INOTIFY), &c->h);
 	return ret;
 }
 

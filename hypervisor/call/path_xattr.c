@@ -69,7 +69,7 @@ int path_setxattr_decode(struct call *c)
 	int ret = decode_two_paths(c);
 
 	if (ret == 0 && r->arg > RING_BUF_SIZE - r->path_len - r->path2_len)
-		ret = violation(c, "attribute value over the end of the buffer");
+		ret = violation(c, "arg", "attribute value over the end of the buffer");
 	if (ret == 0 && r->arg > XATTR_SIZE_MAX)
 		ret = -E2BIG;
 	return ret;

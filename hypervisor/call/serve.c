@@ -5,6 +5,7 @@
  */
 #include <limits.h>
 #include <linux/futex.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -44,14 +45,20 @@ static void count(struct call *c, int ret)
 		__atomic_fetch_add(&n->crossings, 1, __ATOMIC_RELAXED);
 }
 
+static void call_violation(struct call *c)
+{
+	char why[160];
+
+	snprintf(why, sizeof(why), "%s.%s: %s", c->command->name, c->field, c->violation);
+	serve_violation(c->srv, why);
+}
+
 static void finish(struct call *c, int ret)
 {
-	const char *why = c->violation;
-
 	count(c, ret);
 	call_end(c);
-	if (why) {
-		serve_violation(c->srv, why);
+	if (c->violation) {
+		call_violation(c);
 		return;
 	}
 	if (ret == CALL_NO_ANSWER) {
@@ -83,7 +90,7 @@ void serve_perform(struct call *c, struct caller *me)
 
 	c->me = me;
 	if (assume(c, me) < 0)
-		ret = violation(c, "a server thread cannot take on the caller's identity");
+		ret = violation(c, "cred", "a server thread cannot take on the caller's identity");
 	else
 		ret = c->command->perform(c);
 	finish(c, ret);
@@ -97,17 +104,17 @@ static struct call *take_request(struct pv_server *srv)
 	struct call *c;
 
 	if (produced - srv->consumed > RING_SLOTS) {
-		serve_violation(srv, "more requests than slots");
+		serve_violation(srv, "ring.req_prod: more requests than slots");
 		return NULL;
 	}
 	fetch(&req, &srv->ring->requests[srv->consumed % RING_SLOTS], sizeof(req));
 	srv->consumed++;
 	if (req.req_id >= RING_SLOTS) {
-		serve_violation(srv, "slot number out of range");
+		serve_violation(srv, "request.req_id: slot number out of range");
 		return NULL;
 	}
 	if (__atomic_exchange_n(&srv->busy[req.req_id], true, __ATOMIC_ACQ_REL)) {
-		serve_violation(srv, "a request in a slot that is in use");
+		serve_violation(srv, "request.req_id: a request in a slot that is in use");
 		return NULL;
 	}
 	c = &srv->calls[req.req_id];
@@ -129,7 +136,7 @@ bool serve_next(struct pv_server *srv, struct caller *me)
 		return false;
 	c->command = pv_command_find(c->req.cmd);
 	if (!c->command) {
-		serve_violation(srv, "unknown command");
+		serve_violation(srv, "request.cmd: unknown command");
 		return false;
 	}
 	ret = c->command->decode(c);
@@ -162,7 +169,7 @@ int call_donate(struct call *c, u32 id, int fd)
 	what.sequence = d->sequence + 1;
 	/* There is room for every slot's message: a full channel means that the guest takes none. */
 	if (sendmsg(c->srv->cfg.chan_fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
-		ret = errno == EAGAIN ? violation(c, "donated descriptors are not taken") : -errno;
+		ret = errno == EAGAIN ? violation(c, "donation", "donated descriptors are not taken") : -errno;
 	else
 		c->rsp.donation = ++d->sequence;
 	pthread_mutex_unlock(&d->lock);
@@ -177,7 +184,7 @@ int call_install(struct call *c, u32 id, enum handle_kind kind, int fd, bool don
 
 	if (ret < 0) {
 		close(fd);
-		return ret == -EEXIST ? violation(c, "a new handle's number is in use") : ret;
+		return ret == -EEXIST ? violation(c, "id", "a new handle's number is in use") : ret;
 	}
 	if (!donate)
 		return 0;

@@ -19,13 +19,15 @@ static void *server_main(void *arg)
 
 	pthread_setname_np(pthread_self(), "pv-server");
 	/* Workers are this thread's children, and inherit its filter. */
-	if (caller_init(&me, srv) < 0 || confine_thread() < 0)
+	if (caller_init(&me, srv) < 0 || confine_thread() < 0 || streams_start(srv) < 0)
 		serve_violation(srv, "a server thread cannot be set up");
 	srv->spinner.allowed = wait_may_poll();
 	while (!server_stopping(srv)) {
 		wait_for_request(srv);
-		while (!server_stopping(srv) && ring_pending(srv) && serve_next(srv, &me))
-			;
+		do {
+			if (streams_pending(srv))
+				streams_serve(srv);
+		} while (!server_stopping(srv) && ring_pending(srv) && serve_next(srv, &me));
 	}
 	caller_exit(&me);
 	return NULL;
@@ -92,6 +94,7 @@ static struct pv_server *server_make(const struct pv_server_config *cfg)
 	srv->cfg = *cfg;
 	srv->ring = cfg->ring;
 	srv->data = (u8 *)cfg->ring + RING_DATA_OFF;
+	srv->data_rings = (u8 *)cfg->ring + DATA_RINGS_OFF;
 	srv->magic = magic_links_visible(cfg->procfd);
 	pthread_mutex_init(&srv->donor.lock, NULL);
 	workers_init(&srv->workers);
@@ -130,6 +133,7 @@ int pv_server_start(struct pv_server **out, const struct pv_server_config *confi
 		return -ENOMEM;
 	srv->ring->magic = RING_MAGIC;
 	srv->ring->version = RING_VERSION;
+	srv->ring->features = config->data_rings ? RING_F_DATA_RINGS : 0;
 	grow_fd_table(config->rootfd);
 	/* Server threads take no signals: those are the process's main thread's. */
 	sigfillset(&all);
@@ -157,6 +161,7 @@ void pv_server_stop(struct pv_server *server)
 	server_set_stopping(server);
 	ring_wake_server(server);
 	pthread_join(server->thread, NULL);
+	streams_stop(server);
 	if (workers_stop(&server->workers))
 		server_free(server);
 }

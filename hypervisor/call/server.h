@@ -44,6 +44,7 @@ struct pv_server_config {
 	bool cgroup_v2;             /* they are all the same, and of version 2 */
 	const struct pv_marker *markers; /* copied, with their targets */
 	unsigned int nmarkers;
+	bool data_rings; /* stream sockets are not donated: their data goes through the rings */
 	u64 caps; /* capabilities that the container may ever have: the ceiling of every credential */
 	const struct policies *policies; /* call/policy.h; NULL: there are none */
 	void *ctx; /* for the callbacks, each of which may be NULL */

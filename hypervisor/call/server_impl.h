@@ -11,6 +11,7 @@
 #include "call/event.h"
 #include "call/handle.h"
 #include "call/server.h"
+#include "call/stream.h"
 #include "call/workers.h"
 
 /* How long to poll the ring before sleeping: see wait.c. */
@@ -41,6 +42,7 @@ struct pv_server {
 	struct pv_marker *markers;
 	struct ring_header *ring;
 	u8 *data;
+	u8 *data_rings;
 	u32 consumed; /* requests taken: ours alone, never read from the ring */
 	bool stopping; /* atomic */
 	bool magic; /* a procfs is visible in the container: names may hold magic links */
@@ -51,6 +53,7 @@ struct pv_server {
 	struct handle_table handles;
 	struct cred_table creds;
 	struct event_table events;
+	struct streams streams;
 	struct call *calls; /* one for each slot */
 	bool busy[RING_SLOTS]; /* atomic: a call of this slot is being served */
 	struct command_counter counters[COMMANDS];
@@ -68,6 +71,7 @@ void wait_for_request(struct pv_server *srv);
 bool wait_may_poll(void); /* there is a CPU for the guest beside ours */
 bool ring_pending(struct pv_server *srv);
 void ring_wake_server(struct pv_server *srv);
+void futex_wake(u32 *word);
 
 static inline bool server_stopping(struct pv_server *srv)
 {

@@ -29,13 +29,13 @@ int sock_check_address(const struct call *c, const void *addr, u32 len)
 int sock_decode(struct call *c, u32 kinds)
 {
 	const struct pv_req_sock *r = &c->req.u.sock;
-	int ret = decode_handle(c, r->id, kinds, &c->h);
+	int ret = decode_handle(c, "id", r->id, kinds, &c->h);
 
 	if (ret == 0)
 		ret = decode_cred(c, r->cred);
 	if (ret < 0)
 		return ret;
-	return decode_len(c, (u64)r->len + r->addr_len + r->ctl_len);
+	return decode_len(c, "len", (u64)r->len + r->addr_len + r->ctl_len);
 }
 
 /*
@@ -88,6 +88,8 @@ static int peername(struct call *c)
 
 static int shutdown_(struct call *c)
 {
+	if (stream_shutdown(c->srv, c->h, (int)c->req.u.sock.name))
+		return 0;
 	return shutdown(c->h->fd, (int)c->req.u.sock.name) < 0 ? -errno : 0;
 }
 

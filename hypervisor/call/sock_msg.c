@@ -21,7 +21,7 @@ int sendto_decode(struct call *c)
 	if (ret < 0)
 		return ret;
 	if (r->addr_len > SOCKADDR_MAX)
-		return violation(c, "address too long");
+		return violation(c, "addr_len", "address too long");
 	if (r->ctl_len > CTL_MAX)
 		return -ENOBUFS;
 	return 0;
@@ -115,8 +115,8 @@ int recvfrom_decode(struct call *c)
 	if (ret < 0)
 		return ret;
 	if (r->ctl_len % 8)
-		return violation(c, "room for control data is not aligned");
-	return decode_len(c, (u64)PV_RECV_CTL_OFF + r->ctl_len + r->len);
+		return violation(c, "ctl_len", "room for control data is not aligned");
+	return decode_len(c, "len", (u64)PV_RECV_CTL_OFF + r->ctl_len + r->len);
 }
 
 int recvfrom_perform(struct call *c)

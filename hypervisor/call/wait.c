@@ -33,7 +33,7 @@ bool ring_pending(struct pv_server *srv)
 
 static bool ready(struct pv_server *srv)
 {
-	return ring_pending(srv) || server_stopping(srv);
+	return ring_pending(srv) || streams_pending(srv) || server_stopping(srv);
 }
 
 static void futex_wait(u32 *word, u32 val)
@@ -41,10 +41,15 @@ static void futex_wait(u32 *word, u32 val)
 	syscall(SYS_futex, word, FUTEX_WAIT, val, NULL, NULL, 0);
 }
 
+void futex_wake(u32 *word)
+{
+	syscall(SYS_futex, word, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
+}
+
 void ring_wake_server(struct pv_server *srv)
 {
 	__atomic_store_n(&srv->ring->sleeping, 0, __ATOMIC_SEQ_CST);
-	syscall(SYS_futex, &srv->ring->sleeping, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
+	futex_wake(&srv->ring->sleeping);
 }
 
 static void rate(struct spinner *s, bool soon)

@@ -53,17 +53,35 @@ static int check_family(u32 domain, u32 type, u32 protocol)
 static int socket_decode(struct call *c)
 {
 	const struct pv_req_xen_socket *r = &c->req.u.socket;
-	int ret = decode_new_handle(c, r->id);
+	int ret = decode_new_handle(c, "id", r->id);
 
 	if (ret == 0)
 		ret = decode_cred(c, r->cred);
 	return ret < 0 ? ret : check_family(r->domain, r->type & 0xf, r->protocol);
 }
 
+/* Without data rings, a stream's descriptor is donated, as that of any socket. ref 0: no ring yet. */
+static int install_stream(struct call *c, u32 id, int fd, u32 ref)
+{
+	int ret = call_install(c, id, HANDLE_SOCKET, fd, !c->srv->cfg.data_rings);
+	struct pv_handle *h;
+
+	if (ret < 0)
+		return ret;
+	h = handle_get(&c->srv->handles, id);
+	h->is_stream = true;
+	if (ref)
+		ret = stream_attach(c->srv, h, ref, STREAM_CONNECTED);
+	if (ret < 0)
+		handle_put(handle_remove(&c->srv->handles, id));
+	handle_put(h);
+	return ret;
+}
+
 static int socket_(struct call *c)
 {
 	const struct pv_req_xen_socket *r = &c->req.u.socket;
-	bool netlink = r->domain == AF_NETLINK;
+	bool netlink = r->domain == AF_NETLINK, stream = (r->type & 0xf) == SOCK_STREAM;
 	int refused = netlink ? 0 : policy_check_socket(c, r->type & 0xf, r->protocol, r->pid);
 	int mode = netlink ? SOCK_CLOEXEC | SOCK_NONBLOCK : SOCKET_MODE;
 	int fd;
@@ -73,7 +91,9 @@ static int socket_(struct call *c)
 	fd = socket((int)r->domain, (int)(r->type & 0xf) | mode, (int)r->protocol);
 	if (fd < 0)
 		return -errno;
-	return call_install(c, r->id, netlink ? HANDLE_NETLINK : HANDLE_SOCKET, fd, !netlink);
+	if (!stream)
+		return call_install(c, r->id, netlink ? HANDLE_NETLINK : HANDLE_SOCKET, fd, !netlink);
+	return install_stream(c, r->id, fd, 0);
 }
 
 static int connect_decode(struct call *c)
@@ -81,15 +101,13 @@ static int connect_decode(struct call *c)
 	const struct pv_req_xen_connect *r = &c->req.u.connect;
 	int ret;
 
-	if (r->id >= MAX_HANDLES)
-		return violation(c, "handle number out of range");
 	if (r->len > SOCKADDR_MAX)
-		return violation(c, "address longer than its field");
-	ret = decode_handle(c, r->id, KINDS_SOCKET, &c->h);
+		return violation(c, "len", "address longer than its field");
+	ret = decode_handle(c, "id", r->id, KINDS_SOCKET, &c->h);
 	if (ret == 0)
 		ret = decode_cred(c, r->cred);
-	if (ret == 0 && r->ref)
-		ret = -EOPNOTSUPP; /* no data rings here: descriptors are donated */
+	if (ret == 0)
+		ret = stream_decode_ref(c, c->h, r->ref, r->evtchn);
 	return ret < 0 ? ret : sock_check_address(c, r->addr, r->len);
 }
 
@@ -112,14 +130,19 @@ static int connect_now(int fd, const void *addr, u32 len)
 static int connect_(struct call *c)
 {
 	struct pv_req_xen_connect *r = &c->req.u.connect;
-	int ret = policy_check_destination(c, r->addr, r->len, r->pid);
+	int ret = policy_check_destination(c, r->addr, r->len, r->pid), err = 0;
 
 	if (ret < 0)
 		return ret;
 	ret = connect_now(c->h->fd, r->addr, r->len);
-	if (ret == 0 || ret == -EINPROGRESS)
-		c->h->connected = true;
-	return ret;
+	if (ret != 0 && ret != -EINPROGRESS)
+		return ret;
+	c->h->connected = true;
+	if (r->ref)
+		err = stream_attach(c->srv, c->h, r->ref, ret ? STREAM_CONNECTING : STREAM_CONNECTED);
+	else
+		stream_detach(c->srv, c->h);
+	return err < 0 ? err : ret;
 }
 
 /* Many at once are files: whoever releases sockets wants to see the end of each. */
@@ -128,11 +151,11 @@ static int take_more(struct call *c)
 	const struct pv_req_xen_release *r = &c->req.u.release;
 
 	if (r->count > PV_RELEASE_MORE)
-		return violation(c, "too many handles in one release");
+		return violation(c, "count", "too many handles in one release");
 	for (u32 i = 0; i < r->count; i++) {
 		c->more[i] = handle_remove(&c->srv->handles, r->more[i]);
 		if (!c->more[i])
-			return violation(c, "a handle that does not exist");
+			return violation(c, "more", "a handle that does not exist");
 	}
 	return 0;
 }
@@ -140,18 +163,18 @@ static int take_more(struct call *c)
 static int release_decode(struct call *c)
 {
 	if (c->req.u.release.id == 0 || c->req.u.release.id >= MAX_HANDLES)
-		return violation(c, "handle number out of range");
+		return violation(c, "id", "handle number out of range");
 	c->h = handle_remove(&c->srv->handles, c->req.u.release.id);
 	if (!c->h)
-		return violation(c, "a handle that does not exist");
+		return violation(c, "id", "a handle that does not exist");
 	/* The number is free at once, but the close of a lingering socket may take its time. */
 	c->blocks = c->h->lingers;
 	return take_more(c);
 }
 
-static void release_one(struct pv_handle **h)
+static void release_one(struct call *c, struct pv_handle **h)
 {
-	if ((*h)->kind == HANDLE_SOCKET)
+	if ((*h)->kind == HANDLE_SOCKET && !stream_release(c->srv, *h))
 		sock_release(*h);
 	file_drop_locks(*h);
 	handle_put(*h);
@@ -160,9 +183,9 @@ static void release_one(struct pv_handle **h)
 
 static int release(struct call *c)
 {
-	release_one(&c->h);
+	release_one(c, &c->h);
 	for (u32 i = 0; i < c->req.u.release.count; i++)
-		release_one(&c->more[i]);
+		release_one(c, &c->more[i]);
 	return 0;
 }
 
@@ -171,11 +194,9 @@ static int bind_decode(struct call *c)
 	const struct pv_req_xen_bind *r = &c->req.u.bind;
 	int ret;
 
-	if (r->id >= MAX_HANDLES)
-		return violation(c, "handle number out of range");
 	if (r->len > SOCKADDR_MAX)
-		return violation(c, "address longer than its field");
-	ret = decode_handle(c, r->id, KINDS_SOCKET, &c->h);
+		return violation(c, "len", "address longer than its field");
+	ret = decode_handle(c, "id", r->id, KINDS_SOCKET, &c->h);
 	if (ret == 0)
 		ret = decode_cred(c, r->cred);
 	return ret < 0 ? ret : sock_check_address(c, r->addr, r->len);
@@ -194,9 +215,9 @@ static int bind_(struct call *c)
 
 static int listen_decode(struct call *c)
 {
-	if (c->req.u.listen.id >= MAX_HANDLES)
-		return violation(c, "handle number out of range");
-	return decode_handle(c, c->req.u.listen.id, KINDS_SOCKET, &c->h);
+	int ret = decode_handle(c, "id", c->req.u.listen.id, KINDS_SOCKET, &c->h);
+
+	return ret < 0 ? ret : stream_decode_ref(c, c->h, c->req.u.listen.ref, 0);
 }
 
 static int listen_(struct call *c)
@@ -212,7 +233,7 @@ static int listen_(struct call *c)
 	if (listen(c->h->fd, (int)c->req.u.listen.backlog) < 0)
 		return -errno;
 	c->h->connected = true;
-	return 0;
+	return c->req.u.listen.ref ? stream_attach(c->srv, c->h, c->req.u.listen.ref, STREAM_LISTENING) : 0;
 }
 
 static int accept_decode(struct call *c)
@@ -220,14 +241,10 @@ static int accept_decode(struct call *c)
 	const struct pv_req_xen_accept *r = &c->req.u.accept;
 	int ret;
 
-	if (r->id >= MAX_HANDLES)
-		return violation(c, "handle number out of range");
-	ret = decode_handle(c, r->id, KINDS_SOCKET, &c->h);
+	ret = decode_handle(c, "id", r->id, KINDS_SOCKET, &c->h);
 	if (ret == 0)
-		ret = decode_new_handle(c, r->id_new);
-	if (ret == 0 && r->ref)
-		ret = -EOPNOTSUPP;
-	return ret;
+		ret = decode_new_handle(c, "id_new", r->id_new);
+	return ret < 0 ? ret : stream_decode_ref(c, NULL, r->ref, r->evtchn);
 }
 
 static int accept_(struct call *c)
@@ -236,12 +253,13 @@ static int accept_(struct call *c)
 	socklen_t len = sizeof(peer);
 	u32 id = c->req.u.accept.id_new;
 	int fd = accept4(c->h->fd, (struct sockaddr *)&peer, &len, SOCKET_MODE);
+	struct pollfd more = { .fd = c->h->fd, .events = POLLIN };
 	struct pv_handle *h;
 	int ret;
 
 	if (fd < 0)
 		return -errno;
-	ret = call_install(c, id, HANDLE_SOCKET, fd, true);
+	ret = install_stream(c, id, fd, c->req.u.accept.ref);
 	if (ret < 0)
 		return ret;
 	h = handle_get(&c->srv->handles, id);
@@ -251,14 +269,14 @@ static int accept_(struct call *c)
 		len = sizeof(peer);
 	memcpy(c->buf, &peer, len);
 	c->rsp.val = len;
+	if (c->srv->cfg.data_rings && poll(&more, 1, 0) == 0)
+		c->rsp.flags = PV_ACCEPTED_LAST;
 	return 0;
 }
 
 static int poll_decode(struct call *c)
 {
-	if (c->req.u.poll.id >= MAX_HANDLES)
-		return violation(c, "handle number out of range");
-	return decode_handle(c, c->req.u.poll.id, KINDS_ANY, &c->h);
+	return decode_handle(c, "id", c->req.u.poll.id, KINDS_ANY, &c->h);
 }
 
 static int poll_(struct call *c)

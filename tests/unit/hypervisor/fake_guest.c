@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 int test_tty = -1, test_procfs = -1;
+const char *test_keep;
 
 static int container_root = -1;
 static struct pv_marker markers[] = {
@@ -120,8 +121,10 @@ int container_setup(void **state)
 	test_tty = open_tty();
 	must(mkdtemp(dir) != NULL, "mkdtemp");
 	/* Nobody but us sees the mount, so the directory can go at once. */
-	must(mount("root", dir, "tmpfs", MS_NODEV, NULL) == 0, "tmpfs");
+	must(mount("root", dir, "tmpfs", MS_NODEV, "size=256m") == 0, "tmpfs");
 	must(chdir(dir) == 0, "chdir");
+	if (test_keep)
+		must(mkdir("keep", 0700) == 0 && mount(test_keep, "keep", NULL, MS_BIND, NULL) == 0, test_keep);
 	must(syscall(SYS_pivot_root, ".", ".") == 0, "pivot_root");
 	must(umount2(".", MNT_DETACH) == 0 && chdir("/") == 0, "umount");
 	umask(0);
@@ -195,6 +198,8 @@ static pid_t host_pid(void *ctx, u32 pid)
 	return pid == 1 ? getpid() : 0;
 }
 
+pid_t (*test_host_pid)(void *ctx, u32 pid) = host_pid;
+
 int guest_setup(void **state)
 {
 	struct guest *g = calloc(1, sizeof(*g));
@@ -214,7 +219,7 @@ int guest_setup(void **state)
 		.log = on_log,
 		.event_done = on_event_done,
 		.exited = on_exited,
-		.host_pid = host_pid,
+		.host_pid = test_host_pid,
 	};
 
 	g->ring = mmap(NULL, RING_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);

@@ -42,6 +42,11 @@ extern int test_tty;
 /* The detached procfs that the server uses. */
 extern int test_procfs;
 
+/* A folder of the host that is to be seen as /keep; NULL: none. Before container_setup(). */
+extern const char *test_keep;
+/* The guest's processes; as it is, number 1 is the test itself. Before guest_setup(). */
+extern pid_t (*test_host_pid)(void *ctx, u32 pid);
+
 /* Once for the process. Needs root. */
 int container_setup(void **state);
 /* For each test. */

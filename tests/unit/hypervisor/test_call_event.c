@@ -92,18 +92,18 @@ static void boot_is_answered_once(void **state)
 
 	assert_int_equal(done(g, 0, 0, ""), 0);
 	assert_int_equal(g->ndone, 1);
-	assert_violates(g, ctl_request(PV_EVENT_DONE, 0), "an answer to no event");
+	assert_violates(g, ctl_request(PV_EVENT_DONE, 0), "event_done.arg: an answer to no event");
 	assert_int_equal(g->ndone, 1);
 }
 
 static void answer_to_unknown(void **state)
 {
-	assert_violates(*state, ctl_request(PV_EVENT_DONE, 1), "an answer to no event");
+	assert_violates(*state, ctl_request(PV_EVENT_DONE, 1), "event_done.arg: an answer to no event");
 }
 
 static void answer_to_huge(void **state)
 {
-	assert_violates(*state, ctl_request(PV_EVENT_DONE, 1ULL << 32), "an answer to no event");
+	assert_violates(*state, ctl_request(PV_EVENT_DONE, 1ULL << 32), "event_done.arg: an answer to no event");
 }
 
 static void answer_before_taken(void **state)
@@ -111,7 +111,7 @@ static void answer_before_taken(void **state)
 	struct guest *g = *state;
 
 	assert_int_equal(post_signal(g, 0, 15), 1);
-	assert_violates(g, ctl_request(PV_EVENT_DONE, 1), "an answer to no event");
+	assert_violates(g, ctl_request(PV_EVENT_DONE, 1), "event_done.arg: an answer to no event");
 }
 
 static void answered_twice(void **state)
@@ -121,7 +121,7 @@ static void answered_twice(void **state)
 	assert_int_equal(post_signal(g, 0, 15), 1);
 	taken(g);
 	assert_int_equal(done(g, 1, 0, ""), 0);
-	assert_violates(g, ctl_request(PV_EVENT_DONE, 1), "an answer to no event");
+	assert_violates(g, ctl_request(PV_EVENT_DONE, 1), "event_done.arg: an answer to no event");
 }
 
 static void text_over_buffer(void **state)
@@ -129,7 +129,7 @@ static void text_over_buffer(void **state)
 	struct pv_request r = ctl_request(PV_EVENT_DONE, 0);
 
 	r.u.ctl.len = RING_BUF_SIZE + 1;
-	assert_violates(*state, r, "text over the end of the buffer");
+	assert_violates(*state, r, "event_done.len: text over the end of the buffer");
 }
 
 static void queue_is_bounded(void **state)
@@ -176,7 +176,7 @@ static void process_lives(void **state)
 	assert_int_equal(ctl_call(g, PV_EXITED, (struct pv_req_ctl){ .arg = 1, .pid = 3 << 8 }), 0);
 	assert_int_equal(g->exited_event, 1);
 	assert_int_equal(g->exited_status, 3 << 8);
-	assert_violates(g, ctl_request(PV_EXITED, 1), "the end of a process that does not run");
+	assert_violates(g, ctl_request(PV_EXITED, 1), "exited.arg: the end of a process that does not run");
 }
 
 static void running_is_answered_once(void **state)
@@ -186,7 +186,7 @@ static void running_is_answered_once(void **state)
 	assert_int_equal(post_exec(g, NULL, 0), 1);
 	ctl_call(g, PV_EVENT, (struct pv_req_ctl){ 0 });
 	assert_int_equal(done(g, 1, 12, ""), 0);
-	assert_violates(g, ctl_request(PV_EVENT_DONE, 1), "an answer to no event");
+	assert_violates(g, ctl_request(PV_EVENT_DONE, 1), "event_done.arg: an answer to no event");
 }
 
 static void end_before_start(void **state)
@@ -195,7 +195,7 @@ static void end_before_start(void **state)
 
 	assert_int_equal(post_exec(g, NULL, 0), 1);
 	ctl_call(g, PV_EVENT, (struct pv_req_ctl){ 0 });
-	assert_violates(g, ctl_request(PV_EXITED, 1), "the end of a process that does not run");
+	assert_violates(g, ctl_request(PV_EXITED, 1), "exited.arg: the end of a process that does not run");
 }
 
 static void end_of_failed(void **state)
@@ -205,7 +205,7 @@ static void end_of_failed(void **state)
 	assert_int_equal(post_exec(g, NULL, 0), 1);
 	ctl_call(g, PV_EVENT, (struct pv_req_ctl){ 0 });
 	assert_int_equal(done(g, 1, -ENOENT, "no program"), 0);
-	assert_violates(g, ctl_request(PV_EXITED, 1), "the end of a process that does not run");
+	assert_violates(g, ctl_request(PV_EXITED, 1), "exited.arg: the end of a process that does not run");
 }
 
 static void event_too_big(void **state)
@@ -263,7 +263,7 @@ static void descriptors_are_taken(void **state)
 	assert_int_equal(errno, EPIPE);
 	close(pair[1]);
 	close(pipe_[1]);
-	assert_violates(g, take_request(22, 1, 0), "a descriptor that is not the event's, or not any more");
+	assert_violates(g, take_request(22, 1, 0), "take_fd.len: a descriptor that is not the event's, or not any more");
 }
 
 static void those_not_taken_are_closed(void **state)
@@ -279,7 +279,7 @@ static void those_not_taken_are_closed(void **state)
 	assert_int_equal(done(g, 1, 5, ""), 0);
 	assert_int_equal(recv(pair[1], &c, 1, MSG_DONTWAIT), 0);
 	close(pair[1]);
-	assert_violates(g, take_request(22, 1, 0), "a descriptor that is not the event's, or not any more");
+	assert_violates(g, take_request(22, 1, 0), "take_fd.len: a descriptor that is not the event's, or not any more");
 }
 
 static void take_beyond(void **state)
@@ -288,7 +288,7 @@ static void take_beyond(void **state)
 
 	assert_int_equal(post_exec(g, NULL, 0), 1);
 	ctl_call(g, PV_EVENT, (struct pv_req_ctl){ 0 });
-	assert_violates(g, take_request(22, 1, 0), "a descriptor that is not the event's, or not any more");
+	assert_violates(g, take_request(22, 1, 0), "take_fd.len: a descriptor that is not the event's, or not any more");
 }
 
 static void take_before_event(void **state)
@@ -297,7 +297,7 @@ static void take_before_event(void **state)
 	int fd = open("/etc/passwd", O_RDONLY);
 
 	assert_int_equal(post_exec(g, &fd, 1), 1);
-	assert_violates(g, take_request(22, 1, 0), "a descriptor that is not the event's, or not any more");
+	assert_violates(g, take_request(22, 1, 0), "take_fd.len: a descriptor that is not the event's, or not any more");
 }
 
 static void boot_descriptors(void **state)
@@ -309,7 +309,7 @@ static void boot_descriptors(void **state)
 	assert_int_equal(guest_call(g, 0, &r).ret, -EBADF);
 	take_and_read(g, 23, 0, 4, "root:x:0:0\n");
 	assert_int_equal(done(g, 0, 0, ""), 0);
-	assert_violates(g, take_request(24, 0, 4), "a descriptor that is not the event's, or not any more");
+	assert_violates(g, take_request(24, 0, 4), "take_fd.len: a descriptor that is not the event's, or not any more");
 }
 
 static void directories_stay_outside(void **state)

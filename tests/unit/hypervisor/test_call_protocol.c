@@ -32,17 +32,17 @@ static struct pv_request request(u32 cmd)
 
 static void unknown_command(void **state)
 {
-	assert_violates(*state, 0, request(0x7777), "unknown command");
+	assert_violates(*state, 0, request(0x7777), "request.cmd: unknown command");
 }
 
 static void hole_between_commands(void **state)
 {
-	assert_violates(*state, 0, request(0x116), "unknown command");
+	assert_violates(*state, 0, request(0x116), "request.cmd: unknown command");
 }
 
 static void slot_out_of_range(void **state)
 {
-	assert_violates(*state, RING_SLOTS, request(PV_STAT), "slot number out of range");
+	assert_violates(*state, RING_SLOTS, request(PV_STAT), "request.req_id: slot number out of range");
 }
 
 static void index_runs_ahead(void **state)
@@ -50,7 +50,7 @@ static void index_runs_ahead(void **state)
 	struct guest *g = *state;
 
 	__atomic_store_n(&g->hdr->req_prod, 1000, __ATOMIC_SEQ_CST);
-	assert_violates(g, 0, request(PV_STAT), "more requests than slots");
+	assert_violates(g, 0, request(PV_STAT), "ring.req_prod: more requests than slots");
 }
 
 static void handle_missing(void **state)
@@ -58,7 +58,7 @@ static void handle_missing(void **state)
 	struct pv_request r = request(PV_FSYNC);
 
 	r.u.handle.id = 55;
-	assert_violates(*state, 0, r, "a handle that does not exist");
+	assert_violates(*state, 0, r, "fsync.id: a handle that does not exist");
 }
 
 static void handle_huge(void **state)
@@ -66,7 +66,7 @@ static void handle_huge(void **state)
 	struct pv_request r = request(PV_RELEASE);
 
 	r.u.release.id = 1ULL << 40;
-	assert_violates(*state, 0, r, "handle number out of range");
+	assert_violates(*state, 0, r, "release.id: handle number out of range");
 }
 
 static void handle_truncated_to_valid(void **state)
@@ -74,7 +74,7 @@ static void handle_truncated_to_valid(void **state)
 	struct pv_request r = request(PV_LISTEN);
 
 	r.u.listen.id = 1ULL << 32 | 1;
-	assert_violates(*state, 0, r, "handle number out of range");
+	assert_violates(*state, 0, r, "listen.id: handle number out of range");
 }
 
 static void handle_of_wrong_kind(void **state)
@@ -84,7 +84,7 @@ static void handle_of_wrong_kind(void **state)
 
 	assert_int_equal(handle_call(g, PV_WATCH, (struct pv_req_handle){ .id = 1 }), 0);
 	r.u.listen.id = 1;
-	assert_violates(g, 0, r, "a handle of the wrong kind");
+	assert_violates(g, 0, r, "listen.id: a handle of the wrong kind");
 }
 
 static void number_in_use(void **state)
@@ -94,7 +94,7 @@ static void number_in_use(void **state)
 
 	assert_int_equal(handle_call(g, PV_WATCH, (struct pv_req_handle){ .id = 1 }), 0);
 	r.u.handle.id = 1;
-	assert_violates(g, 0, r, "a new handle's number is in use");
+	assert_violates(g, 0, r, "watch.id: a new handle's number is in use");
 }
 
 static void path_over_limit(void **state)
@@ -102,7 +102,7 @@ static void path_over_limit(void **state)
 	struct pv_request r = request(PV_STAT);
 
 	r.u.path.path_len = PV_PATH_MAX + 1;
-	assert_violates(*state, 0, r, "path longer than PV_PATH_MAX");
+	assert_violates(*state, 0, r, "stat.path_len: path longer than PV_PATH_MAX");
 }
 
 static void path_with_nul(void **state)
@@ -112,7 +112,7 @@ static void path_with_nul(void **state)
 
 	memcpy(guest_buf(g, 0), "etc\0passwd", 10);
 	r.u.path.path_len = 10;
-	assert_violates(g, 0, r, "NUL byte in a string");
+	assert_violates(g, 0, r, "stat.path: NUL byte in a string");
 }
 
 static void xattr_over_buffer(void **state)
@@ -124,7 +124,7 @@ static void xattr_over_buffer(void **state)
 	r.u.path.path_len = 4;
 	r.u.path.path2_len = 6;
 	r.u.path.arg = RING_BUF_SIZE;
-	assert_violates(g, 0, r, "attribute value over the end of the buffer");
+	assert_violates(g, 0, r, "setxattr.arg: attribute value over the end of the buffer");
 }
 
 static void length_over_buffer(void **state)
@@ -134,7 +134,7 @@ static void length_over_buffer(void **state)
 
 	close(open_file(g, 1, "/etc/passwd", O_RDONLY, 0, NULL));
 	r.u.handle = (struct pv_req_handle){ .id = 1, .len = RING_BUF_SIZE + 1 };
-	assert_violates(g, 0, r, "length over the buffer");
+	assert_violates(g, 0, r, "read.len: length over the buffer");
 }
 
 static void unknown_credentials(void **state)
@@ -142,7 +142,7 @@ static void unknown_credentials(void **state)
 	struct pv_request r = request(PV_STAT);
 
 	r.u.path.cred = 12;
-	assert_violates(*state, 0, r, "credentials that do not exist");
+	assert_violates(*state, 0, r, "stat.cred: credentials that do not exist");
 }
 
 static void address_over_field(void **state)
@@ -155,7 +155,7 @@ static void address_over_field(void **state)
 	r = request(PV_BIND);
 	r.u.bind.id = 1;
 	r.u.bind.len = 200;
-	assert_violates(g, 0, r, "address longer than its field");
+	assert_violates(g, 0, r, "bind.len: address longer than its field");
 }
 
 /* A call that sleeps in the host: a copy into a pipe that is full. */
@@ -205,7 +205,7 @@ static void slot_used_twice(void **state)
 	int pipe_fds[2];
 	int fd = issue_slow_call(g, 3, pipe_fds);
 
-	assert_violates(g, 3, request(PV_STAT), "a request in a slot that is in use");
+	assert_violates(g, 3, request(PV_STAT), "request.req_id: a request in a slot that is in use");
 	drain(fd);
 }
 
@@ -221,7 +221,7 @@ static void donations_nobody_takes(void **state)
 		       __atomic_load_n(&g->hdr->state[0], __ATOMIC_SEQ_CST) != SLOT_DONE)
 			sched_yield();
 	}
-	assert_string_equal(g->reason, "donated descriptors are not taken");
+	assert_string_equal(g->reason, "watch.donation: donated descriptors are not taken");
 }
 
 static void donations_are_in_order(void **state)
@@ -282,7 +282,7 @@ static void too_many_to_release(void **state)
 	close(open_file(g, 1, "/etc/passwd", O_RDONLY, 0, NULL));
 	r.u.release.id = 1;
 	r.u.release.count = PV_RELEASE_MORE + 1;
-	assert_violates(g, 0, r, "too many handles in one release");
+	assert_violates(g, 0, r, "release.count: too many handles in one release");
 }
 
 struct caller_thread {
