@@ -335,7 +335,8 @@ struct pv_site {
 	u32 patch_off; /* offset in the buffer of the first byte to replace */
 	u32 patch_len; /* whole instructions, >= 5 */
 	u32 nr;   /* PV_SITE_MOV */
-	u32 hole; /* PV_SITE_PREV: offset of 5 unused bytes, which `jmp rel8` at patch_off reaches; 0: not needed */
+	u32 hole; /* PV_SITE_PREV: offset of unused bytes, which `jmp rel8` at patch_off reaches; 0: not needed */
+	u32 hole_len; /* 5, and what is left of the instruction that the fifth of them is in */
 };
 enum pv_site_kind {
 	PV_SITE_NONE = 0,

@@ -96,7 +96,7 @@ static bool find_mov(const u8 *code, size_t len, size_t at, struct pv_site *out)
 		return false;
 	if (!boundary(code, len, at - MOV_LEN))
 		return false;
-	*out = (struct pv_site){ PV_SITE_MOV, at - MOV_LEN, MOV_LEN, le32(mov + 1), 0 };
+	*out = (struct pv_site){ PV_SITE_MOV, at - MOV_LEN, MOV_LEN, le32(mov + 1), 0, 0 };
 	return true;
 }
 
@@ -158,7 +158,8 @@ static size_t previous(const u8 *code, size_t len, size_t at)
 			continue;
 		if (!boundary(code, len, at - n))
 			continue;
-		if (found || !movable(&insn))
+		/* a zero is rather the end of what fills the place before a function than `add %..,(%..)` */
+		if (found || !movable(&insn) || !code[at - n])
 			return 0;
 		found = n;
 	}
@@ -171,15 +172,21 @@ static bool ends_flow(const ZydisDecodedInstruction *insn)
 	       insn->meta.category == ZYDIS_CATEGORY_UNCOND_BR;
 }
 
-/* Alignment behind the end of a function: bytes of nop or int3 from `from` on. */
+/*
+ * Alignment behind the end of a function: nops or int3 from `from` on, as many as a jump takes the place of. Their bytes;
+ * 0: there are not enough.
+ */
 static size_t padding(const u8 *code, size_t len, size_t from)
 {
 	ZydisDecodedInstruction insn;
 	size_t at = from;
 
-	while (at < len && decode_at(code, len, at, &insn) &&
-	       (insn.mnemonic == ZYDIS_MNEMONIC_NOP || insn.mnemonic == ZYDIS_MNEMONIC_INT3))
+	while (at < from + JUMP_LEN) {
+		if (at >= len || !decode_at(code, len, at, &insn) ||
+		    (insn.mnemonic != ZYDIS_MNEMONIC_NOP && insn.mnemonic != ZYDIS_MNEMONIC_INT3))
+			return 0;
 		at += insn.length;
+	}
 	return at - from;
 }
 
@@ -187,7 +194,7 @@ static size_t padding(const u8 *code, size_t len, size_t from)
  * Bytes that nobody executes, which a short jump at `from` reaches. Decoding starts behind the
  * syscall, an instruction's start for sure.
  */
-static size_t find_hole(const u8 *code, size_t len, size_t at, size_t from)
+static size_t find_hole(const u8 *code, size_t len, size_t at, size_t from, u32 *hole_len)
 {
 	size_t next = at + SYSCALL_LEN, reach = from + JUMP_SHORT_LEN + 127;
 
@@ -197,8 +204,9 @@ static size_t find_hole(const u8 *code, size_t len, size_t at, size_t from)
 		if (!decode_at(code, len, next, &insn))
 			return 0;
 		next += insn.length;
-		if (ends_flow(&insn) && next <= reach && padding(code, len, next) >= JUMP_LEN &&
-		    !jumped_into(code, len, next - 1, next + JUMP_LEN))
+		*hole_len = (u32)padding(code, len, next);
+		if (ends_flow(&insn) && next <= reach && *hole_len &&
+		    !jumped_into(code, len, next - 1, next + *hole_len))
 			return next;
 	}
 	return 0;
@@ -207,14 +215,15 @@ static size_t find_hole(const u8 *code, size_t len, size_t at, size_t from)
 static bool find_prev(const u8 *code, size_t len, size_t at, struct pv_site *out)
 {
 	size_t n = previous(code, len, at), hole = 0;
+	u32 hole_len = 0;
 
 	if (n == 0)
 		return false;
 	if (n < JUMP_LEN)
-		hole = find_hole(code, len, at, at - n);
+		hole = find_hole(code, len, at, at - n, &hole_len);
 	if ((n < JUMP_LEN && !hole) || jumped_into(code, len, at - n, at))
 		return false;
-	*out = (struct pv_site){ PV_SITE_PREV, at - n, n, ~0u, hole };
+	*out = (struct pv_site){ PV_SITE_PREV, at - n, n, ~0u, hole, hole ? hole_len : 0 };
 	return true;
 }
 
@@ -231,7 +240,7 @@ static void find_tail(const u8 *code, size_t len, size_t at, struct pv_site *out
 	}
 	if (jumped_into(code, len, at, end))
 		return;
-	*out = (struct pv_site){ PV_SITE_TAIL, at, end - at, ~0u, 0 };
+	*out = (struct pv_site){ PV_SITE_TAIL, at, end - at, ~0u, 0, 0 };
 }
 
 void site_find(const u8 *code, size_t len, size_t at, struct pv_site *out)

@@ -24,6 +24,7 @@
 
 #define JMP_REL32 0xe9
 #define JMP_REL8 0xeb
+#define NOP 0x90
 #define PATCH_LEN 5
 #define SLOT_LEN 32
 #define SLOTS (PAGE_SIZE / SLOT_LEN)
@@ -36,7 +37,7 @@
 
 /* What may be replaced at a site: `len` bytes before the syscall; a hole `hole` bytes behind its start, if they are few. */
 struct verdict {
-	u32 kind, len, hole;
+	u32 kind, len, hole, hole_len;
 };
 
 /*
@@ -44,14 +45,14 @@ struct verdict {
  * each, so that it is read and written in one piece: the upper bits of the code's hash, and the verdict.
  */
 #define VERDICTS 1024
-#define VERDICT_BITS 14
+#define VERDICT_BITS 19
 static u64 verdicts[VERDICTS];
 
-static u64 verdict_pack(const struct verdict *v) { return v->kind | v->len << 2 | v->hole << 6; }
+static u64 verdict_pack(const struct verdict *v) { return v->kind | v->len << 2 | v->hole << 6 | v->hole_len << 14; }
 
 static struct verdict verdict_unpack(u64 w)
 {
-	return (struct verdict){ .kind = w & 3, .len = w >> 2 & 15, .hole = w >> 6 & 255 };
+	return (struct verdict){ .kind = w & 3, .len = w >> 2 & 15, .hole = w >> 6 & 255, .hole_len = w >> 14 & 31 };
 }
 
 static bool worth_it(uaddr_t site)
@@ -79,7 +80,7 @@ static struct verdict ask_decoder(const u8 *code, u32 len, u32 at)
 	site = (const struct pv_site *)s.buf;
 	if (mc_pv_call(&s) >= 0 && (site->kind == PV_SITE_MOV || site->kind == PV_SITE_PREV) &&
 	    site->patch_len <= INSN_MAX)
-		v = (struct verdict){ site->kind, site->patch_len, site->hole ? site->hole - at : 0 };
+		v = (struct verdict){ site->kind, site->patch_len, site->hole ? site->hole - at : 0, site->hole_len };
 	mc_pv_put(&s);
 	return v;
 }
@@ -187,10 +188,15 @@ static void remember_page(uaddr_t page)
 	PRIV->patch_pages[PRIV->patch_npages++] = page;
 }
 
-static void write_jump(u8 *page, u32 off, uaddr_t from, uaddr_t to)
+/*
+ * A jump in place of `len` bytes at `off`. Nobody executes the rest of them; but whoever decodes the code around here, for
+ * the next site, must find whole instructions.
+ */
+static void write_jump(u8 *page, u32 off, u32 len, uaddr_t from, uaddr_t to)
 {
 	s32 rel = (s32)(to - (from + PATCH_LEN));
 
+	memset(page + off, NOP, len);
 	page[off] = JMP_REL32;
 	memcpy(page + off + 1, &rel, 4);
 }
@@ -201,10 +207,11 @@ static void write_patch(u8 *copy, uaddr_t site, const struct verdict *v, uaddr_t
 	u32 off = (u32)(site & (PAGE_SIZE - 1)), from = off - v->len, hole = off + v->hole;
 
 	if (!v->hole) {
-		write_jump(copy, from, site - v->len, slot);
+		write_jump(copy, from, v->len, site - v->len, slot);
 		return;
 	}
-	write_jump(copy, hole, site + v->hole, slot);
+	write_jump(copy, hole, v->hole_len, site + v->hole, slot);
+	memset(copy + from, NOP, v->len);
 	copy[from] = JMP_REL8;
 	copy[from + 1] = (u8)(hole - (from + 2));
 }

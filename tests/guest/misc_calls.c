@@ -75,6 +75,17 @@ static void test_scheduling(void)
 	IN_CHILD(OK(setpriority(PRIO_PROCESS, 0, 5)); CHECK(getpriority(PRIO_PROCESS, 0) == 5));
 }
 
+/* Calls from neighbouring functions of the C library, often: how they enter the kernel may change on the way. */
+static void test_neighbours(void)
+{
+	cpu_set_t set;
+
+	for (int i = 0; i < 50; i++) {
+		OK(sched_getaffinity(0, sizeof(set), &set));
+		OK(sched_setaffinity(0, sizeof(set), &set));
+	}
+}
+
 static void test_names(void)
 {
 	char name[16];
@@ -124,6 +135,7 @@ int main(void)
 	test_system();
 	test_limits();
 	test_scheduling();
+	test_neighbours();
 	test_names();
 	test_random();
 	test_unknown();

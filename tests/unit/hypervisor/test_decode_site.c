@@ -89,6 +89,27 @@ static void short_instruction_with_a_hole(void **state)
 	assert_int_equal(site.patch_len, 2);
 	assert_int_equal(code[site.patch_off], 0x31);
 	assert_int_equal(site.hole, sizeof(code) - 6);
+	assert_int_equal(site.hole_len, 6); /* all of the nop, not only the bytes of the jump */
+}
+
+/* What follows a function whose padding has been used: sched_setaffinity(2) behind sched_getaffinity(2) in glibc. */
+static void behind_a_hole_in_use(void **state)
+{
+	static const u8 code[] = { PROLOGUE, 0xc3, 0xe9, 0x31, 0xe0, 0xdc, 0x00, 0x90,
+				   0xb8,     0xcb, 0,	 0,    0,    0x0f, 0x05, 0xc3 };
+	struct pv_site site = find(code, sizeof(code));
+
+	assert_int_equal(site.kind, PV_SITE_MOV);
+	assert_int_equal(site.nr, 0xcb);
+}
+
+/* A zero before the mov makes both together a six-byte add: which of them is right can't be known. */
+static void mov_in_the_middle_of_another(void **state)
+{
+	static const u8 code[] = { PROLOGUE, 0xc3, 0xe9, 0x31, 0xe0, 0xdc, 0x00, 0x00,
+				   0xb8,     0xcb, 0,	 0,    0,    0x0f, 0x05, 0xc3 };
+
+	assert_int_equal(find(code, sizeof(code)).kind, PV_SITE_NONE);
 }
 
 static void long_instruction_needs_no_hole(void **state)
@@ -178,7 +199,8 @@ static void any_bytes_will_do(void **state)
 		if (site.kind != PV_SITE_NONE) {
 			assert_true(site.patch_off + site.patch_len <= len);
 			assert_true(site.patch_len >= (site.hole ? 2 : 5));
-			assert_true(!site.hole || site.hole + 5 <= len);
+			assert_true(!site.hole || (site.hole_len >= 5 && site.hole_len < 20));
+			assert_true(!site.hole || site.hole + site.hole_len <= len);
 		}
 		free(code);
 	}
@@ -193,6 +215,8 @@ int main(void)
 		cmocka_unit_test(number_too_large),
 		cmocka_unit_test(no_evidence),
 		cmocka_unit_test(short_instruction_with_a_hole),
+		cmocka_unit_test(behind_a_hole_in_use),
+		cmocka_unit_test(mov_in_the_middle_of_another),
 		cmocka_unit_test(long_instruction_needs_no_hole),
 		cmocka_unit_test(entry_of_a_function_is_no_hole),
 		cmocka_unit_test(nops_that_are_run_are_no_hole),
