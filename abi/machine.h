@@ -193,6 +193,7 @@ int mc_watch_wait(u32 watch, struct mc_event *ev, int max, u64 deadline);
 
 const void *mc_boot_info(void); /* struct boot_info of ring.h */
 struct guest_counters *mc_counters(void);
+struct trace_header *mc_trace(u8 **data); /* trace_ring.h; *data: TRACE_DATA_SIZE bytes of records */
 /* Memory for the kernel heap, page granular, zeroed, never returned. NULL: exhausted. */
 void *mc_heap_grow(size_t len);
 void mc_console(const char *text, size_t len); /* kernel messages */

@@ -7,6 +7,7 @@
  *   0                  struct ring_header   indices, doorbell, responses
  *   RING_COUNTERS_OFF  struct guest_counters   written by the guest, shown by `callgate debug`
  *   RING_BOOT_OFF      struct boot_info     written by the hypervisor before the first instruction
+ *   RING_TRACE_OFF     struct trace_header  and its records (trace_ring.h)
  *   RING_DATA_OFF      RING_SLOTS buffers of RING_BUF_SIZE bytes
  *   DATA_RINGS_OFF     DATA_RINGS data rings (number 0 is none), of DATA_RING_STRIDE bytes
  *
@@ -129,6 +130,7 @@ struct guest_counters {
 	u32 pvcalls[COUNTED_CALLS];  /* PV calls made while serving them */
 	u32 traps;                   /* guest calls that arrived by SIGSYS */
 	u32 patched;                 /* call sites patched */
+	u32 tracing;                 /* written by the hypervisor: not 0 while somebody traces (trace_ring.h) */
 };
 
 _Static_assert(RING_COUNTERS_OFF + sizeof(struct guest_counters) <= RING_BOOT_OFF, "counters overlap");

@@ -94,7 +94,29 @@ static void limits(struct control_client *client, json_t *request)
 	command_post(client, &event);
 }
 
+static void trace(struct control_client *client, json_t *request)
+{
+	const struct command_ctx *ctx = control_ctx(client);
+
+	if (ctx->trace)
+		trace_start(ctx->trace, client, request);
+	else
+		control_fail(client, ENOENT, "this virtual machine can't be traced");
+}
+
+static void stop_trace(struct control_client *client, json_t *request)
+{
+	const struct command_ctx *ctx = control_ctx(client);
+
+	if (ctx->trace)
+		trace_stop(ctx->trace, client);
+	else
+		control_fail(client, ENOENT, "this virtual machine can't be traced");
+}
+
 const struct control_command vm_commands[] = {
+	{ "trace", trace },
+	{ "trace-stop", stop_trace },
 	{ "limits", limits },
 	{ "syscalls", syscalls },
 	{ "start", command_start },

@@ -8,11 +8,13 @@
 #include "vm/control.h"
 #include "vm/counters.h"
 #include "vm/events.h"
+#include "vm/trace.h"
 #include "vm/vm.h"
 
 /* What commands work on: the context of the control socket. */
 struct command_ctx {
 	struct vm_events *events;
+	struct vm_trace *trace; /* NULL: this VM can't be traced */
 	/* A snapshot of what the guest counts; NULL: this VM keeps no counts. */
 	const struct vm_counters *(*counters)(void *vm);
 	void (*has_started)(void *vm);

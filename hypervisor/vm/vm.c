@@ -37,6 +37,7 @@
 #include "vm/policy_log.h"
 #include "vm/process.h"
 #include "vm/start.h"
+#include "vm/trace.h"
 
 #define MAX_ERRNO 4096
 
@@ -57,6 +58,7 @@ struct vm {
 	struct vm_events events;
 	struct vm_counters counters;
 	struct policy_log policy_log;
+	struct vm_trace trace;
 	struct pv_server *server;
 	int signal_fd;
 	uint64_t signals; /* for the guest, not posted yet: bit n - 1 = signal n */
@@ -373,6 +375,7 @@ static int vm_create(struct vm *vm, struct error *err)
 		ret = control_listen(&vm->control, cfg->state_dir, err);
 	vm->commands = (struct command_ctx){
 		.events = &vm->events,
+		.trace = &vm->trace,
 		.counters = read_counters,
 		.limits = read_limits,
 		.has_started = has_started,
@@ -388,6 +391,8 @@ static int vm_create(struct vm *vm, struct error *err)
 		ret = raise_limits();
 	if (!ret)
 		ret = guest_make_memory(g, err);
+	if (!ret)
+		trace_init(&vm->trace, g->ring);
 	if (!ret)
 		ret = bootinfo_write((struct boot_info *)((char *)g->ring + RING_BOOT_OFF), RING_BOOT_MAX, cfg,
 				     &vm->container, err);
@@ -535,6 +540,14 @@ static void booted(void *ctx, int result, const char *text)
 		fprintf(stderr, "nobody waits for the container to be created\n");
 }
 
+/* The time of the nearest thing to do, ms; -1: none. */
+static int loop_timeout(const struct vm *vm)
+{
+	int start = start_time_left(&vm->commands), trace = trace_timeout(&vm->trace);
+
+	return start < 0 || (trace >= 0 && trace < start) ? trace : start;
+}
+
 static void vm_loop(struct vm *vm)
 {
 	struct pollfd fds[] = {
@@ -549,11 +562,13 @@ static void vm_loop(struct vm *vm)
 
 	for (;;) {
 		fds[4].fd = vm->life_fd;
-		if (poll(fds, sizeof(fds) / sizeof(fds[0]), start_time_left(&vm->commands)) < 0)
+		if (poll(fds, sizeof(fds) / sizeof(fds[0]), loop_timeout(vm)) < 0)
 			continue;
+		trace_pump(&vm->trace);
 		if (fds[5].revents) {
 			/* what the guest did before it ended is still to be told: START is answered, a process has exited */
 			vm_events_take(&vm->events);
+			trace_last(&vm->trace);
 			return;
 		}
 		handle(vm, fds);

@@ -94,6 +94,7 @@ struct task {
 	u32 syscall_nr;
 	u64 call_host, call_pv; /* counts of the machine when it began */
 	u64 futex_waits; /* statistics: voluntary switches */
+	struct trace_record *trace; /* of an exec under way (trace/) */
 };
 
 struct process {

@@ -6,6 +6,7 @@
 #include <asm/unistd.h>
 
 #include "sig.h"
+#include "trace_hook.h"
 
 static bool restartable(const struct pt_regs *regs)
 {
@@ -113,6 +114,8 @@ static void deliver_one(struct pt_regs *regs)
 	recalc_signal_work(t);
 	if (!sig || ka.handler == HANDLER_IGN)
 		return;
+	if (unlikely(tracing()))
+		trace_signal(t, sig, info.si_code, info.si_pid);
 	if (ka.handler == HANDLER_DFL)
 		default_action(t, sig, regs);
 	else

@@ -9,6 +9,7 @@
 #include "ring.h"
 #include "seccomp.h"
 #include "syscall.h"
+#include "trace_hook.h"
 
 static struct guest_counters *counters; /* set at boot */
 
@@ -20,6 +21,7 @@ void task_boot(void)
 	struct task *t = task_first();
 
 	counters = mc_counters();
+	trace_boot();
 	t->cred = cred_boot(&boot()->process);
 	t->sighand = kzalloc(sizeof(*t->sighand));
 	t->mm = mm_new();
@@ -118,6 +120,19 @@ static s64 missing(u32 nr)
 	return -ENOSYS;
 }
 
+/* Not inline: most calls go the other way in kernel_syscall(). */
+s64 syscall_run(struct task *t, struct pt_regs *r)
+{
+	u32 nr = t->syscall_nr;
+	s64 ret;
+
+	if (unlikely(t->seccomp) && !seccomp_always_allows(t->seccomp, nr) && !seccomp_check(r, &ret))
+		return ret;
+	if (likely(syscall_table[nr].fn))
+		return syscall_table[nr].fn(r->rdi, r->rsi, r->rdx, r->r10, r->r8, r->r9);
+	return missing(nr);
+}
+
 s64 kernel_syscall(struct pt_regs *r)
 {
 	struct task *t = current;
@@ -130,12 +145,7 @@ s64 kernel_syscall(struct pt_regs *r)
 	t->call_host = t->mc.host_calls;
 	t->call_pv = t->mc.pv_calls;
 	t->syscall_nr = (u32)nr;
-	if (unlikely(t->seccomp) && !seccomp_always_allows(t->seccomp, nr) && !seccomp_check(r, &ret))
-		return ret;
-	if (likely(syscall_table[nr].fn))
-		ret = syscall_table[nr].fn(r->rdi, r->rsi, r->rdx, r->r10, r->r8, r->r9);
-	else
-		ret = missing((u32)nr);
+	ret = unlikely(READ_ONCE(counters->tracing)) ? trace_syscall(t, r) : syscall_run(t, r);
 	syscall_account(t);
 	/* A late wake-up can interrupt a host call with no work to do: the way out must restart it all the same. */
 	if (unlikely(ret <= -ERESTARTSYS && ret >= -ERESTART_RESTARTBLOCK))

@@ -11,6 +11,7 @@
 #include "exec.h"
 #include "internal.h"
 #include "syscall.h"
+#include "trace_hook.h"
 
 #define USER_CS	     0x33
 #define USER_DS	     0x2b
@@ -142,6 +143,8 @@ static void set_registers(const struct exec *x)
 	mc_fpu_restore(0);
 	mc_regs_changed();
 	syscall_account(current);
+	if (unlikely(current->trace))
+		trace_exec(current);
 }
 
 /* In the new space, on an empty kernel stack. */

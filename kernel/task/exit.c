@@ -7,6 +7,7 @@
 #include "internal.h"
 #include "mm.h"
 #include "seccomp.h"
+#include "trace_hook.h"
 #include "syscall.h"
 
 void process_free(struct process *p)
@@ -183,6 +184,7 @@ void do_exit(int wait_status)
 	event = p->event;
 	wait_status = p->exit_code;
 	mutex_unlock(&tasklist_lock);
+	trace_exit(t, last, wait_status);
 	signal_task_exit(t);
 	futex_task_exit(t);
 	if (last)

@@ -3,6 +3,7 @@
 #include <linux/futex.h>
 
 #include "hostcall.h"
+#include "trace_ring.h"
 
 static u64 free_slots __attribute__((section(".data.hot"))) = ~0ULL;
 static u32 slot_waiters __attribute__((section(".data.hot")));
@@ -191,6 +192,12 @@ void mc_panic(const char *text)
 
 const void *mc_boot_info(void) { return BOOT; }
 struct guest_counters *mc_counters(void) { return COUNTERS; }
+
+struct trace_header *mc_trace(u8 **data)
+{
+	*data = (u8 *)KRING_BASE + RING_TRACE_DATA_OFF;
+	return (struct trace_header *)(KRING_BASE + RING_TRACE_OFF);
+}
 
 static void *take(u64 *used, size_t len, u64 base, u64 limit)
 {

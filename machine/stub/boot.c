@@ -11,6 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "trace_ring.h"
 #include "stub_impl.h"
 #include "stub_server.h"
 
@@ -54,6 +55,12 @@ const void *mc_boot_info(void)
 struct guest_counters *mc_counters(void)
 {
 	return (struct guest_counters *)((char *)stub_ring + RING_COUNTERS_OFF);
+}
+
+struct trace_header *mc_trace(u8 **data)
+{
+	*data = (u8 *)stub_ring + RING_TRACE_DATA_OFF;
+	return (struct trace_header *)((char *)stub_ring + RING_TRACE_OFF);
 }
 
 void *mc_heap_grow(size_t len)

@@ -58,6 +58,7 @@ int cmd_run(const struct globals *globals, int argc, char **argv, struct error *
 int cmd_spec(const struct globals *globals, int argc, char **argv, struct error *err);
 int cmd_start(const struct globals *globals, int argc, char **argv, struct error *err);
 int cmd_state(const struct globals *globals, int argc, char **argv, struct error *err);
+int cmd_trace(const struct globals *globals, int argc, char **argv, struct error *err);
 int cmd_uninstall(const struct globals *globals, int argc, char **argv, struct error *err);
 int cmd_update(const struct globals *globals, int argc, char **argv, struct error *err);
 

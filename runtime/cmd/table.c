@@ -93,6 +93,16 @@ const struct command commands[] = {
 	  "      --interval TIME  between two reports: 500ms, 5s, 1m (default: 5s)\n"
 	  "      --stats          one report only\n",
 	  cmd_events },
+	{ "trace", "[OPTIONS] ID", "show the system calls of a container, and what each cost",
+	  "  -e, --expr EXPR        only these: trace=openat,connect or sets as network, file, process; ! inverts\n"
+	  "  -c, --summary          only a table at the end: calls, errors, time, PV calls and host calls\n"
+	  "  -p, --pid PID          only the process with this number in the container\n"
+	  "  -o, --output FILE      write to FILE\n"
+	  "  -s, --string-limit N   bytes of strings and buffers that are shown, 0 to 256 (default: 32)\n"
+	  "  -t, --timestamps       begin with the time of day\n"
+	  "  -T, --time-spent       end with the seconds that the call took\n"
+	  "      --no-loss          calls wait when the reader is slow; else it is said how many were lost\n",
+	  cmd_trace },
 	{ "do", "[--] COMMAND [ARG...]",
 	  "run a command on the host's own files, under a throw-away writable layer", "", cmd_do },
 	{ "spec", "[OPTIONS]", "write a config.json to start from",

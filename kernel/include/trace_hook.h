@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* kernel/trace: what calls did, for `callgate trace` (abi/trace_ring.h). */
+#ifndef TRACE_HOOK_H
+#define TRACE_HOOK_H
+
+#include "task.h"
+
+void trace_boot(void);
+/* Does anybody trace? For slow paths; kernel_syscall() asks by itself. */
+bool tracing(void);
+
+/* The call in r, with a record of it: syscall_run(), which kernel/task/boot.c has. */
+s64 trace_syscall(struct task *t, struct pt_regs *r);
+s64 syscall_run(struct task *t, struct pt_regs *r);
+/* An exec that succeeded: it does not return. */
+void trace_exec(struct task *t);
+void trace_signal(struct task *t, int sig, int code, int from);
+/* The last thread of the process, or (last false) another one. */
+void trace_exit(struct task *t, bool last, int wait_status);
+
+#endif

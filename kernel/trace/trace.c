@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Records of guest calls, for `callgate trace`: made by the calling task on its way out of the call,
+ * written to the ring under one lock. Nobody waits for the reader unless that is asked for.
+ */
+#include <asm/unistd.h>
+#include <linux/time.h>
+
+#include "capture.h"
+#include "sync.h"
+#include "trace_hook.h"
+
+static struct guest_counters *counters;
+static struct trace_header *head;
+static u8 *ring;
+
+/* Of the ring; `told`: how many lost records a record has spoken of. */
+static struct mutex lock;
+static u32 told;
+
+void trace_boot(void)
+{
+	counters = mc_counters();
+	head = mc_trace(&ring);
+}
+
+bool tracing(void) { return READ_ONCE(counters->tracing) != 0; }
+
+/* ---- the ring ---- */
+
+static u64 now(void) { return mc_clock(CLOCK_MONOTONIC); }
+
+static void write_locked(struct trace_record *r)
+{
+	u32 at = head->head % TRACE_DATA_SIZE;
+	u32 first = min(r->size, TRACE_DATA_SIZE - at);
+
+	r->lost = head->lost - told;
+	told = head->lost;
+	memcpy(ring + at, r, first);
+	memcpy(ring, (u8 *)r + first, r->size - first);
+	__atomic_store_n(&head->head, head->head + r->size, __ATOMIC_RELEASE);
+}
+
+/* True: it is written, or counted as lost. */
+static bool try_write(struct trace_record *r, bool wait)
+{
+	u32 used;
+
+	guard(&lock);
+	used = head->head - __atomic_load_n(&head->tail, __ATOMIC_ACQUIRE);
+	if (used <= TRACE_DATA_SIZE - r->size)
+		write_locked(r);
+	else if (wait)
+		return false;
+	else
+		head->lost++;
+	return true;
+}
+
+static void emit(struct trace_record *r)
+{
+	static const struct trace_item none = {.arg = TRACE_NO_ARG};
+	bool wait = head->flags & TRACE_WAIT;
+
+	if (r->size % 8) {
+		memcpy((u8 *)r + r->size, &none, sizeof(none));
+		r->size += (u32)sizeof(none);
+	}
+	while (!try_write(r, wait && tracing() && !fatal_signal_pending()))
+		mc_park_killable(now() + NSEC_PER_MSEC);
+}
+
+/* ---- calls ---- */
+
+static bool wanted(const struct task *t, u32 nr)
+{
+	s32 pid = READ_ONCE(head->pid);
+
+	return (!pid || pid == t->proc->pid) && (READ_ONCE(head->wanted[nr / 64]) >> (nr % 64) & 1);
+}
+
+static u32 string_size(void) { return min(READ_ONCE(head->string_size), TRACE_STRING_MAX); }
+
+static void begin(struct trace_record *r, const struct task *t, const struct pt_regs *regs)
+{
+	*r = (struct trace_record){
+		.size = sizeof(*r),
+		.type = TRACE_CALL,
+		.nr = (u16)t->syscall_nr,
+		.pid = t->proc->pid,
+		.tid = t->tid,
+		.args = {regs->rdi, regs->rsi, regs->rdx, regs->r10, regs->r8, regs->r9},
+		.result = -ENOSYS,
+	};
+	if (head->flags & TRACE_RECORDS)
+		capture_before(r, string_size());
+	r->start = now();
+}
+
+static void add_up(const struct trace_record *r)
+{
+	struct trace_sum *s = &head->sums[r->nr];
+
+	__atomic_fetch_add(&s->calls, 1, __ATOMIC_RELAXED);
+	__atomic_fetch_add(&s->time, r->time, __ATOMIC_RELAXED);
+	if (r->result < 0 && r->result >= -4095)
+		__atomic_fetch_add(&s->errors, 1, __ATOMIC_RELAXED);
+	if (r->host_calls)
+		__atomic_fetch_add(&s->host_calls, r->host_calls, __ATOMIC_RELAXED);
+	if (r->pv_calls)
+		__atomic_fetch_add(&s->pv_calls, r->pv_calls, __ATOMIC_RELAXED);
+}
+
+static void finish(struct trace_record *r, const struct task *t, s64 result)
+{
+	u32 flags = READ_ONCE(head->flags);
+
+	r->time = now() - r->start;
+	r->result = result;
+	r->host_calls = (u32)(t->mc.host_calls - t->call_host);
+	r->pv_calls = (u32)(t->mc.pv_calls - t->call_pv);
+	if (flags & TRACE_SUMS)
+		add_up(r);
+	if (!(flags & TRACE_RECORDS))
+		return;
+	if (!(r->flags & TRACE_NO_RESULT))
+		capture_after(r, string_size());
+	emit(r);
+}
+
+/* The stack is given up on the way: the record lives elsewhere. */
+static s64 trace_execve(struct task *t, struct pt_regs *regs)
+{
+	struct trace_record *r = kmalloc(TRACE_RECORD_MAX);
+	s64 ret;
+
+	if (!r)
+		return syscall_run(t, regs);
+	begin(r, t, regs);
+	t->trace = r;
+	ret = syscall_run(t, regs);
+	t->trace = NULL;
+	finish(r, t, ret);
+	kfree(r);
+	return ret;
+}
+
+void trace_exec(struct task *t)
+{
+	struct trace_record *r = t->trace;
+
+	if (!r)
+		return;
+	t->trace = NULL;
+	r->pid = t->proc->pid;
+	r->tid = t->tid;
+	finish(r, t, 0);
+	kfree(r);
+}
+
+static bool ends_thread(u32 nr) { return nr == __NR_exit || nr == __NR_exit_group; }
+
+s64 trace_syscall(struct task *t, struct pt_regs *regs)
+{
+	u64 room[TRACE_RECORD_MAX / sizeof(u64)];
+	struct trace_record *r = (struct trace_record *)room;
+	u32 nr = t->syscall_nr;
+	s64 ret;
+
+	if (!wanted(t, nr))
+		return syscall_run(t, regs);
+	if (nr == __NR_execve || nr == __NR_execveat)
+		return trace_execve(t, regs);
+	begin(r, t, regs);
+	if (ends_thread(nr)) {
+		r->flags = TRACE_NO_RESULT;
+		finish(r, t, 0);
+		return syscall_run(t, regs);
+	}
+	ret = syscall_run(t, regs);
+	finish(r, t, ret);
+	return ret;
+}
+
+/* ---- what is not a call ---- */
+
+static void tell(const struct task *t, u16 type, u16 nr, s64 result, u64 arg0, u64 arg1)
+{
+	s32 pid = READ_ONCE(head->pid);
+	struct trace_record r = {
+		.size = sizeof(r),
+		.type = type,
+		.nr = nr,
+		.pid = t->proc->pid,
+		.tid = t->tid,
+		.start = now(),
+		.args = {arg0, arg1},
+		.result = result,
+	};
+
+	if ((head->flags & TRACE_RECORDS) && (!pid || pid == t->proc->pid))
+		emit(&r);
+}
+
+void trace_signal(struct task *t, int sig, int code, int from)
+{
+	tell(t, TRACE_SIGNAL, (u16)sig, 0, (u64)(s64)code, (u64)(s64)from);
+}
+
+void trace_exit(struct task *t, bool last, int wait_status)
+{
+	kfree(t->trace); /* an exec that failed too late */
+	t->trace = NULL;
+	if (last && tracing())
+		tell(t, TRACE_EXITED, 0, wait_status, 0, 0);
+}
