@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The server's own seccomp filter. Should a guest ever take over a thread that serves it, what is left to it is
- * the calls that serving needs: no new programs, namespaces, mounts or tracing, no executable
- * memory, no signals. Calls without a condition are in the host kernel's bitmap of allowed ones and
+ * The hypervisor's own seccomp filters. Should a guest ever take over a thread of it, what is left to it is
+ * the calls that its work needs: no new programs, namespaces, mounts or tracing, no executable
+ * memory, no signals but to the guest. Calls without a condition are in the host kernel's bitmap of allowed ones and
  * cost next to nothing.
  */
 #include "call/confine.h"
@@ -32,7 +32,7 @@ static const int allowed[] = {
 	/* memory; with conditions: mmap, mprotect */
 	SYS_munmap, SYS_madvise, SYS_brk, SYS_mremap, SYS_getrandom,
 	/* whose authority; only ever less than the thread began with */
-	SYS_setfsuid, SYS_setfsgid, SYS_setgroups, SYS_capget, SYS_capset, SYS_fchdir, SYS_chroot,
+	SYS_setfsuid, SYS_setfsgid, SYS_setresuid, SYS_setgroups, SYS_capget, SYS_capset, SYS_fchdir, SYS_chroot,
 	SYS_umask,
 	/* names */
 	SYS_openat, SYS_openat2, SYS_statx, SYS_newfstatat, SYS_readlinkat, SYS_mkdirat,
@@ -53,6 +53,13 @@ static const int allowed[] = {
 	SYS_sethostname,
 };
 #define ALLOWED (sizeof(allowed) / sizeof(allowed[0]))
+
+/* Beyond these: what the main thread does for the life of the VM and at its control socket. */
+static const int allowed_main[] = {
+	SYS_epoll_wait, SYS_epoll_ctl, SYS_epoll_pwait, SYS_sendto, SYS_recvfrom, SYS_waitid, SYS_wait4, SYS_nanosleep,
+	SYS_clock_nanosleep, SYS_readv, SYS_readlink, SYS_geteuid, SYS_getuid,
+};
+#define ALLOWED_MAIN (sizeof(allowed_main) / sizeof(allowed_main[0]))
 
 /* An argument may not have these bits. */
 static const struct forbidden_bits {
@@ -76,7 +83,7 @@ static const struct forbidden_bits {
 #define NO_MATCH(op, value, skip) BPF_JUMP(BPF_JMP | (op) | BPF_K, (value), 0, (skip))
 
 struct program {
-	struct sock_filter insn[8 + 2 * ALLOWED + 5 * CONDITIONS];
+	struct sock_filter insn[8 + 2 * (ALLOWED + ALLOWED_MAIN) + 5 * (CONDITIONS + 2)];
 	unsigned short len;
 };
 
@@ -94,16 +101,35 @@ static void add_condition(struct program *p, const struct forbidden_bits *c)
 	add(p, (struct sock_filter)RETURN(SECCOMP_RET_ALLOW));
 }
 
-static void build(struct program *p)
+static void add_allowed(struct program *p, const int *calls, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		add(p, (struct sock_filter)NO_MATCH(BPF_JEQ, (u32)calls[i], 1));
+		add(p, (struct sock_filter)RETURN(SECCOMP_RET_ALLOW));
+	}
+}
+
+/* The first argument is a process: this one, and no other. */
+static void add_process(struct program *p, int nr, pid_t pid)
+{
+	add(p, (struct sock_filter)NO_MATCH(BPF_JEQ, (u32)nr, 4));
+	add(p, (struct sock_filter)LOAD(args[0]));
+	add(p, (struct sock_filter)NO_MATCH(BPF_JEQ, (u32)pid, 1));
+	add(p, (struct sock_filter)RETURN(SECCOMP_RET_ALLOW));
+	add(p, (struct sock_filter)RETURN(SECCOMP_RET_ERRNO | EPERM));
+}
+
+static void begin(struct program *p)
 {
 	add(p, (struct sock_filter)LOAD(arch));
 	add(p, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, AUDIT_ARCH_X86_64, 1, 0));
 	add(p, (struct sock_filter)RETURN(SECCOMP_RET_KILL_PROCESS));
 	add(p, (struct sock_filter)LOAD(nr));
-	for (size_t i = 0; i < ALLOWED; i++) {
-		add(p, (struct sock_filter)NO_MATCH(BPF_JEQ, (u32)allowed[i], 1));
-		add(p, (struct sock_filter)RETURN(SECCOMP_RET_ALLOW));
-	}
+	add_allowed(p, allowed, ALLOWED);
+}
+
+static void end(struct program *p)
+{
 	for (size_t i = 0; i < CONDITIONS; i++)
 		add_condition(p, &conditions[i]);
 	add(p, (struct sock_filter)NO_MATCH(BPF_JEQ, SYS_clone3, 1));
@@ -111,15 +137,33 @@ static void build(struct program *p)
 	add(p, (struct sock_filter)RETURN(SECCOMP_RET_ERRNO | EPERM));
 }
 
-int confine_thread(void)
+static int install(struct program *p)
 {
-	struct program p = { .len = 0 };
-	struct sock_fprog prog = { .filter = p.insn };
+	struct sock_fprog prog = { .filter = p->insn, .len = p->len };
 
-	build(&p);
-	prog.len = p.len;
 	/* The speculation flag: the filter is no sandbox for code of others, and must not slow us. */
 	if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_SPEC_ALLOW, &prog) < 0)
 		return -errno;
 	return 0;
+}
+
+int confine_thread(void)
+{
+	struct program p = { .len = 0 };
+
+	begin(&p);
+	end(&p);
+	return install(&p);
+}
+
+int confine_main_thread(pid_t vm0)
+{
+	struct program p = { .len = 0 };
+
+	begin(&p);
+	add_allowed(&p, allowed_main, ALLOWED_MAIN);
+	add_process(&p, SYS_kill, vm0);
+	add_process(&p, SYS_tgkill, getpid());
+	end(&p);
+	return install(&p);
 }

@@ -16,7 +16,7 @@ int mem_write(struct call *c);
 /* vm_pid.c: host number of a thread of the VM; 0 or less: there is none. */
 pid_t vm_host_pid(struct pv_server *srv, u32 pid);
 /* The two ways to find it. */
-pid_t vm_pid_ask(int procfd, pid_t vm0, u32 pid); /* -ENOTTY: the host kernel can not tell */
+pid_t vm_pid_ask(int pid_ns, u32 pid); /* -ENOTTY: the host kernel can not tell */
 pid_t vm_pid_search(int procfd, pid_t vm0, u32 pid);
 
 int name_in_buffer_decode(struct call *c); /* a string of req.ctl.len bytes -> c->path[0] */

@@ -159,6 +159,7 @@ int caller_init(struct caller *me, struct pv_server *srv)
 
 	memset(me, 0, sizeof(*me));
 	me->srv = srv;
+	me->euid = geteuid();
 	/* Root, working directory and umask become this thread's own. */
 	if (unshare(CLONE_FS) < 0)
 		return -errno;
@@ -239,6 +240,16 @@ int caller_become(struct caller *me, struct cred *cred)
 	return 0;
 }
 
+/* Along with it go fsuid, and the effective capabilities if it is or was 0. */
+static int set_euid(uid_t uid)
+{
+	return syscall(SYS_setresuid, -1, uid, -1) < 0 ? -errno : 0;
+}
+
+/*
+ * No capability opens the memory of guest processes: their user namespace belongs to the user they are on the host,
+ * which therefore may do anything there, from outside.
+ */
 int caller_open_owned(struct caller *me, int dirfd, const char *name, int flags)
 {
 	struct stat st;
@@ -246,16 +257,17 @@ int caller_open_owned(struct caller *me, int dirfd, const char *name, int flags)
 
 	if (fstatat(dirfd, name, &st, 0) < 0)
 		return -errno;
-	if (me->fixed || me->fixed_ids || st.st_uid == me->cred->fsuid) {
-		fd = openat(dirfd, name, flags | O_CLOEXEC);
-		return fd < 0 ? -errno : fd;
-	}
-	ret = set_fsids(st.st_uid, me->cred->fsgid);
-	fd = ret < 0 ? ret : openat(dirfd, name, flags | O_CLOEXEC);
-	if (fd < 0 && !ret)
-		fd = -errno;
-	/* Back to what the thread was, with the effective set that the change of fsuid has edited. */
-	ret = set_fsids(me->cred->fsuid, me->cred->fsgid);
+	ret = me->fixed || me->fixed_ids ? 0 : set_euid(st.st_uid);
+	if (ret < 0)
+		return ret;
+	fd = openat(dirfd, name, flags | O_CLOEXEC);
+	fd = fd < 0 ? -errno : fd;
+	if (me->fixed || me->fixed_ids)
+		return fd;
+	/* Back to what the thread was, with the effective set that was edited. */
+	ret = set_euid(me->euid);
+	if (!ret)
+		ret = set_fsids(me->cred->fsuid, me->cred->fsgid);
 	if (!ret)
 		ret = caps_set(me->permitted, me->effective);
 	if (ret < 0 && fd >= 0)

@@ -8,6 +8,7 @@
 
 #include <pthread.h>
 #include <stdbool.h>
+#include <sys/types.h>
 
 #include "pvcall.h"
 
@@ -40,6 +41,7 @@ struct caller {
 	struct pv_server *srv;
 	struct cred *cred; /* counted */
 	struct pv_handle *root; /* counted; NULL: the container's root */
+	uid_t euid;
 	u64 permitted; /* what the thread could have at most */
 	u64 effective;
 	bool fixed_groups; /* a user namespace where groups can not be set */

@@ -40,6 +40,7 @@ struct pv_server_config {
 	int vm_procfd; /* a procfs of the VM's pid namespace, for PV_MEM_*; -1: use vm0 */
 	pid_t vm0; /* the VM's pid 1; 0: none is told of events */
 	pid_t vm0_number; /* what procfd knows it by; 0: PV_MEM_* finds no process */
+	int pid_ns; /* that of the VM, to ask the host kernel about its numbers; -1: unknown */
 	int cgroup[PV_CGROUP_DIRS]; /* O_PATH of the container's cgroup, by controller; -1: none */
 	bool cgroup_v2;             /* they are all the same, and of version 2 */
 	const struct pv_marker *markers; /* copied, with their targets */

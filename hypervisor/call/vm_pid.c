@@ -18,19 +18,12 @@
 /* linux/nsfs.h of Linux 6.11 */
 #define NS_PID_FROM_PIDNS _IOR(0xb7, 0x6, int)
 
-pid_t vm_pid_ask(int procfd, pid_t vm0, u32 pid)
+pid_t vm_pid_ask(int pid_ns, u32 pid)
 {
-	char name[40];
-	int fd, host;
+	int host = ioctl(pid_ns, NS_PID_FROM_PIDNS, pid);
 
-	snprintf(name, sizeof(name), "%d/ns/pid", vm0);
-	fd = openat(procfd, name, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	host = ioctl(fd, NS_PID_FROM_PIDNS, pid);
 	if (host < 0)
 		host = errno == ESRCH ? 0 : -errno;
-	close(fd);
 	return host;
 }
 
@@ -122,7 +115,7 @@ pid_t vm_host_pid(struct pv_server *srv, u32 pid)
 	if (cfg->vm0_number <= 0)
 		return 0;
 	/* the host kernel answers in our own namespace's numbers, a procfs that is the host's needs others */
-	if (cfg->vm0 == cfg->vm0_number)
-		host = vm_pid_ask(cfg->procfd, cfg->vm0_number, pid);
+	if (cfg->pid_ns >= 0 && cfg->vm0 == cfg->vm0_number)
+		host = vm_pid_ask(cfg->pid_ns, pid);
 	return host >= 0 ? host : vm_pid_search(cfg->procfd, cfg->vm0_number, pid);
 }

@@ -176,7 +176,7 @@ int jail_hypervisor(void)
 	static const int keep[] = {
 		CAP_CHOWN, CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_FOWNER, CAP_FSETID, CAP_KILL,
 		CAP_SETGID, CAP_SETUID, CAP_SETPCAP, CAP_LINUX_IMMUTABLE, CAP_NET_BIND_SERVICE, CAP_NET_RAW,
-		CAP_IPC_LOCK, CAP_SYS_CHROOT, CAP_SYS_PTRACE, CAP_MKNOD, CAP_SETFCAP, CAP_SYS_RESOURCE,
+		CAP_IPC_LOCK, CAP_SYS_CHROOT, CAP_MKNOD, CAP_SETFCAP, CAP_SYS_RESOURCE,
 	};
 	struct __user_cap_header_struct hdr = { .version = _LINUX_CAPABILITY_VERSION_3 };
 	struct __user_cap_data_struct have[2], want[2] = { { 0 } };

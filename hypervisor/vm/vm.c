@@ -20,6 +20,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "call/confine.h"
 #include "call/server.h"
 #include "lib/cleanup.h"
 #include "lib/log.h"
@@ -63,6 +64,8 @@ struct vm {
 	int signal_fd;
 	uint64_t signals; /* for the guest, not posted yet: bit n - 1 = signal n */
 	int null_fd;      /* of the host, until stdio is dropped */
+	pid_t vm0_number; /* in the container's procfs */
+	int pid_ns;       /* of vm0; -1: no telling */
 	int life_fd;      /* -1: nobody's life counts any more */
 	bool ready;       /* created */
 	/* Set by server threads, under lock; then event_fd is written. */
@@ -213,7 +216,8 @@ static int start_server(struct vm *vm, struct error *err)
 		.infofd = c->infofd,
 		.vm_procfd = -1,
 		.vm0 = vm->guest.vm0,
-		.vm0_number = proc_number_in(c->procfd, vm->guest.pidfd),
+		.vm0_number = vm->vm0_number,
+		.pid_ns = vm->pid_ns,
 		.cgroup_v2 = c->cgroups.unified,
 		.markers = markers,
 		.caps = vm->cfg->spec->process.capabilities.bounding |
@@ -358,6 +362,16 @@ static void read_limits(void *arg, struct pv_event *event)
 	container_limits(&vm->container, vm->cfg->spec->linux_.cgroups_path, &event->ncpus, &event->mem_limit);
 }
 
+/* As long as we may look at it. */
+static void identify_vm0(struct vm *vm)
+{
+	char name[40];
+
+	vm->vm0_number = proc_number_in(vm->container.procfd, vm->guest.pidfd);
+	snprintf(name, sizeof(name), "%d/ns/pid", vm->vm0_number);
+	vm->pid_ns = openat(vm->container.procfd, name, O_RDONLY | O_CLOEXEC);
+}
+
 /* Everything up to the first instruction of the guest. */
 static int vm_create(struct vm *vm, struct error *err)
 {
@@ -406,6 +420,7 @@ static int vm_create(struct vm *vm, struct error *err)
 		ret = process_after_guest(&setup, cfg->spec, err);
 	if (ret)
 		return ret;
+	identify_vm0(vm);
 	ret = jail_hypervisor();
 	if (ret)
 		return error_errno(err, -ret, "cannot drop the hypervisor's capabilities");
@@ -617,6 +632,11 @@ static int vm_run(struct vm *vm, struct error *err)
 
 	if (!vm_events_expect_boot(&vm->events, &boot))
 		return error_errno(err, ENOMEM, "boot");
+	status = confine_main_thread(vm->guest.vm0);
+	if (status) {
+		guest_kill(&vm->guest);
+		return error_errno(err, -status, "seccomp filter of the hypervisor");
+	}
 	guest_release(&vm->guest);
 	vm_loop(vm);
 	/* The server finds guest processes by vm0's number: it must not be anybody else's before the server is done. */

@@ -208,6 +208,7 @@ int guest_setup(void **state)
 		.rootfd = container_root,
 		.procfd = test_procfs,
 		.vm_procfd = -1,
+		.pid_ns = -1,
 		.cgroup = { -1, -1, -1, -1, -1 },
 		.markers = markers,
 		.nmarkers = MARKERS,

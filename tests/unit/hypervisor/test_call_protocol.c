@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -430,19 +431,25 @@ static void numbers_of_another_namespace(void **state)
 	static char stack[65536];
 	pid_t vm0 = clone(namespace_main, stack + sizeof(stack), CLONE_NEWPID | SIGCHLD, NULL);
 	pid_t asked, found;
+	char name[40];
+	int ns;
 
 	assert_true(vm0 > 0);
+	snprintf(name, sizeof(name), "%d/ns/pid", vm0);
+	ns = openat(test_procfs, name, O_RDONLY | O_CLOEXEC);
+	assert_true(ns >= 0);
 	assert_int_equal(vm_pid_search(test_procfs, vm0, 1), vm0);
 	while ((found = vm_pid_search(test_procfs, vm0, 2)) == 0)
 		sched_yield();
 	assert_true(found > 0 && found != vm0);
 	assert_int_equal(vm_pid_search(test_procfs, vm0, 3), 0);
-	asked = vm_pid_ask(test_procfs, vm0, 2);
+	asked = vm_pid_ask(ns, 2);
 	if (asked != -ENOTTY) {
 		assert_int_equal(asked, found);
-		assert_int_equal(vm_pid_ask(test_procfs, vm0, 1), vm0);
-		assert_int_equal(vm_pid_ask(test_procfs, vm0, 999), 0);
+		assert_int_equal(vm_pid_ask(ns, 1), vm0);
+		assert_int_equal(vm_pid_ask(ns, 999), 0);
 	}
+	close(ns);
 	kill(vm0, SIGKILL);
 	waitpid(vm0, NULL, 0);
 }

@@ -1,0 +1,129 @@
+"""What a hypervisor could do that a guest has taken over: what is left to each of its threads."""
+
+import contextlib
+import ctypes
+import errno
+import os
+import pathlib
+import signal
+
+import pytest
+from bundle import RUNTIME, wait_for
+
+pytestmark = pytest.mark.skipif(RUNTIME == "runc", reason="known: runc has no hypervisor")
+
+LIBC = ctypes.CDLL(None, use_errno=True)
+LIBC.ptrace.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p]
+SETREGS, GETREGS, DETACH, SINGLESTEP, SEIZE, INTERRUPT = 13, 12, 17, 9, 0x4206, 0x4207
+REGISTERS = ["r15", "r14", "r13", "r12", "rbp", "rbx", "r11", "r10", "r9", "r8", "rax", "rcx", "rdx", "rsi", "rdi",
+             "orig_rax", "rip", "cs", "eflags", "rsp", "ss", "fs_base", "gs_base", "ds", "es", "fs", "gs"]
+
+# x86-64 numbers and arguments. What would be harmless if it worked, or fails with another error then.
+CALLS = {
+    "execve": (59, 0, 0, 0), "execveat": (322, -1, 0, 0, 0, 0), "fork": (57,), "vfork": (58,),
+    "clone of a namespace": (56, 0x10000000, 0, 0, 0, 0), "unshare": (272, 0x10000000), "setns": (308, -1, 0),
+    "mount": (165, 0, 0, 0, 0, 0), "move_mount": (429, -1, 0, -1, 0, 0), "pivot_root": (155, 0, 0),
+    "ptrace": (101, 16, 1, 0, 0), "process_vm_readv": (310, 1, 0, 0, 0, 0, 0),
+    "pidfd_open": (434, 1, 0), "pidfd_send_signal": (424, -1, 0, 0, 0), "kill itself": (62, 1, 0), "kill all": (62, -1, 0),
+    "tkill": (200, 1, 0), "mmap of code": (9, 0, 4096, 5, 0x22, -1, 0), "mprotect to code": (10, 0, 0, 5),
+    "bpf": (321, -1, 0, 0), "perf_event_open": (298, 0, 0, -1, -1, 0), "userfaultfd": (323, 0),
+    "io_uring_setup": (425, 0, 0), "keyctl": (250, 0, 0), "init_module": (175, 0, 0, 0), "seccomp": (317, 9, 0, 0),
+}
+
+
+class Registers(ctypes.Structure):
+    _fields_ = [(name, ctypes.c_uint64) for name in REGISTERS]
+
+
+def ptrace(request, tid, data=None):
+    if LIBC.ptrace(request, tid, None, data) < 0:
+        raise OSError(ctypes.get_errno(), f"ptrace {request}")
+
+
+@contextlib.contextmanager
+def stopped(tid):
+    """The thread's registers, while it waits in a system call."""
+    ptrace(SEIZE, tid)
+    ptrace(INTERRUPT, tid)
+    os.waitpid(tid, 0x40000000)
+    registers = Registers()
+    try:
+        ptrace(GETREGS, tid, ctypes.byref(registers))
+        yield registers
+    finally:
+        ptrace(SETREGS, tid, ctypes.byref(registers))
+        ptrace(DETACH, tid)
+
+
+def call(tid, registers, number, *args):
+    """Have the stopped thread make a call; its result."""
+    own = Registers.from_buffer_copy(registers)
+    own.rip -= 2  # the instruction that it waits in
+    own.rax, own.orig_rax = number, 2 ** 64 - 1
+    for name, value in zip(("rdi", "rsi", "rdx", "r10", "r8", "r9"), (*args, 0, 0, 0, 0, 0, 0)):
+        setattr(own, name, value % 2 ** 64)
+    ptrace(SETREGS, tid, ctypes.byref(own))
+    ptrace(SINGLESTEP, tid)
+    _, status = os.waitpid(tid, 0x40000000)
+    assert os.WIFSTOPPED(status) and os.WSTOPSIG(status) == signal.SIGTRAP, (tid, hex(status))
+    ptrace(GETREGS, tid, ctypes.byref(own))
+    return ctypes.c_int64(own.rax).value
+
+
+def hypervisor(container):
+    return next(int(child) for child in
+                pathlib.Path(f"/proc/{container.process.pid}/task/{container.process.pid}/children").read_text().split())
+
+
+def status_of(path):
+    return dict(line.split(":\t", 1) for line in (path / "status").read_text().splitlines() if ":\t" in line)
+
+
+@pytest.fixture
+def running(start):
+    """A container that idles, and its hypervisor's pid."""
+    container = start("/bin/sh", "-c", "echo up; exec sleep 1000")
+    assert container.process.stdout.readline() == b"up\n"
+    return hypervisor(container)
+
+
+def waits(task):
+    """The number of the call that it waits in."""
+    words = (task / "syscall").read_text().split()
+    return words[0] != "running" and int(words[0])
+
+
+def test_no_thread_can_leave(running):
+    tasks = list(pathlib.Path(f"/proc/{running}/task").iterdir())
+    assert len(tasks) >= 2
+    for task in tasks:
+        status = status_of(task)
+        assert (status["Seccomp"], status["NoNewPrivs"]) == ("2", "1"), status["Name"]
+        wait_for(lambda: waits(task), 20, f"{status['Name']} waits")
+        with stopped(int(task.name)) as registers:
+            results = {name: call(int(task.name), registers, *words) for name, words in CALLS.items()}
+        allowed = {name: result for name, result in results.items() if result != -errno.EPERM}
+        assert not allowed, f"{status['Name']}: {allowed}"
+
+
+def test_capabilities_reach_no_process_of_the_host(running):
+    """None to trace, to load, to mount, to set clocks, networks or limits of the host."""
+    forbidden = {"SYS_MODULE": 16, "SYS_RAWIO": 17, "SYS_PTRACE": 19, "SYS_ADMIN": 21, "SYS_BOOT": 22, "SYS_TIME": 25,
+                 "NET_ADMIN": 12, "BPF": 39, "PERFMON": 38, "CHECKPOINT_RESTORE": 40}
+    for task in pathlib.Path(f"/proc/{running}/task").iterdir():
+        permitted = int(status_of(task)["CapPrm"], 16)
+        assert not [name for name, bit in forbidden.items() if permitted >> bit & 1]
+
+
+def test_sees_only_its_own_processes(running):
+    """Its pid namespace, and the file systems that it holds, know no other process than its own and the guest's."""
+    assert os.readlink(f"/proc/{running}/ns/pid") != os.readlink("/proc/self/ns/pid")
+    assert status_of(pathlib.Path(f"/proc/{running}"))["NSpid"].split()[-1] == "1"
+    procs = [fd for fd in pathlib.Path(f"/proc/{running}/fd").iterdir() if (fd / "1/stat").exists()]
+    assert procs
+    for fd in procs:
+        for name in filter(str.isdigit, os.listdir(fd)):
+            with contextlib.suppress(FileNotFoundError):
+                inside = (fd / name / "status").read_text()
+                assert "\nNSpid:\t" + name in inside
+                assert os.readlink(fd / name / "exe").split("/")[-1].split(" ")[0] in ("callgate", "guest-pv.elf"), inside
