@@ -124,6 +124,16 @@ static int parse_globals(struct globals *g, int argc, char **argv, struct error 
 	return ret;
 }
 
+/* In front of the first argument that is no option: what follows may be a program's. */
+static bool wants_help(int argc, char **argv)
+{
+	for (int i = 1; i < argc && argv[i][0] == '-' && strcmp(argv[i], "--"); i++) {
+		if (!strcmp(argv[i], "--help") || !strcmp(argv[i], "-h"))
+			return true;
+	}
+	return false;
+}
+
 static int run_command(int argc, char **argv, struct error *err)
 {
 	struct globals g = { .root = rootless_state_root() };
@@ -143,6 +153,12 @@ static int run_command(int argc, char **argv, struct error *err)
 	argc -= optind;
 	argv += optind;
 	optind = 0; /* makes getopt begin anew */
+	if (wants_help(argc, argv)) {
+		cmd_print_usage(command);
+		/* Podman asks "checkpoint --help", and takes success to mean that it is there. */
+		if (command->run != cmd_checkpoint)
+			return 0;
+	}
 	return command->run(&g, argc, argv, err);
 }
 

@@ -47,7 +47,10 @@ static int path_readlink(struct call *c)
 	ret = object_get(c, &o);
 	if (ret < 0)
 		return cross_failed(c, 0, LAST_NOFOLLOW, ret);
-	ret = object_result(c, readlinkat(o.fd, o.path, text, sizeof(text)));
+	ret = (int)readlinkat(o.fd, o.path, text, sizeof(text));
+	if (ret < 0 && errno == ENOENT && o.opened) /* what an empty name gets; it had one, and is no link */
+		errno = EINVAL;
+	ret = object_result(c, ret);
 	object_put(&o);
 	if (ret > 0 && ret != PV_CROSS)
 		memcpy(c->buf, text, ret);

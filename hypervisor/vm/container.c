@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -181,6 +182,21 @@ static int open_procs(struct container *out, struct error *err)
 }
 
 /*
+ * The container may set its host name if the name is its own, or if sethostname(2) would let it: a capability that
+ * the hypervisor has not got later on, but an open file has no need of. A user namespace gives no right to the file.
+ */
+static void open_hostname(const struct oci_spec *spec, struct container *out)
+{
+	const struct oci_namespace *uts = &spec->linux_.namespaces[OCI_NS_UTS];
+	bool own = uts->present && !uts->path;
+	int fd = -1;
+
+	if (own || (spec->process.capabilities.bounding & (1ULL << CAP_SYS_ADMIN)))
+		fd = open("/proc/sys/kernel/hostname", O_WRONLY | O_CLOEXEC);
+	out->hostname_fd = fd < 0 ? 0 : fd;
+}
+
+/*
  * The host's files are cloned in a mount namespace of the user we were started as, who can reach
  * them; only then comes the container's user namespace, in which they are put together.
  */
@@ -202,6 +218,8 @@ static int enter_spaces(const struct oci_spec *spec, const struct container_stag
 		ret = devices_prepare(&out->devices, &spec->linux_, out->procfd, err);
 	if (!ret)
 		ret = namespaces_enter(spec, ns, err);
+	if (!ret)
+		open_hostname(spec, out);
 	if (!ret)
 		ret = userns_read(out->procfd, &out->ids, err);
 	if (!ret)

@@ -75,6 +75,7 @@ struct container {
 	struct container_paths readonly;
 	int rootfd;         /* O_PATH on "/" */
 	int procfd;         /* a procfs of the hypervisor's pid namespace, mounted nowhere */
+	int hostname_fd;    /* to set the uts namespace's host name later; 0: there is no right to it */
 	int infofd;         /* the same with the host's own files (meminfo, sys/net), read-only */
 	int memcg_fd;       /* O_PATH of the cgroup that memory is charged to; or -1 */
 	struct cgroup_tree cgroups; /* the host's hierarchies, for container_leave() */

@@ -214,6 +214,7 @@ static int start_server(struct vm *vm, struct error *err)
 		.rootfd = c->rootfd,
 		.procfd = c->procfd,
 		.infofd = c->infofd,
+		.hostname_fd = c->hostname_fd,
 		.vm_procfd = -1,
 		.vm0 = vm->guest.vm0,
 		.vm0_number = vm->vm0_number,

@@ -19,7 +19,7 @@
 #define UTS_VERSION "#1 SMP Callgate " CALLGATE_VERSION
 
 void uts_get(struct new_utsname *out);
-/* 0, or -EINVAL (too long). name is not terminated. The system calls need CAP_SYS_ADMIN, the files only root. */
+/* 0, -EINVAL (too long), or why the host does not let it be set. name is not terminated. The system calls need CAP_SYS_ADMIN, the files only root. */
 int uts_set_hostname(const char *name, size_t len);
 int uts_set_domainname(const char *name, size_t len);
 

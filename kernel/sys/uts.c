@@ -52,9 +52,10 @@ long sys_uname(u64 to)
 }
 
 /* The host's uts namespace follows: what the hypervisor and tools outside show should agree. */
-static void tell_host(const char *name, size_t len)
+static int tell_host(const char *name, size_t len)
 {
 	struct pv_slot s;
+	s64 ret;
 
 	len = strnlen(name, len); /* any bytes will do here, but not in a PV call's string */
 	mc_pv_get(&s);
@@ -63,8 +64,9 @@ static void tell_host(const char *name, size_t len)
 	s.req.u.ctl.len = (u32)len;
 	s.req.u.ctl.pid = current->proc->pid;
 	memcpy(s.buf, name, len);
-	mc_pv_call(&s);
+	ret = mc_pv_call(&s);
 	mc_pv_put(&s);
+	return (int)ret;
 }
 
 static int set_name(char *field, const char *name, size_t len)
@@ -80,11 +82,9 @@ static int set_name(char *field, const char *name, size_t len)
 
 int uts_set_hostname(const char *name, size_t len)
 {
-	int err = set_name(uts.nodename, name, len);
+	int err = len > __NEW_UTS_LEN ? -EINVAL : tell_host(name, len);
 
-	if (!err)
-		tell_host(name, len);
-	return err;
+	return err ? err : set_name(uts.nodename, name, len);
 }
 
 int uts_set_domainname(const char *name, size_t len)

@@ -30,6 +30,27 @@ def test_help_names_every_command():
         assert command in text
 
 
+@pytest.mark.parametrize("command", ["state", "run", "exec", "features", "do", "install"])
+def test_help_of_a_command(command):
+    wanted = callgate("help", command).stdout
+    for args in (["--help"], ["-h"]):
+        result = callgate(command, *args)
+        assert (result.returncode, result.stdout, result.stderr) == (0, wanted, "")
+    assert wanted.startswith(f"usage: callgate {command} ")
+
+
+@pytest.mark.parametrize("command", ["checkpoint", "restore"])
+def test_help_does_not_pretend_support(command):
+    """Podman takes success of `checkpoint --help` for support of checkpoints."""
+    result = callgate(command, "--help")
+    assert result.returncode != 0 and "not supported yet" in result.stderr and f"callgate {command}" in result.stdout
+
+
+def test_help_of_the_program():
+    """Options behind the program are its own."""
+    assert "GNU coreutils" in callgate("do", "true", "--help").stdout
+
+
 @pytest.mark.parametrize("args", [["nonsense"], ["run"], ["run", "--no-such-flag", "x"]])
 def test_wrong_usage(args):
     result = callgate(*args)

@@ -156,3 +156,13 @@ PSEUDO_FILES = {
 @pytest.mark.parametrize("name", PSEUDO_FILES)
 def test_pseudo_files(run_script, name):
     run_script(PSEUDO_FILES[name])
+
+
+@pytest.mark.parametrize("propagation", ["rprivate", "rslave"])
+def test_real_paths(run_both, propagation):
+    """realpath() asks of each name whether it is a link; with rslave, mounts of the host may appear in the tree."""
+    def propagate(bundle):
+        edit_config(bundle, lambda data: data["linux"].update(rootfsPropagation=propagation))
+    result = run_both("/bin/sh", "-c", "realpath /bin/sh /usr/share/doc; readlink /etc/passwd; echo $?; "
+                      "perl -e 'print readlink(\"/etc\") // \"no link: $!\"'", prepare=propagate)
+    assert result.stdout == "/usr/bin/dash\n/usr/share/doc\n1\nno link: Invalid argument"

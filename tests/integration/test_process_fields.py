@@ -3,10 +3,11 @@ program sees, and what the host does."""
 
 import json
 import os
+import subprocess
 import time
 
 import pytest
-from bundle import edit_config, wait_for
+from bundle import edit_config, runtime_command, wait_for
 
 
 def with_(change):
@@ -152,3 +153,39 @@ def test_labels_without_their_module(run, module, section, name, message):
         return  # the host has it: then a label is no mistake
     result = run("/bin/true", prepare=with_(lambda config: config[section].update({name: "some_label"})))
     assert result.status == 1 and message in result.stderr, str(result)
+
+
+def with_sys_admin(bundle):
+    def change(data):
+        for kind in ("bounding", "effective", "permitted"):
+            data["process"]["capabilities"][kind] = ["CAP_SYS_ADMIN"]
+    edit_config(bundle, change)
+
+
+def host_side_name(pid):
+    return subprocess.run(["nsenter", "-t", str(pid), "-u", "hostname"], capture_output=True, text=True, check=True).stdout.strip()
+
+
+@pytest.mark.parametrize("runtime", ["callgate", "runc"])
+def test_host_name_that_is_set_inside(box, runtime):
+    """It is that of the container's uts namespace, too, where hooks and the host's tools see it."""
+    here = box(runtime, prepare=with_sys_admin)
+    assert here.sh("hostname inside && hostname", cap=["CAP_SYS_ADMIN"]) == "inside\n"
+    state = subprocess.run([*runtime_command(runtime), "state", here.id], capture_output=True, check=True)
+    assert host_side_name(json.loads(state.stdout)["pid"]) == "inside"
+    assert host_side_name(os.getpid()) != "inside"
+
+
+def test_host_name_of_the_host(run):
+    """Without a uts namespace it is the host's, which a container without CAP_SYS_ADMIN cannot set: nor can its guest kernel."""
+    def shared(bundle):
+        def change(data):
+            data["linux"]["namespaces"] = [n for n in data["linux"]["namespaces"] if n["type"] != "uts"]
+            data.pop("hostname")
+        edit_config(bundle, change)
+    before = host_side_name(os.getpid())
+    result = run("/bin/sh", "-c", "hostname stolen; echo $?", prepare=shared)
+    assert result.stdout == "1\n" and "must be root" in result.stderr, str(result)
+    result = run("/bin/sh", "-c", "echo stolen 2>&- > /proc/sys/kernel/hostname; hostname", prepare=shared)
+    assert result.stdout == before + "\n", str(result)
+    assert host_side_name(os.getpid()) == before

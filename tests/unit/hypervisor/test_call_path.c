@@ -167,6 +167,8 @@ static void names_are_made_and_removed(void **state)
 	assert_int_equal(path2_call(g, PV_SYMLINK, "/tmp/d/l", "target", NONE), 0);
 	assert_int_equal(path_call(g, PV_READLINK, "/tmp/d/l", NONE), 6);
 	assert_memory_equal(guest_buf(g, 0), "target", 6);
+	assert_int_equal(path_call(g, PV_READLINK, "/tmp/d", NONE), -EINVAL);
+	assert_int_equal(path_call(g, PV_READLINK, "/tmp/d/no", NONE), -ENOENT);
 	assert_int_equal(path2_call(g, PV_LINK, "/dir/file", "/tmp/d/hard", NONE), 0);
 	assert_int_equal(path2_call(g, PV_RENAME, "/tmp/d/hard", "/tmp/d/moved", NONE), 0);
 	assert_int_equal(path2_call(g, PV_RENAME, "/tmp/d/moved", "/tmp/d/l",
