@@ -121,6 +121,7 @@ enum pv_cmd {
 	PV_EVENT_DONE = 0x40e, /* arg = event number, pid = result (s32). Buffer in: text (len): why it failed. See pv_event */
 	PV_EXITED = 0x40f,    /* arg = event number of a PV_EV_EXEC that succeeded, pid = wait status of its process */
 	PV_CGROUP = 0x410,    /* arg = enum pv_cgroup_file. Out: its text, in the form of version 2; ret = bytes. -ENOENT: none */
+	PV_EXEC_ID = 0x411,   /* struct pv_req_handle: see below. Only with boot_info.exec_ids */
 };
 
 /* The container's cgroup, which may be of version 1: no name of a file reaches the host. */
@@ -160,7 +161,16 @@ enum pv_cgroup_file {
 
 #define PV_LOCK_GET 0x100
 
+/*
+ * `cred` of a request: in the low bits the number of its credentials; in socket calls and PV_EXEC_ID above them that of
+ * the program which the process runs, 0 if it is not known. PV_EXEC_ID gives the number `off` to the open file `id`,
+ * executed for the script `id2` (each may be 0: not the hypervisor's) by a process that ran what `cred` says. A number
+ * that has been given is given anew when no process runs that program any more.
+ */
 #define PV_MAX_CREDS 4096u
+#define PV_EXEC_ID_SHIFT 12
+#define PV_MAX_EXEC_IDS 4096u
+#define PV_EXEC_PRELOADED 0x1u /* flags: its environment has the dynamic linker load more than it asks for */
 
 struct pv_req_xen_socket {
 	u64 id;

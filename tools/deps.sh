@@ -21,6 +21,7 @@ scdoc          writes the man pages
 libsystemd-dev the header for cgroups made by systemd
 g++            compiles the reader of TOML
 libtomlplusplus-dev parses TOML: Debian has no library in C
+nettle-dev     hashes executables for connection policies
 libcmocka-dev  unit tests'
 test_packages='
 python3-pytest runs the tests

@@ -21,6 +21,7 @@
 struct pv_server;
 struct caller;
 struct cred;
+struct program;
 
 /* perform returns this when the guest must not get an answer (power off, panic). */
 #define CALL_NO_ANSWER (-0x10000)
@@ -53,6 +54,7 @@ struct call {
 	struct pv_handle *dir[2]; /* path calls; NULL: the container's root */
 	struct pv_handle *root; /* the caller's root directory; NULL: the container's */
 	struct cred *cred;
+	struct program *program; /* what the caller runs; NULL: not known */
 	int dirfd[2];
 	char path[2][PV_PATH_MAX + 1];
 };
@@ -79,6 +81,7 @@ void call_end(struct call *c);
 
 /* Common decoders. `field` is the name that a violation gives. */
 int decode_cred(struct call *c, u32 cred);
+int decode_program(struct call *c, u32 cred); /* only the part of it that names the program */
 int decode_handle(struct call *c, const char *field, u64 id, u32 kinds, struct pv_handle **out);
 int decode_new_handle(struct call *c, const char *field, u64 id);
 int decode_len(struct call *c, const char *field, u64 len);

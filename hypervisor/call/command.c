@@ -4,6 +4,7 @@
 
 #include "call/call.h"
 #include "call/cred.h"
+#include "call/program.h"
 #include "call/server_impl.h"
 
 static const struct group {
@@ -15,7 +16,7 @@ static const struct group {
 	{ file_commands, PV_GETDENTS, PV_TAKE_FD - PV_GETDENTS + 1, 32 },
 	{ sock_commands, PV_GETSOCKNAME, PV_RECVFROM - PV_GETSOCKNAME + 1, 48 },
 	{ object_commands, PV_MEMFD, PV_DEVICE - PV_MEMFD + 1, 55 },
-	{ control_commands, PV_CRED_NEW, PV_CGROUP - PV_CRED_NEW + 1, 60 },
+	{ control_commands, PV_CRED_NEW, PV_EXEC_ID - PV_CRED_NEW + 1, 60 },
 };
 #define GROUPS (sizeof(groups) / sizeof(groups[0]))
 
@@ -70,9 +71,22 @@ int fetch_string(struct call *c, const char *field, size_t off, size_t len, char
 	return 0;
 }
 
+int decode_program(struct call *c, u32 cred)
+{
+	u32 number = cred >> PV_EXEC_ID_SHIFT;
+
+	if (number && c->srv->programs)
+		c->program = program_get(c->srv->programs, number);
+	return c->program || !number ? 0 : violation(c, "cred", "a program that was not registered");
+}
+
 int decode_cred(struct call *c, u32 cred)
 {
-	c->cred = cred_get(&c->srv->creds, cred);
+	int ret = decode_program(c, cred);
+
+	if (ret < 0)
+		return ret;
+	c->cred = cred_get(&c->srv->creds, cred & (PV_MAX_CREDS - 1));
 	return c->cred ? 0 : violation(c, "cred", "credentials that do not exist");
 }
 
@@ -117,4 +131,6 @@ void call_end(struct call *c)
 	}
 	if (c->cred)
 		cred_put(c->cred);
+	if (c->program)
+		program_put(c->program);
 }

@@ -125,5 +125,6 @@ const struct pv_command control_commands[] = {
 	C(EVENT) = { "event", no_decode, event_take, 0 },
 	C(EVENT_DONE) = { "event_done", text_decode, event_done, 0 },
 	C(CGROUP) = { "cgroup", cgroup_file_decode, cgroup_file_read, 0 },
+	C(EXEC_ID) = { "exec_id", exec_id_decode, exec_id, 0 },
 	C(EXITED) = { "exited", no_decode, event_exited, 0 },
 };

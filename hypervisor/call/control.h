@@ -36,4 +36,8 @@ int site_perform(struct call *c);
 /* Pure. code: len bytes around a syscall instruction at offset at. */
 void site_find(const u8 *code, size_t len, size_t at, struct pv_site *out);
 
+/* program.c: PV_EXEC_ID */
+int exec_id_decode(struct call *c);
+int exec_id(struct call *c);
+
 #endif

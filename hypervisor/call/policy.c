@@ -97,13 +97,43 @@ static bool port_matches(const struct policy_rule *rule, const struct policy_que
 	return false;
 }
 
+static bool file_is(const struct policy_files *want, const struct policy_file *file)
+{
+	bool here = !want->n_pins, same = !want->n_hashes;
+
+	for (size_t i = 0; i < want->n_pins && !here; i++) {
+		const struct policy_pin *pin = &want->pins[i];
+
+		here = file->known && (pin->pinned ? pin->dev == file->dev && pin->ino == file->ino :
+						     !strcmp(pin->path, file->path));
+	}
+	for (size_t i = 0; i < want->n_hashes && !same; i++)
+		same = file->hashed && !memcmp(&want->hashes[i], &file->hash, sizeof(file->hash));
+	return here && same;
+}
+
+bool policy_executable_is(const struct policy_executable *e, const struct policy_program *program)
+{
+	return file_is(&e->file, &program->file) && file_is(&e->script, &program->script) &&
+	       (e->preload || !program->preloaded);
+}
+
+static bool program_matches(const struct policy *policy, const struct policy_rule *rule,
+			    const struct policy_query *q)
+{
+	for (size_t i = 0; i < rule->n_executables && q->program; i++)
+		if (policy_executable_is(&policy->executables[rule->executables[i]], q->program))
+			return true;
+	return !rule->n_executables;
+}
+
 struct policy_verdict policy_decide(const struct policy *policy, const struct policy_query *q)
 {
 	for (size_t i = 0; i < policy->n_rules; i++) {
 		const struct policy_rule *rule = &policy->rules[i];
 
 		if (rule->operations & 1u << q->operation && rule->protocols & 1u << q->protocol &&
-		    address_matches(rule, q) && port_matches(rule, q))
+		    address_matches(rule, q) && port_matches(rule, q) && program_matches(policy, rule, q))
 			return (struct policy_verdict){ rule->allow, rule };
 	}
 	return (struct policy_verdict){ policy->allow, NULL };
@@ -119,7 +149,7 @@ bool policy_conceivable(const struct policy *policy, enum policy_operation opera
 			continue;
 		if (rule->allow)
 			return true;
-		if (!rule->n_ranges && !rule->n_ports)
+		if (!rule->n_ranges && !rule->n_ports && !rule->n_executables)
 			return false;
 	}
 	return policy->allow;

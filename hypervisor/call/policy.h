@@ -36,6 +36,46 @@ struct policy_ports {
 	u16 first, last;
 };
 
+/* A file: as a policy names it, by what was there when the container was made. */
+struct policy_pin {
+	const char *path;
+	bool pinned; /* else there was nothing: the path itself counts */
+	u64 dev, ino;
+};
+
+struct policy_hash {
+	u8 b[32]; /* SHA-256 */
+};
+
+struct policy_files {
+	struct policy_pin *pins; /* any of them; none: every file */
+	size_t n_pins;
+	struct policy_hash *hashes; /* and any of them; none: whatever is in it */
+	size_t n_hashes;
+};
+
+struct policy_executable {
+	const char *name;
+	struct policy_files file, script;
+	bool preload; /* also if its environment makes the dynamic linker load more */
+};
+
+/* A file as it was executed. */
+struct policy_file {
+	bool known;
+	u64 dev, ino;
+	const char *path;
+	bool hashed;
+	struct policy_hash hash;
+};
+
+/* What a process runs, by the guest kernel's word: which file; of the file itself, by our own look. */
+struct policy_program {
+	struct policy_file file, script;
+	bool preloaded;
+	const char *lineage; /* paths of what was run before, the latest first */
+};
+
 struct policy_rule {
 	const char *name;    /* for the log: "rule[2]", or what the file calls it */
 	bool allow;
@@ -45,6 +85,8 @@ struct policy_rule {
 	size_t n_ranges;
 	struct policy_ports *ports; /* none: every port */
 	size_t n_ports;
+	u32 *executables; /* in the policy's; none: every one */
+	size_t n_executables;
 };
 
 struct policy {
@@ -54,10 +96,12 @@ struct policy {
 	int refuse; /* errno, positive */
 	struct policy_rule *rules;
 	size_t n_rules;
+	struct policy_executable *executables;
+	size_t n_executables;
 };
 
 struct policies {
-	const struct policy *const *v;
+	struct policy **v;
 	size_t n;
 };
 
@@ -66,6 +110,7 @@ struct policy_query {
 	enum policy_protocol protocol;
 	struct policy_address address;
 	u16 port; /* 0: none, or one that the host will choose */
+	const struct policy_program *program; /* NULL: not known */
 };
 
 struct policy_verdict {
@@ -81,6 +126,12 @@ struct policy_verdict policy_decide(const struct policy *policy, const struct po
 /* Is there any address at which this would be allowed? */
 bool policy_conceivable(const struct policy *policy, enum policy_operation operation,
 			enum policy_protocol protocol);
+
+bool policy_executable_is(const struct policy_executable *executable, const struct policy_program *program);
+/* Looks what is at the paths in the container, before anything runs in it. */
+void policies_pin(const struct policies *policies, int rootfd);
+/* Does any of them name a hash? */
+bool policies_want_hashes(const struct policies *policies);
 
 /* From the socket interface: AF_INET, AF_INET6. 0, -EINVAL (too short), -EAFNOSUPPORT. */
 int policy_address_of(const void *sockaddr, u32 len, struct policy_address *address, u16 *port);

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "call/program.h"
 #include "call/server_impl.h"
 
 #ifndef IPV6_HDRINCL
@@ -29,12 +30,18 @@ static int denied(struct call *c, struct policy_event *event)
 	return event->denied ? -event->policy->refuse : 0;
 }
 
+static const struct policy_program *program_of(const struct call *c)
+{
+	return c->program ? &c->program->is : NULL;
+}
+
 /* All policies have to agree; each that does not has its say in the log. */
-static int decide(struct call *c, const struct policy_query *query, u32 pid)
+static int decide(struct call *c, struct policy_query *query, u32 pid)
 {
 	const struct policies *all = c->srv->cfg.policies;
 	int ret = 0;
 
+	query->program = program_of(c);
 	for (size_t i = 0; i < all->n; i++) {
 		struct policy_verdict verdict = policy_decide(all->v[i], query);
 		struct policy_event event = {
@@ -83,7 +90,7 @@ int policy_check_socket(struct call *c, u32 type, u32 protocol, u32 pid)
 		return 0;
 	for (size_t i = 0; i < all->n; i++) {
 		struct policy_event event = { .policy = all->v[i],
-					      .query = { POLICY_CONNECT, POLICY_RAW },
+					      .query = { POLICY_CONNECT, POLICY_RAW, .program = program_of(c) },
 					      .no_address = true,
 					      .pid = pid };
 		/* IPPROTO_RAW: the header, and with it the true destination, is the guest's. */

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "call/confine.h"
+#include "call/program.h"
 #include "call/server_impl.h"
 
 static void *server_main(void *arg)
@@ -76,6 +77,7 @@ static void server_free(struct pv_server *srv)
 {
 	handles_destroy(&srv->handles);
 	events_destroy(&srv->events);
+	programs_free(srv->programs);
 	if (srv->creds.creds[0])
 		creds_destroy(&srv->creds);
 	for (unsigned int i = 0; srv->markers && i < srv->cfg.nmarkers; i++)
@@ -83,6 +85,16 @@ static void server_free(struct pv_server *srv)
 	free(srv->markers);
 	free(srv->calls);
 	free(srv);
+}
+
+/* While nothing runs in the container yet. */
+static int learn_programs(struct pv_server *srv)
+{
+	if (!srv->cfg.policies || !srv->cfg.policies->n)
+		return 0;
+	policies_pin(srv->cfg.policies, srv->cfg.rootfd);
+	srv->programs = programs_new(srv->cfg.policies);
+	return srv->programs ? 0 : -ENOMEM;
 }
 
 static struct pv_server *server_make(const struct pv_server_config *cfg)
@@ -101,7 +113,7 @@ static struct pv_server *server_make(const struct pv_server_config *cfg)
 	handles_init(&srv->handles);
 	srv->calls = calloc(RING_SLOTS, sizeof(*srv->calls));
 	if (events_init(&srv->events) < 0 || copy_markers(srv, cfg) < 0 || creds_init(&srv->creds) < 0 ||
-	    !srv->calls) {
+	    !srv->calls || learn_programs(srv) < 0) {
 		server_free(srv);
 		return NULL;
 	}

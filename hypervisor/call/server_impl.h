@@ -54,6 +54,7 @@ struct pv_server {
 	struct cred_table creds;
 	struct event_table events;
 	struct streams streams;
+	struct programs *programs; /* NULL: nobody wants to know */
 	struct call *calls; /* one for each slot */
 	bool busy[RING_SLOTS]; /* atomic: a call of this slot is being served */
 	struct command_counter counters[COMMANDS];

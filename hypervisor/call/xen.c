@@ -217,6 +217,8 @@ static int listen_decode(struct call *c)
 {
 	int ret = decode_handle(c, "id", c->req.u.listen.id, KINDS_SOCKET, &c->h);
 
+	if (!ret)
+		ret = decode_program(c, c->req.u.listen.cred);
 	return ret < 0 ? ret : stream_decode_ref(c, c->h, c->req.u.listen.ref, 0);
 }
 

@@ -12,6 +12,7 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include "call/policy.h"
 #include "lib/cleanup.h"
 #include "oci/priority.h"
 #include "oci/sysctl.h"
@@ -317,6 +318,7 @@ int bootinfo_write(struct boot_info *b, size_t room, const struct vm_config *cfg
 	if (spec->linux_.personality && !strcmp(spec->linux_.personality, "LINUX32"))
 		b->process.personality = PER_LINUX32;
 	b->wait_start = 1;
+	b->exec_ids = cfg->policies && cfg->policies->n;
 	b->hostname = put_string(&w, hostname_of(spec, &uts));
 	b->domainname = put_string(&w, spec->domainname);
 	b->id = put_string(&w, cfg->id);

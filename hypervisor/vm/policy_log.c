@@ -31,20 +31,52 @@ static bool within_limit(struct policy_log *log, time_t now, unsigned int *suppr
 	return within;
 }
 
+/* Names of files are the guest's: they need not be UTF-8. */
+static void set_text(json_t *line, const char *key, const char *text)
+{
+	json_t *value = json_string(text);
+
+	json_object_set_new(line, key, value ? value : json_string("(not UTF-8)"));
+}
+
+static void describe_program(json_t *line, const struct policy_program *program)
+{
+	static const char digits[] = "0123456789abcdef";
+	const struct policy_hash *hash = &program->file.hash;
+	char text[2 * sizeof(hash->b) + 1] = "";
+
+	set_text(line, "executable", program->file.known ? program->file.path : "unknown");
+	if (program->script.known)
+		set_text(line, "script", program->script.path);
+	set_text(line, "lineage", program->lineage);
+	if (program->preloaded)
+		json_object_set_new(line, "preloaded", json_true());
+	for (size_t i = 0; program->file.hashed && i < sizeof(hash->b); i++) {
+		text[2 * i] = digits[hash->b[i] >> 4];
+		text[2 * i + 1] = digits[hash->b[i] & 15];
+	}
+	if (text[0])
+		set_text(line, "sha256", text);
+}
+
 static json_t *describe(const struct policy_event *e, const char *container, time_t now)
 {
 	char destination[POLICY_TEXT_MAX];
 	char when[32];
 	struct tm tm;
+	json_t *line;
 
 	strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&now, &tm));
 	policy_address_text(&e->query.address, e->query.port, destination);
-	return json_pack("{ss ss ss ss ss ss ss so* si}", "time", when, "container", container, "action",
+	line = json_pack("{ss ss ss ss ss ss ss so* si}", "time", when, "container", container, "action",
 			 e->denied ? "denied" : "audit", "policy", e->policy->name, "rule",
 			 e->rule ? e->rule->name : "default", "operation",
 			 e->no_address ? "socket" : policy_operation_names[e->query.operation], "protocol",
 			 policy_protocol_names[e->query.protocol], "address",
 			 e->no_address ? NULL : json_string(destination), "pid", (int)e->pid);
+	if (line && e->query.program)
+		describe_program(line, e->query.program);
+	return line;
 }
 
 void policy_log_write(struct policy_log *log, const struct policy_event *event)

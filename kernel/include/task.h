@@ -142,6 +142,7 @@ struct process {
 	char *cmdline; /* copy of the argument area at exec, NUL separated */
 	size_t cmdline_len;
 	struct mutex exec_lock;
+	struct exec_id *exec_id; /* what it runs, for policies; changed by its only thread. NULL: unknown */
 	struct program *program; /* what the hypervisor wants of it, until it executes that; tasklist_lock */
 	u32 event;		 /* the PV_EV_EXEC that made it, once answered: its end is reported */
 	struct list_head sem_undos; /* ipc/sem_undo.c, under its lock; next NULL: none yet */

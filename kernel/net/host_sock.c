@@ -6,6 +6,7 @@
 #include <linux/tcp.h>
 
 #include "cred.h"
+#include "exec_id.h"
 #include "host_sock.h"
 #include "hostfs.h"
 #include "task.h"
@@ -44,7 +45,7 @@ static s64 pv_socket(u32 handle, const struct socket *like)
 						     .domain = like->domain,
 						     .type = like->type,
 						     .protocol = like->protocol,
-						     .cred = cred_pv_id(),
+						     .cred = exec_id_cred(),
 						     .pid = current->proc->pid };
 	ret = mc_pv_call(&s);
 	mc_pv_put(&s);
@@ -91,7 +92,7 @@ int host_bind(struct socket *s, const void *addr, u32 len)
 	mc_pv_get(&slot);
 	slot.req.cmd = PV_BIND;
 	slot.req.u.bind =
-		(struct pv_req_xen_bind){ .id = s->handle, .len = len, .cred = cred_pv_id(),
+		(struct pv_req_xen_bind){ .id = s->handle, .len = len, .cred = exec_id_cred(),
 					  .pid = current->proc->pid };
 	memcpy(slot.req.u.bind.addr, addr, len);
 	ret = mc_pv_call(&slot);
@@ -108,7 +109,7 @@ int host_pv_connect(struct socket *s, const void *addr, u32 len)
 	mc_pv_get(&slot);
 	slot.req.cmd = PV_CONNECT;
 	slot.req.u.connect =
-		(struct pv_req_xen_connect){ .id = s->handle, .len = len, .cred = cred_pv_id(),
+		(struct pv_req_xen_connect){ .id = s->handle, .len = len, .cred = exec_id_cred(),
 					     .pid = current->proc->pid };
 	memcpy(slot.req.u.connect.addr, addr, len);
 	ret = mc_pv_call(&slot);
@@ -125,7 +126,7 @@ int host_listen(struct socket *s, int backlog)
 	slot.req.cmd = PV_LISTEN;
 	slot.req.u.listen = (struct pv_req_xen_listen){ .id = s->handle,
 						     .backlog = backlog,
-						     .cred = cred_pv_id(),
+						     .cred = exec_id_cred(),
 						     .pid = current->proc->pid };
 	ret = mc_pv_call(&slot);
 	mc_pv_put(&slot);
@@ -137,7 +138,7 @@ static void sock_request(struct pv_slot *slot, u32 cmd, struct socket *s)
 	mc_pv_get(slot);
 	slot->req.cmd = cmd;
 	slot->req.u.sock = (struct pv_req_sock){ .id = s->handle,
-						 .cred = cred_pv_id(),
+						 .cred = exec_id_cred(),
 						 .pid = current->proc->pid };
 }
 
@@ -276,7 +277,7 @@ static s64 pv_ioctl(struct pv_slot *slot, struct socket *s, u32 cmd, u32 len)
 	slot->req.u.handle = (struct pv_req_handle){ .id = s->handle,
 						     .flags = cmd,
 						     .len = len,
-						     .cred = cred_pv_id(),
+						     .cred = exec_id_cred(),
 						     .pid = current->proc->pid };
 	return mc_pv_call(slot);
 }

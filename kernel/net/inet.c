@@ -6,6 +6,7 @@
 #include <linux/in.h>
 
 #include "cred.h"
+#include "exec_id.h"
 #include "host_sock.h"
 #include "hostfs.h"
 #include "task.h"
@@ -100,7 +101,7 @@ static s64 pv_accept(struct socket *s, u32 handle, struct host_sock *peer)
 	slot.req.cmd = PV_ACCEPT;
 	slot.req.u.accept = (struct pv_req_xen_accept){ .id = s->handle,
 						     .id_new = handle,
-						     .cred = cred_pv_id(),
+						     .cred = exec_id_cred(),
 						     .pid = current->proc->pid };
 	ret = mc_pv_call(&slot);
 	if (ret >= 0) {

@@ -9,6 +9,7 @@
 #include <linux/personality.h>
 
 #include "exec.h"
+#include "exec_id.h"
 #include "internal.h"
 #include "syscall.h"
 #include "trace_hook.h"
@@ -22,6 +23,8 @@ static void exec_free(struct exec *x)
 	strings_free(&x->strings);
 	file_put(x->prog.file);
 	file_put(x->interp.file);
+	file_put(x->script_file);
+	exec_id_put(x->exec_id);
 	if (x->cred)
 		cred_put(x->cred);
 	mm_put(x->mm);
@@ -62,6 +65,7 @@ static int exec_prepare(struct exec *x)
 	if (!x->mm)
 		return -ENOMEM;
 	x->mm->exe = file_get(x->prog.file);
+	x->exec_id = exec_id_new(x);
 	return 0;
 }
 
@@ -124,6 +128,9 @@ static void set_process(struct exec *x)
 		t->pdeathsig = 0;
 	p->dumpable = !x->secure;
 	p->did_exec = true;
+	exec_id_put(p->exec_id);
+	p->exec_id = x->exec_id;
+	x->exec_id = NULL;
 	cred_install(cred_get(x->cred));
 	t->in_exec = false;
 }

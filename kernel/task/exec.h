@@ -46,6 +46,8 @@ struct exec {
 	struct mm *mm;
 	struct cred *cred; /* of the new program */
 	char *filename;
+	struct exec_id *exec_id; /* of the new program */
+	struct file *script_file; /* the file that was to be executed, if that was a script */
 	char *script; /* name of the interpreter that a #! line gave last; NULL: none */
 	bool secure;
 	bool randomize;

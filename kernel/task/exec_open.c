@@ -103,7 +103,10 @@ static int open_script(struct exec *x, struct header *h)
 		x->script = kstrdup(interp);
 		ret = x->script ? 0 : -ENOMEM;
 	}
-	file_put(x->prog.file);
+	if (x->script_file)
+		file_put(x->prog.file);
+	else
+		x->script_file = x->prog.file;
 	x->prog.file = f;
 	return ret;
 }

@@ -4,6 +4,7 @@
 
 #include "cred.h"
 #include "dev.h"
+#include "exec_id.h"
 #include "internal.h"
 #include "mm.h"
 #include "seccomp.h"
@@ -13,6 +14,7 @@
 void process_free(struct process *p)
 {
 	kfree(p->cmdline);
+	exec_id_put(p->exec_id);
 	kfree(p->timers); /* stopped by timers_process_exit() */
 	kfree(p);
 }

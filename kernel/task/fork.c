@@ -4,6 +4,7 @@
 #include <linux/sched.h>
 
 #include "cred.h"
+#include "exec_id.h"
 #include "fs.h"
 #include "internal.h"
 #include "mm.h"
@@ -92,6 +93,7 @@ static struct process *process_new(struct process *parent, int exit_signal)
 	p->oom_score_adj = parent->oom_score_adj;
 	p->personality = parent->personality;
 	p->tty = parent->tty;
+	p->exec_id = exec_id_get(parent->exec_id);
 	if (parent->cmdline) {
 		p->cmdline = kmalloc(parent->cmdline_len + 1);
 		if (p->cmdline)

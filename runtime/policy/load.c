@@ -225,6 +225,149 @@ static int parse_port(const struct json_at *at, void *base, struct arena *arena,
 	return each(at, add_ports, base, err);
 }
 
+/* ---- executables ---- */
+
+static int add_pin(const struct json_at *at, void *base, struct error *err)
+{
+	struct policy_files *files = base;
+	const char *path = json_string_value(at->value);
+
+	if (!path || path[0] != '/')
+		return json_error(at, err, "expected an absolute path in the container");
+	files->pins[files->n_pins++].path = path; /* copied when all are there */
+	return 0;
+}
+
+static int add_hash(const struct json_at *at, void *base, struct error *err)
+{
+	struct policy_files *files = base;
+	const char *text = json_string_value(at->value);
+	struct policy_hash *hash = &files->hashes[files->n_hashes++];
+
+	if (!text || strlen(text) != 64 || strspn(text, "0123456789abcdef") != 64)
+		return json_error(at, err, "expected a SHA-256 as 64 lower-case hexadecimal digits");
+	for (size_t i = 0; i < sizeof(hash->b); i++)
+		sscanf(text + 2 * i, "%2hhx", &hash->b[i]);
+	return 0;
+}
+
+static int parse_pins(const struct json_at *at, struct policy_files *files, struct arena *arena,
+		      struct error *err)
+{
+	int ret;
+
+	files->pins = arena_array(arena, count(at), sizeof(*files->pins));
+	ret = each(at, add_pin, files, err);
+	for (size_t i = 0; i < files->n_pins; i++)
+		files->pins[i].path = arena_strdup(arena, files->pins[i].path);
+	return ret;
+}
+
+static int parse_hashes(const struct json_at *at, struct policy_files *files, struct arena *arena,
+			struct error *err)
+{
+	files->hashes = arena_array(arena, count(at), sizeof(*files->hashes));
+	return each(at, add_hash, files, err);
+}
+
+static int parse_path(const struct json_at *at, void *base, struct arena *arena, struct error *err)
+{
+	return parse_pins(at, &((struct policy_executable *)base)->file, arena, err);
+}
+
+static int parse_sha256(const struct json_at *at, void *base, struct arena *arena, struct error *err)
+{
+	return parse_hashes(at, &((struct policy_executable *)base)->file, arena, err);
+}
+
+static int parse_script(const struct json_at *at, void *base, struct arena *arena, struct error *err)
+{
+	return parse_pins(at, &((struct policy_executable *)base)->script, arena, err);
+}
+
+static int parse_script_sha256(const struct json_at *at, void *base, struct arena *arena, struct error *err)
+{
+	return parse_hashes(at, &((struct policy_executable *)base)->script, arena, err);
+}
+
+static const struct json_field executable_fields[] = {
+	JSON_CALL("path", parse_path),
+	JSON_CALL("sha256", parse_sha256),
+	JSON_CALL("script", parse_script),
+	JSON_CALL("script-sha256", parse_script_sha256),
+	JSON_FIELD(struct policy_executable, preload, "preload", BOOL),
+	{ 0 },
+};
+
+static int parse_executable(const struct json_at *at, struct policy_executable *e, struct arena *arena,
+			    struct error *err)
+{
+	int ret;
+
+	if (!json_is_object(at->value))
+		return json_error(at, err, "expected a table");
+	ret = toml_check_keys(at, executable_fields, err);
+	if (!ret)
+		ret = json_fields(at, executable_fields, e, arena, err);
+	if (!ret && !e->file.n_pins && !e->file.n_hashes)
+		ret = json_error(at, err, "expected a path or a sha256");
+	return ret;
+}
+
+static int parse_executables(const struct json_at *at, void *base, struct arena *arena, struct error *err)
+{
+	struct policy *policy = base;
+	const char *key;
+	json_t *value;
+	int ret = 0;
+
+	if (!json_is_object(at->value))
+		return json_error(at, err, "expected tables such as [executable.web]");
+	policy->executables = arena_array(arena, json_object_size(at->value), sizeof(*policy->executables));
+	json_object_foreach(at->value, key, value) {
+		struct json_at elem = { at, key, 0, value };
+		struct policy_executable *e = &policy->executables[policy->n_executables++];
+
+		e->name = arena_strdup(arena, key);
+		ret = ret ? ret : parse_executable(&elem, e, arena, err);
+	}
+	return ret;
+}
+
+/* By name; their order in the document is that in the policy. */
+static int add_executable(const struct json_at *at, void *base, struct error *err)
+{
+	struct policy_rule *rule = base;
+	const char *name = json_string_value(at->value);
+	const struct json_at *root = at;
+	const char *key;
+	json_t *value;
+	u32 i = 0;
+
+	while (root->up)
+		root = root->up;
+	json_object_foreach(json_object_get(root->value, "executable"), key, value) {
+		if (name && !strcmp(key, name)) {
+			rule->executables[rule->n_executables++] = i;
+			return 0;
+		}
+		i++;
+	}
+	return json_error(at, err, "expected the name of an executable: there is no [executable.%s]",
+			  name ? name : "...");
+}
+
+static int parse_rule_executable(const struct json_at *at, void *base, struct arena *arena,
+				 struct error *err)
+{
+	struct policy_rule *rule = base;
+
+	rule->executables = arena_array(arena, count(at), sizeof(*rule->executables));
+	return each(at, add_executable, base, err);
+}
+
+/* ---- rules ---- */
+
 static const struct json_field rule_fields[] = {
 	JSON_FIELD(struct policy_rule, name, "name", STRING),
 	{ .name = "action", .kind = JSON_KIND_CALL, .required = true, .parse = parse_action },
@@ -232,6 +375,7 @@ static const struct json_field rule_fields[] = {
 	JSON_CALL("protocol", parse_protocol),
 	JSON_CALL("address", parse_address),
 	JSON_CALL("port", parse_port),
+	JSON_CALL("executable", parse_rule_executable),
 	{ 0 },
 };
 
@@ -256,6 +400,7 @@ static const struct json_field policy_fields[] = {
 	JSON_CALL("mode", parse_mode),
 	{ .name = "default", .kind = JSON_KIND_CALL, .required = true, .parse = parse_default },
 	JSON_CALL("refuse", parse_refuse),
+	JSON_CALL("executable", parse_executables),
 	{ .name = "rule", .kind = JSON_KIND_ARRAY, .offset = offsetof(struct policy, rules),
 	  .count = offsetof(struct policy, n_rules), .size = sizeof(struct policy_rule),
 	  .sub = rule_fields, .parse = finish_rule },

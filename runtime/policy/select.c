@@ -108,7 +108,7 @@ int policy_select(struct oci_spec *spec, struct policies *out, const char **log,
 		ret = policy_load_name(config.default_name, &v[out->n++], arena, err);
 	if (!ret && chosen && (!config.default_name || strcmp(chosen, config.default_name)))
 		ret = add_chosen(&config, chosen, &v[out->n++], arena, err);
-	out->v = (const struct policy *const *)v;
+	out->v = v;
 	*log = config.log;
 	return ret;
 }

@@ -160,18 +160,16 @@ static int unknown_key(const struct json_at *at, const struct json_field *table,
 	return json_error(at, err, "unknown key; expected one of %s", names);
 }
 
-static int check_keys(const struct json_at *at, const struct json_field *table, struct error *err);
-
 static int check_value(const struct json_at *at, const struct json_field *table, struct error *err)
 {
 	for (const struct json_field *f = table; f->name; f++) {
 		if (strcmp(f->name, at->key) || !f->sub)
 			continue;
 		if (f->kind != JSON_KIND_ARRAY)
-			return check_keys(at, f->sub, err);
+			return toml_check_keys(at, f->sub, err);
 		for (size_t i = 0; i < json_array_size(at->value); i++) {
 			struct json_at elem = { at, NULL, i, json_array_get(at->value, i) };
-			int ret = check_keys(&elem, f->sub, err);
+			int ret = toml_check_keys(&elem, f->sub, err);
 
 			if (ret)
 				return ret;
@@ -180,7 +178,7 @@ static int check_value(const struct json_at *at, const struct json_field *table,
 	return 0;
 }
 
-static int check_keys(const struct json_at *at, const struct json_field *table, struct error *err)
+int toml_check_keys(const struct json_at *at, const struct json_field *table, struct error *err)
 {
 	const char *key;
 	json_t *value;
@@ -200,7 +198,7 @@ int toml_fields(const struct toml *toml, const struct json_field *table, void *b
 		struct arena *arena, struct error *err)
 {
 	const struct json_at at = { NULL, NULL, 0, toml->data };
-	int ret = check_keys(&at, table, err);
+	int ret = toml_check_keys(&at, table, err);
 	int line;
 
 	if (!ret)

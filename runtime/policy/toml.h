@@ -22,4 +22,7 @@ void toml_unload(struct toml *toml);
 int must_check toml_fields(const struct toml *toml, const struct json_field *table, void *base,
 			   struct arena *arena, struct error *err);
 
+/* The same check of keys for an object that a parse function takes apart by itself. */
+int must_check toml_check_keys(const struct json_at *at, const struct json_field *table, struct error *err);
+
 #endif

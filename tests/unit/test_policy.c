@@ -33,9 +33,9 @@ static struct policy_address address(const char *text)
 static bool matches(bool allow, enum policy_operation op, const char *range, u8 bits, const char *where)
 {
 	struct policy_range r = { address(range), bits };
-	struct policy_rule rule = { "r", allow, 3, 15, &r, 1, NULL, 0 };
-	struct policy p = { "p", POLICY_ENFORCE, !allow, EACCES, &rule, 1 };
-	struct policy_query q = { op, POLICY_TCP, address(where), 80 };
+	struct policy_rule rule = { .name = "r", .allow = allow, .operations = 3, .protocols = 15, .ranges = &r, .n_ranges = 1 };
+	struct policy p = { .name = "p", .allow = !allow, .refuse = EACCES, .rules = &rule, .n_rules = 1 };
+	struct policy_query q = { op, POLICY_TCP, address(where), 80, NULL };
 
 	return policy_decide(&p, &q).rule != NULL;
 }
@@ -96,9 +96,9 @@ static void test_wildcards(void **state)
 static bool port_matches(bool allow, enum policy_operation op, enum policy_protocol protocol, u16 port)
 {
 	struct policy_ports ports[] = { { 80, 80 }, { 8000, 8099 } };
-	struct policy_rule rule = { "r", allow, 3, 15, NULL, 0, ports, 2 };
-	struct policy p = { "p", POLICY_ENFORCE, !allow, EACCES, &rule, 1 };
-	struct policy_query q = { op, protocol, address("10.0.0.1"), port };
+	struct policy_rule rule = { .name = "r", .allow = allow, .operations = 3, .protocols = 15, .ports = ports, .n_ports = 2 };
+	struct policy p = { .name = "p", .allow = !allow, .refuse = EACCES, .rules = &rule, .n_rules = 1 };
+	struct policy_query q = { op, protocol, address("10.0.0.1"), port, NULL };
 
 	return policy_decide(&p, &q).rule != NULL;
 }
@@ -121,13 +121,13 @@ static void test_ports(void **state)
 static void test_first_match_decides(void **state)
 {
 	struct policy_rule rules[] = {
-		{ "no udp", false, 3, 1u << POLICY_UDP, NULL, 0, NULL, 0 },
-		{ "listen", true, 1u << POLICY_LISTEN, 15, NULL, 0, NULL, 0 },
-		{ "no more", false, 3, 15, NULL, 0, NULL, 0 },
-		{ "never", true, 3, 15, NULL, 0, NULL, 0 },
+		{ .name = "no udp", .operations = 3, .protocols = 1u << POLICY_UDP },
+		{ .name = "listen", .allow = true, .operations = 1u << POLICY_LISTEN, .protocols = 15 },
+		{ .name = "no more", .operations = 3, .protocols = 15 },
+		{ .name = "never", .allow = true, .operations = 3, .protocols = 15 },
 	};
-	struct policy p = { "p", POLICY_ENFORCE, true, EACCES, rules, 4 };
-	struct policy_query q = { POLICY_LISTEN, POLICY_UDP, address("10.0.0.1"), 80 };
+	struct policy p = { .name = "p", .allow = true, .refuse = EACCES, .rules = rules, .n_rules = 4 };
+	struct policy_query q = { POLICY_LISTEN, POLICY_UDP, address("10.0.0.1"), 80, NULL };
 
 	assert_ptr_equal(policy_decide(&p, &q).rule, &rules[0]);
 	q.protocol = POLICY_TCP;
@@ -141,6 +141,61 @@ static void test_first_match_decides(void **state)
 	p.n_rules = 0;
 	assert_true(policy_decide(&p, &q).allow);
 	assert_null(policy_decide(&p, &q).rule);
+}
+
+static void test_executables(void **state)
+{
+	struct policy_pin pins[] = { { "/bin/a", true, 1, 10 }, { "/bin/late", false, 0, 0 } };
+	struct policy_pin script = { "/bin/s", true, 1, 20 };
+	struct policy_hash hash = { { 1, 2, 3 } };
+	struct policy_executable e = { .file = { .pins = pins, .n_pins = 2 } };
+	struct policy_program a = { .file = { .known = true, .dev = 1, .ino = 10, .path = "/tmp/renamed" } };
+	struct policy_program other = { .file = { .known = true, .dev = 1, .ino = 11, .path = "/bin/a" } };
+	struct policy_program late = { .file = { .known = true, .dev = 1, .ino = 12, .path = "/bin/late" } };
+	struct policy_program unknown = { .file = { .path = "/bin/late" } };
+
+	assert_true(policy_executable_is(&e, &a));
+	assert_false(policy_executable_is(&e, &other));
+	assert_true(policy_executable_is(&e, &late));
+	assert_false(policy_executable_is(&e, &unknown));
+	a.preloaded = true;
+	assert_false(policy_executable_is(&e, &a));
+	e.preload = true;
+	assert_true(policy_executable_is(&e, &a));
+	e.file.hashes = &hash;
+	e.file.n_hashes = 1;
+	assert_false(policy_executable_is(&e, &a));
+	a.file.hash = hash;
+	assert_false(policy_executable_is(&e, &a));
+	a.file.hashed = true;
+	assert_true(policy_executable_is(&e, &a));
+	e.script.pins = &script;
+	e.script.n_pins = 1;
+	assert_false(policy_executable_is(&e, &a));
+	a.script = (struct policy_file){ .known = true, .dev = 1, .ino = 20, .path = "/bin/s" };
+	assert_true(policy_executable_is(&e, &a));
+}
+
+static void test_rules_about_executables(void **state)
+{
+	struct policy_pin pin = { "/bin/a", true, 1, 10 };
+	struct policy_executable executables[] = { { .name = "none", .file = { .n_hashes = 1, .hashes = &(struct policy_hash){ { 0 } } } },
+						   { .name = "a", .file = { .pins = &pin, .n_pins = 1 } } };
+	u32 which = 1;
+	struct policy_rule rule = { .allow = true, .operations = 3, .protocols = 15, .executables = &which, .n_executables = 1 };
+	struct policy p = { .rules = &rule, .n_rules = 1, .executables = executables, .n_executables = 2 };
+	struct policy_program a = { .file = { .known = true, .dev = 1, .ino = 10, .path = "/bin/a" } };
+	struct policy_query q = { POLICY_CONNECT, POLICY_TCP, address("10.0.0.1"), 80, NULL };
+
+	assert_false(policy_decide(&p, &q).allow);
+	q.program = &a;
+	assert_true(policy_decide(&p, &q).allow);
+	which = 0;
+	assert_false(policy_decide(&p, &q).allow);
+	/* One executable's denial does not make a thing inconceivable. */
+	rule.allow = false;
+	p.allow = true;
+	assert_true(policy_conceivable(&p, POLICY_CONNECT, POLICY_RAW));
 }
 
 static void test_socket_addresses(void **state)
@@ -177,6 +232,8 @@ int main(void)
 		cmocka_unit_test(test_wildcards),
 		cmocka_unit_test(test_ports),
 		cmocka_unit_test(test_first_match_decides),
+		cmocka_unit_test(test_executables),
+		cmocka_unit_test(test_rules_about_executables),
 		cmocka_unit_test(test_socket_addresses),
 	};
 
