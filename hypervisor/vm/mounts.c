@@ -221,7 +221,7 @@ static int prepare_mount(struct mount_plan *plan, size_t i, struct error *err)
 
 static bool is_guest_path(const char *path)
 {
-	return !strncmp(path, "/proc/", 6) || !strncmp(path, "/sys/", 5);
+	return !strstr(path, "..") && (!strncmp(path, "/proc/", 6) || !strncmp(path, "/sys/", 5));
 }
 
 /*

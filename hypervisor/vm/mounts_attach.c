@@ -337,10 +337,16 @@ static int protect(struct container *c, const char *path, bool masked, int empty
 	struct place place;
 	int ret = place_find(&root, path, PLACE_EXISTING, &place, err);
 
+	if (ret == -ENOENT || ret == -ENOTDIR) {
+		*err = (struct error){ 0 };
+		return 0;
+	}
 	if (ret)
-		return ret == -ENOENT || ret == -ENOTDIR ? 0 : ret;
+		return ret;
 	cleanup_close int place_fd = place.fd;
 
+	if (!strcmp(place.path, "/"))
+		return error_set(err, EINVAL, "%s: the root directory can't be", path);
 	if (place.under_guest)
 		ret = add_path(masked ? &c->masked : &c->readonly, place.path);
 	else

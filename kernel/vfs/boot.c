@@ -71,6 +71,8 @@ static void boot_mount(const struct boot_mount *b)
 	if (r == -ENODEV) /* a type this kernel lacks: an empty directory, so that nothing else
 			     shows through */
 		r = mount_add(target, "tmpfs", type, b->flags | MS_RDONLY, "mode=0555");
+	if (r && r != -ENOENT && r != -ENOTDIR && (!strcmp(type, "masked") || !strcmp(type, "readonly")))
+		panic("linux.%sPaths: %s: error %d", type, target, -r); /* it would be open to the container */
 	if (r && r != -ENOENT)
 		printk(LOG_WARN, "cannot mount %s on %s: %d", type, target, r);
 }

@@ -9,21 +9,25 @@ static s64 found_guest(struct name *n, void *arg)
 {
 	struct path *out = arg;
 
+	out->name = kstrdup(n->canon[0] ? n->canon : "/");
+	if (!out->name)
+		return -ENOMEM;
 	out->mnt = n->mnt;
 	out->inode = inode_get(n->inode);
 	return 0;
 }
 
+/* A link of a guest file system leads to one of the host, where this kernel can't mount. */
 static s64 found_host(struct name *n, void *arg)
 {
-	return -EXDEV; /* the hypervisor has dealt with it */
+	return -EXDEV;
 }
 
 static int find(const char *target, struct path *out)
 {
 	struct name n;
 
-	name_at(&n, AT_FDCWD, target, NAME_NOFOLLOW);
+	name_at(&n, AT_FDCWD, target, 0);
 	return name_run(&n, found_host, found_guest, out);
 }
 
@@ -54,29 +58,49 @@ int mount_readonly(const char *target)
 	int r = find(target, &p);
 
 	if (r)
-		return r == -EXDEV ? 0 : r;
-	r = mount_bind(&p, target, p.mnt->flags | MS_RDONLY);
+		return r;
+	r = mount_bind(&p, p.name, p.mnt->flags | MS_RDONLY);
 	path_put(&p);
 	return r;
+}
+
+/* What covers a file, whether or not the container has a /dev. */
+static int null_device(struct path *out)
+{
+	static struct path null;
+
+	if (!null.mnt) {
+		struct mount *m = mount_new(&devtmpfs_type, "/dev", "devtmpfs", 0, "");
+		struct inode *root = NULL;
+		int r = m ? m->type->mount(m, "", &root) : -ENOMEM;
+
+		if (r)
+			return r;
+		guard(&root->lock);
+		r = root->ops->lookup(root, "null", 4, &null.inode);
+		if (r)
+			return r;
+		null.mnt = m;
+	}
+	path_copy(out, &null);
+	return 0;
 }
 
 int mount_mask(const char *target)
 {
 	struct path p = {}, null = {};
 	int r = find(target, &p);
-	bool dir;
 
 	if (r)
-		return r == -EXDEV ? 0 : r;
-	dir = S_ISDIR(p.inode->mode);
-	path_put(&p);
-	if (dir)
-		return mount_add(target, "tmpfs", "tmpfs", MS_RDONLY, "mode=0555");
-	r = find("/dev/null", &null);
-	if (r)
 		return r;
-	r = mount_bind(&null, target, null.mnt->flags | MS_RDONLY);
+	if (S_ISDIR(p.inode->mode))
+		r = mount_add(p.name, "tmpfs", "tmpfs", MS_RDONLY, "mode=0555");
+	else
+		r = null_device(&null);
+	if (null.inode)
+		r = mount_bind(&null, p.name, null.mnt->flags | MS_RDONLY);
 	path_put(&null);
+	path_put(&p);
 	return r;
 }
 

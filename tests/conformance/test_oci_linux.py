@@ -616,6 +616,77 @@ def test_readonly_paths(oci):
     assert out.splitlines() == ["Read-only", "fine"]
 
 
+PLACES = ["/proc/version", "/proc/sys", "/sys/kernel", "/etc/passwd", "/etc/apt", "/volume/file", "/volume/dir", "/dev/full"]
+LOOK = """for f in "$@"; do if [ -d $f ]; then ls -A $f | wc -l; else head -c 1 $f 2>/dev/null | wc -c; fi; done"""
+
+
+@pytest.fixture
+def volume(scratch):
+    (scratch / "dir").mkdir()
+    (scratch / "dir/inner").write_text("x")
+    (scratch / "file").write_text("x")
+    (scratch / "link").symlink_to("file")
+    return lambda c: c["mounts"].append({"destination": "/volume", "type": "bind", "source": str(scratch), "options": ["bind"]})
+
+
+def test_masked_places(oci, volume):
+    """Of the kernel's file systems, the root file system and volumes; files and directories."""
+    def look(*changes):
+        return oci.prints("/bin/sh", "-c", LOOK, "sh", *PLACES, change=both(volume, *changes)).split()
+    assert "0" not in look()
+    assert look(linux(maskedPaths=PLACES)) == ["0"] * len(PLACES)
+
+
+def test_masked_file_is_not_written_to(oci, volume, scratch):
+    oci.shell("echo new 2>/dev/null > /volume/file || true; cat /volume/file", change=both(volume, linux(maskedPaths=["/volume/file"])))
+    assert (scratch / "file").read_text() == "x"
+
+
+@pytest.mark.parametrize("link, target", [
+    ("/etc/os-release", "/usr/lib/os-release"), ("/volume/link", "/volume/file"),
+    ("/proc/self/status", "/proc/1/status"), ("/proc/mounts", "/proc/1/mounts"), ("/proc/net", "/proc/1/net"),
+    ("/bin/../../etc/passwd", "/etc/passwd"), ("/proc/../etc/passwd", "/etc/passwd")])
+def test_masked_link(oci, volume, link, target):
+    """What is covered is what the link leads to when the container is made."""
+    script = f"cat {target} 2>/dev/null | wc -c; ls {target} 2>/dev/null | wc -l; cat /proc/self/status | wc -l"
+    out = oci.shell(script, change=both(volume, linux(maskedPaths=[link]))).split()
+    assert out[0] == "0" and int(out[2]) > 10, out
+    if target == "/proc/1/net":
+        assert out[1] == "0"
+
+
+def test_masked_without_dev(oci):
+    """An empty file does not need the container's /dev."""
+    def no_dev(c):
+        c["mounts"] = [m for m in c["mounts"] if not m["destination"].startswith("/dev")]
+    change = both(no_dev, linux(maskedPaths=["/proc/version"]))
+    if oci.name == "runc":  # it has nothing to cover it with then
+        oci.run("/bin/true", change=change)
+    else:
+        assert oci.shell("wc -c < /proc/version", change=change) == "0\n"
+
+
+def test_readonly_places(oci, volume):
+    paths = ["/proc/sys", "/proc/self/oom_score_adj", "/dev/shm", "/bin", "/volume/link", "/volume/dir", "/no", "/etc/passwd"]
+    script = """
+for f in /proc/sys/kernel/hostname /proc/1/oom_score_adj /volume/file /etc/passwd; do (echo 1 > $f) 2>&1 | grep -o Read-only; done
+for d in /dev/shm /usr/bin /volume/dir; do touch $d/new 2>&1 | grep -o Read-only; done
+touch /usr/new /volume/new /etc/new /dev/new; (echo 1 > /proc/$BASHPID/oom_score_adj); echo fine"""
+    out = oci.shell("set +e;" + script, change=both(volume, linux(readonlyPaths=paths)))
+    assert out.split() == ["Read-only"] * 7 + ["fine"]
+
+
+def test_absent_paths_are_skipped(oci):
+    result = oci.run("/bin/true", change=linux(maskedPaths=["/no/such", "/proc/nosuch", "/sys/no/such"],
+                                               readonlyPaths=["/no/such", "/proc/nosuch", "/dev/nosuch"]))
+    assert (result.status, result.stderr) == (0, "")
+
+
+@pytest.mark.callgate_only("under runc it covers what is not seen any more")
+def test_masked_root(oci):
+    oci.refuses(linux(maskedPaths=["/"]), says="linux.maskedPaths[0]: /: the root directory can't be")
+
+
 @pytest.mark.parametrize("key", ["maskedPaths", "readonlyPaths"])
 @pytest.mark.callgate_only("runc 1.1 takes relative paths")
 def test_relative_paths(oci, key):
