@@ -19,6 +19,7 @@
 struct task; /* the kernel's; begins with struct mc_thread */
 struct pollfd;
 struct stat;
+struct data_ring;
 
 /* The user's registers at entry: the order of Linux' struct pt_regs (ptrace, core dumps, signal frames). */
 struct pt_regs {
@@ -188,6 +189,13 @@ struct mc_event {
 int mc_watch_ctl(u32 watch, int op, u32 handle, u32 events, u64 data); /* op: EPOLL_CTL_* */
 /* Like mc_poll for a watch made by PV_WATCH. Fills ev (kernel memory). */
 int mc_watch_wait(u32 watch, struct mc_event *ev, int max, u64 deadline);
+
+/* ---- data rings (ring.h): for stream sockets, on machines that do not donate descriptors ---- */
+
+bool mc_data_rings(void); /* they are to be used */
+struct data_ring *mc_data_ring(u32 ref); /* 1 .. DATA_RINGS-1 */
+void mc_data_bell(u32 ref);  /* the hypervisor shall look at it */
+u32 mc_data_next(void);      /* sleeps until the hypervisor has rung for one: its number. For one kernel thread; not interruptible */
 
 /* ---- the rest ---- */
 

@@ -20,7 +20,10 @@ enum {
 	OPT_SYSTEMD,
 	OPT_CGROUP_MANAGER,
 	OPT_ROOTLESS,
+	OPT_DATA_PLANE,
 };
+
+#define DATA_PLANE_ENV "CALLGATE_DATA_PLANE"
 
 static const struct option options[] = {
 	{ "debug", no_argument, NULL, OPT_DEBUG },
@@ -30,6 +33,7 @@ static const struct option options[] = {
 	{ "systemd-cgroup", no_argument, NULL, OPT_SYSTEMD },
 	{ "cgroup-manager", required_argument, NULL, OPT_CGROUP_MANAGER },
 	{ "rootless", required_argument, NULL, OPT_ROOTLESS },
+	{ "data-plane", required_argument, NULL, OPT_DATA_PLANE },
 	{ "version", no_argument, NULL, 'v' },
 	{ "help", no_argument, NULL, 'h' },
 	{ 0 },
@@ -82,11 +86,27 @@ static int set_rootless(struct globals *g, const char *value, struct error *err)
 		error_set(err, EINVAL, "--rootless: '%s' is none of true, false, auto", value);
 }
 
+/* `source` is where the name comes from: the option, or the environment of whoever runs us. Never an image. */
+static int set_data_plane(struct globals *g, const char *source, const char *name, struct error *err)
+{
+	g->data_rings = !strcmp(name, "ring");
+	if (!g->data_rings && strcmp(name, "donate"))
+		return error_set(err, EINVAL, "%s: '%s' is neither donate nor ring", source, name);
+	return 0;
+}
+
+static int data_plane_by_environment(struct globals *g, struct error *err)
+{
+	const char *name = getenv(DATA_PLANE_ENV);
+
+	return name && name[0] ? set_data_plane(g, DATA_PLANE_ENV, name, err) : 0;
+}
+
 /* Returns 0, -errno, or 1 if the answer has been given already. */
 static int parse_globals(struct globals *g, int argc, char **argv, struct error *err)
 {
 	int c;
-	int ret = 0;
+	int ret = data_plane_by_environment(g, err);
 
 	while (!ret && (c = cmd_option(argc, argv, options, err)) != -1) {
 		switch (c) {
@@ -110,6 +130,9 @@ static int parse_globals(struct globals *g, int argc, char **argv, struct error 
 			break;
 		case OPT_ROOTLESS:
 			ret = set_rootless(g, optarg, err);
+			break;
+		case OPT_DATA_PLANE:
+			ret = set_data_plane(g, "--data-plane", optarg, err);
 			break;
 		case 'v':
 			cmd_print_version();

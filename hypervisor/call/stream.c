@@ -143,9 +143,10 @@ static void pump_in(struct stream *s)
 	} else if (n == 0) {
 		end_in(s, -ENOTCONN);
 	} else if (n != -EAGAIN) {
-		end_in(s, n);
+		/* Whoever reads of it may write at once. */
 		if (!s->out_done)
 			end_out(s, n);
+		end_in(s, n);
 	}
 }
 
@@ -153,11 +154,14 @@ static void pump_in(struct stream *s)
 
 static void connect_ended(struct stream *s)
 {
+	struct sockaddr none = { .sa_family = AF_UNSPEC };
 	socklen_t len = sizeof(int);
 	int err = 0;
 
 	if (getsockopt(s->h->fd, SOL_SOCKET, SO_ERROR, &err, &len) < 0)
 		err = errno;
+	if (err) /* or else the next attempt would be told that this one has failed */
+		connect(s->h->fd, &none, sizeof(none));
 	s->kind = STREAM_CONNECTED;
 	s->in_done = s->out_done = err != 0;
 	s->h->connected = err == 0;

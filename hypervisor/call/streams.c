@@ -330,7 +330,8 @@ bool stream_shutdown(struct pv_server *srv, struct pv_handle *h, int how)
 		return false;
 	pthread_mutex_lock(&srv->streams.lock);
 	s = h->stream;
-	ours = s && s->kind == STREAM_CONNECTED && how >= SHUT_RD && how <= SHUT_RDWR;
+	ours = s && s->kind == STREAM_CONNECTED && how >= SHUT_RD && how <= SHUT_RDWR &&
+	       !(s->in_done && s->out_done); /* then the host says ENOTCONN */
 	if (ours && how != SHUT_RD) {
 		s->shut = true;
 		stream_pump_out(s);

@@ -221,6 +221,7 @@ static int start_server(struct vm *vm, struct error *err)
 		.pid_ns = vm->pid_ns,
 		.cgroup_v2 = c->cgroups.unified,
 		.markers = markers,
+		.data_rings = vm->cfg->data_rings,
 		.caps = vm->cfg->spec->process.capabilities.bounding |
 			vm->cfg->spec->process.capabilities.permitted,
 		.policies = vm->cfg->policies,

@@ -19,6 +19,7 @@ struct vm_config {
 	pid_t pid;             /* the host's number of this process */
 	unsigned int n_fds;    /* descriptors 0, 1 ... of this process are the guest's */
 	bool debug;
+	bool data_rings;       /* stream sockets are not donated to the guest (call/server.h) */
 	bool detach;           /* nobody waits: from LAUNCH_READY on life_fd does not count */
 	bool keep;             /* leave the state and the cgroup to whoever started it */
 	/*

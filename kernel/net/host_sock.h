@@ -14,6 +14,7 @@ struct host_sock {
 	struct socket sk; /* sk.handle: the hypervisor's socket */
 	bool connected; /* a stream whose connect() or accept() has succeeded */
 	bool wants_control; /* an option was set that makes the host send control messages */
+	struct stream *stream; /* of sockets with a data ring (stream.h) */
 	u32 peer_len; /* of an accepted socket: its peer's address, for accept() to return */
 	u8 peer[PV_ADDR_MAX] __attribute__((aligned(8)));
 };

@@ -9,6 +9,7 @@
 #include "exec_id.h"
 #include "host_sock.h"
 #include "hostfs.h"
+#include "stream.h"
 #include "task.h"
 
 static const struct sock_ops inet_ops;
@@ -21,6 +22,8 @@ struct socket *inet_socket(int domain, int type, int protocol)
 		return ERR_PTR(-EPERM);
 	if (!protocol && type != SOCK_RAW) /* SO_PROTOCOL tells */
 		protocol = type == SOCK_STREAM ? IPPROTO_TCP : IPPROTO_UDP;
+	if (type == SOCK_STREAM && mc_data_rings())
+		return stream_socket(domain, protocol);
 	return host_sock_new(&inet_ops, domain, type, protocol);
 }
 

@@ -134,6 +134,7 @@ void pv_cmdline_setup(char **argv, u64 argc);
 int pv_fd(u32 handle); /* the host descriptor, fetching it if needed; -EBADF ... */
 void pv_handle_before(const struct pv_request *r); /* a PV call that may bear on postponed releases */
 void pv_handle_opened(const struct pv_request *r); /* PV_OPEN has made its handle */
+void pv_doorbell(void); /* to a hypervisor that sleeps; after what it is to see was stored */
 void pv_handle_take(u32 handle, u32 sequence); /* receive a donated descriptor */
 void pv_handle_exec_save(struct pv_thread *t);
 void pv_handle_exec_restore(struct pv_thread *t);

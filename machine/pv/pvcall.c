@@ -50,7 +50,7 @@ void mc_pv_put(struct pv_slot *s)
 	}
 }
 
-static void doorbell(void)
+void pv_doorbell(void)
 {
 	u32 one = 1;
 
@@ -72,7 +72,7 @@ static void submit(struct pv_slot *s)
 	RING->requests[prod % RING_SLOTS] = s->req;
 	__atomic_store_n(&RING->req_prod, prod + 1, __ATOMIC_RELEASE);
 	mutex_unlock(&ring_lock);
-	doorbell();
+	pv_doorbell();
 }
 
 /*

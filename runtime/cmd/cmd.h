@@ -22,6 +22,7 @@ struct globals {
 	const char *root; /* the folder that holds a folder of state per container */
 	enum cgroup_manager cgroup_manager;
 	enum rootless rootless;
+	bool data_rings; /* --data-plane=ring */
 };
 
 struct command {

@@ -21,6 +21,7 @@ static void print_overview(void)
 	     "  --systemd-cgroup          let systemd make the cgroups\n"
 	     "  --cgroup-manager MANAGER  cgroupfs (default), systemd, or disabled: no cgroups\n"
 	     "  --rootless BOOL           may there be no right to cgroups? (default: auto)\n"
+	     "  --data-plane PATH         how stream sockets' data travels: donate (default) or ring\n"
 	     "  -v, --version             print the version\n"
 	     "  -h, --help                print this");
 }

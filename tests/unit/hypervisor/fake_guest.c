@@ -21,6 +21,7 @@
 
 int test_tty = -1, test_procfs = -1;
 const char *test_keep;
+bool test_data_rings;
 
 static int container_root = -1;
 static struct pv_marker markers[] = {
@@ -213,6 +214,7 @@ int guest_setup(void **state)
 		.markers = markers,
 		.nmarkers = MARKERS,
 		.caps = ~0ULL,
+		.data_rings = test_data_rings,
 		.ctx = g,
 		.poweroff = on_poweroff,
 		.panic = on_panic,

@@ -47,6 +47,9 @@ extern const char *test_keep;
 /* The guest's processes; as it is, number 1 is the test itself. Before guest_setup(). */
 extern pid_t (*test_host_pid)(void *ctx, u32 pid);
 
+/* Stream sockets have data rings. Before guest_setup(). */
+extern bool test_data_rings;
+
 /* Once for the process. Needs root. */
 int container_setup(void **state);
 /* For each test. */
