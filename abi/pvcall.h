@@ -328,6 +328,18 @@ struct pv_lock {
 	u64 off, len;
 };
 
+/*
+ * In the buffer of PV_SOCKET and PV_ACCEPT: who asks, for those who look at a container's connections. It is shown,
+ * and never relied upon; without the magic number there is none.
+ */
+#define PV_WHO_MAGIC 0x3f4f4857u /* "WHO?" */
+#define PV_WHO_PROGRAM 120
+struct pv_who {
+	u32 magic;
+	u32 uid;
+	char program[PV_WHO_PROGRAM]; /* as execve() had it, or its end; filled up with NUL */
+};
+
 #define PV_RECV_ADDR_OFF 32
 #define PV_RECV_CTL_OFF 64
 struct pv_recv {

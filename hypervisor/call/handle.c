@@ -108,7 +108,17 @@ void handle_put(struct pv_handle *h)
 	if (__atomic_sub_fetch(&h->refs, 1, __ATOMIC_ACQ_REL) > 0)
 		return;
 	close(h->fd);
+	free(h->info);
 	free(h);
+}
+
+u32 handles_next_chunk(struct handle_table *t, u32 id)
+{
+	pthread_mutex_lock(&t->lock);
+	while (id < MAX_HANDLES && !t->chunks[id / HANDLE_CHUNK])
+		id = (id / HANDLE_CHUNK + 1) * HANDLE_CHUNK;
+	pthread_mutex_unlock(&t->lock);
+	return id;
 }
 
 struct pv_handle *handle_remove(struct handle_table *t, u32 id)

@@ -44,6 +44,7 @@ struct pv_handle {
 	bool reset; /* ... to zero: close sends a reset */
 	bool is_stream; /* of inet: with data rings, these are not donated */
 	struct stream *stream; /* its data ring's; under the lock of the streams */
+	struct sock_info *info; /* of an inet socket: sockets.h; set once */
 	bool flocked, locked; /* flock or OFD locks were taken through it */
 };
 
@@ -59,6 +60,8 @@ void handles_destroy(struct handle_table *t);
 bool handle_in_use(struct handle_table *t, u32 id);
 /* Takes over fd on success. -EEXIST: the number is in use. */
 int handle_insert(struct handle_table *t, u32 id, enum handle_kind kind, int fd, bool foreign);
+/* The first number from id on that may be in use; MAX_HANDLES: there is none. */
+u32 handles_next_chunk(struct handle_table *t, u32 id);
 /* A counted reference, or NULL. */
 struct pv_handle *handle_get(struct handle_table *t, u32 id);
 struct pv_handle *handle_ref(struct pv_handle *h);

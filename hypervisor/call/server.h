@@ -17,6 +17,7 @@
 #include <sys/types.h>
 
 #include "pvcall.h"
+#include "call/sockets.h"
 #include "types.h"
 
 struct policies;
@@ -66,6 +67,7 @@ struct pv_server_config {
 	 */
 	pid_t (*host_pid)(void *ctx, u32 pid);
 	/* A policy in force did not let a connection pass, or would not have done so. */
+	void (*connection_event)(void *ctx, enum connection_event what, const struct pv_connection *c);
 	void (*policy_event)(void *ctx, const struct policy_event *event);
 };
 

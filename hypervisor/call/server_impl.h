@@ -45,6 +45,7 @@ struct pv_server {
 	u8 *data_rings;
 	u32 consumed; /* requests taken: ours alone, never read from the ring */
 	bool stopping; /* atomic */
+	bool watch_connections; /* atomic */
 	bool magic; /* a procfs is visible in the container: names may hold magic links */
 	pthread_t thread;
 	struct spinner spinner;

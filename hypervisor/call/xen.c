@@ -84,7 +84,7 @@ static int socket_(struct call *c)
 	bool netlink = r->domain == AF_NETLINK, stream = (r->type & 0xf) == SOCK_STREAM;
 	int refused = netlink ? 0 : policy_check_socket(c, r->type & 0xf, r->protocol, r->pid);
 	int mode = netlink ? SOCK_CLOEXEC | SOCK_NONBLOCK : SOCKET_MODE;
-	int fd;
+	int fd, ret;
 
 	if (refused)
 		return refused;
@@ -92,8 +92,12 @@ static int socket_(struct call *c)
 	if (fd < 0)
 		return -errno;
 	if (!stream)
-		return call_install(c, r->id, netlink ? HANDLE_NETLINK : HANDLE_SOCKET, fd, !netlink);
-	return install_stream(c, r->id, fd, 0);
+		ret = call_install(c, r->id, netlink ? HANDLE_NETLINK : HANDLE_SOCKET, fd, !netlink);
+	else
+		ret = install_stream(c, r->id, fd, 0);
+	if (ret >= 0 && !netlink)
+		socket_describe(c, (u32)r->id, r->pid, false);
+	return ret;
 }
 
 static int connect_decode(struct call *c)
@@ -142,6 +146,7 @@ static int connect_(struct call *c)
 		err = stream_attach(c->srv, c->h, r->ref, ret ? STREAM_CONNECTING : STREAM_CONNECTED);
 	else
 		stream_detach(c->srv, c->h);
+	socket_event(c, c->h, CONNECTION_OPENED);
 	return err < 0 ? err : ret;
 }
 
@@ -174,6 +179,8 @@ static int release_decode(struct call *c)
 
 static void release_one(struct call *c, struct pv_handle **h)
 {
+	if ((*h)->kind == HANDLE_SOCKET)
+		socket_event(c, *h, CONNECTION_CLOSED);
 	if ((*h)->kind == HANDLE_SOCKET && !stream_release(c->srv, *h))
 		sock_release(*h);
 	file_drop_locks(*h);
@@ -235,6 +242,7 @@ static int listen_(struct call *c)
 	if (listen(c->h->fd, (int)c->req.u.listen.backlog) < 0)
 		return -errno;
 	c->h->connected = true;
+	socket_event(c, c->h, CONNECTION_LISTENING);
 	return c->req.u.listen.ref ? stream_attach(c->srv, c->h, c->req.u.listen.ref, STREAM_LISTENING) : 0;
 }
 
@@ -264,8 +272,10 @@ static int accept_(struct call *c)
 	ret = install_stream(c, id, fd, c->req.u.accept.ref);
 	if (ret < 0)
 		return ret;
+	socket_describe(c, id, c->req.u.accept.pid, true);
 	h = handle_get(&c->srv->handles, id);
 	h->connected = true;
+	socket_event(c, h, CONNECTION_ACCEPTED);
 	handle_put(h);
 	if (len > sizeof(peer))
 		len = sizeof(peer);

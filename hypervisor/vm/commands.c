@@ -114,7 +114,29 @@ static void stop_trace(struct control_client *client, json_t *request)
 		control_fail(client, ENOENT, "this virtual machine can't be traced");
 }
 
+static void list_connections(struct control_client *client, json_t *request)
+{
+	const struct command_ctx *ctx = control_ctx(client);
+
+	if (ctx->connections)
+		connections_list(ctx->connections, client, request);
+	else
+		control_fail(client, ENOENT, "nothing is known of this virtual machine's connections");
+}
+
+static void watch_connections(struct control_client *client, json_t *request)
+{
+	const struct command_ctx *ctx = control_ctx(client);
+
+	if (ctx->connections)
+		connections_watch(ctx->connections, client);
+	else
+		control_fail(client, ENOENT, "nothing is known of this virtual machine's connections");
+}
+
 const struct control_command vm_commands[] = {
+	{ "connections", list_connections },
+	{ "connection-events", watch_connections },
 	{ "trace", trace },
 	{ "trace-stop", stop_trace },
 	{ "limits", limits },

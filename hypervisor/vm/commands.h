@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 
+#include "vm/connections.h"
 #include "vm/control.h"
 #include "vm/counters.h"
 #include "vm/events.h"
@@ -14,6 +15,7 @@
 /* What commands work on: the context of the control socket. */
 struct command_ctx {
 	struct vm_events *events;
+	struct connection_log *connections; /* NULL: nothing is known of them */
 	struct vm_trace *trace; /* NULL: this VM can't be traced */
 	/* A snapshot of what the guest counts; NULL: this VM keeps no counts. */
 	const struct vm_counters *(*counters)(void *vm);

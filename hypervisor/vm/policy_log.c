@@ -102,3 +102,8 @@ void policy_log_write(struct policy_log *log, const struct policy_event *event)
 		log->suppressed++;
 	free(text);
 }
+
+json_t *policy_log_json(const struct policy_event *event, const char *container)
+{
+	return describe(event, container, time(NULL));
+}

@@ -3,6 +3,7 @@
 #ifndef CALLGATE_VM_POLICY_LOG_H
 #define CALLGATE_VM_POLICY_LOG_H
 
+#include <jansson.h>
 #include <pthread.h>
 #include <time.h>
 
@@ -20,5 +21,7 @@ struct policy_log {
 void policy_log_init(struct policy_log *log, int fd, const char *container);
 /* Any thread. */
 void policy_log_write(struct policy_log *log, const struct policy_event *event);
+/* The same as an object. Any thread. */
+json_t *policy_log_json(const struct policy_event *event, const char *container);
 
 #endif

@@ -29,6 +29,7 @@
 #include "oci/state.h"
 #include "vm/bootinfo.h"
 #include "vm/commands.h"
+#include "vm/connections.h"
 #include "vm/container.h"
 #include "vm/control.h"
 #include "vm/events.h"
@@ -60,6 +61,7 @@ struct vm {
 	struct vm_counters counters;
 	struct policy_log policy_log;
 	struct vm_trace trace;
+	struct connection_log connections;
 	struct pv_server *server;
 	int signal_fd;
 	uint64_t signals; /* for the guest, not posted yet: bit n - 1 = signal n */
@@ -166,6 +168,14 @@ static void on_policy_event(void *ctx, const struct policy_event *event)
 	struct vm *vm = ctx;
 
 	policy_log_write(&vm->policy_log, event);
+	connections_note_policy(&vm->connections, event);
+}
+
+static void on_connection(void *ctx, enum connection_event what, const struct pv_connection *c)
+{
+	struct vm *vm = ctx;
+
+	connections_note(&vm->connections, what, c);
 }
 
 static int post_event(void *server, const struct pv_event *event, size_t size, const int *fds, unsigned int nfds)
@@ -226,6 +236,7 @@ static int start_server(struct vm *vm, struct error *err)
 			vm->cfg->spec->process.capabilities.permitted,
 		.policies = vm->cfg->policies,
 		.policy_event = on_policy_event,
+		.connection_event = on_connection,
 		.ctx = vm,
 		.poweroff = on_poweroff,
 		.panic = on_panic,
@@ -242,7 +253,7 @@ static int start_server(struct vm *vm, struct error *err)
 			markers[sc.nmarkers++] = (struct pv_marker){ c->mounts[i].marker_dev, c->mounts[i].target };
 	open_cgroups(vm, &sc);
 	ret = markers ? pv_server_start(&vm->server, &sc) : -ENOMEM;
-	vm->events.server = vm->server;
+	vm->events.server = vm->connections.server = vm->server;
 	vm->events.post = post_event;
 	return ret ? error_errno(err, -ret, "PV call server") : 0;
 }
@@ -318,7 +329,8 @@ static int watch(struct vm *vm, struct error *err)
 	sigfillset(&set);
 	vm->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	vm->event_fd = eventfd(0, EFD_CLOEXEC);
-	if (vm->signal_fd < 0 || vm->event_fd < 0 || vm_events_init(&vm->events))
+	if (vm->signal_fd < 0 || vm->event_fd < 0 || vm_events_init(&vm->events) ||
+	    connections_init(&vm->connections, vm->cfg->id))
 		return error_errno(err, errno, "event descriptors");
 	return 0;
 }
@@ -392,6 +404,7 @@ static int vm_create(struct vm *vm, struct error *err)
 	vm->commands = (struct command_ctx){
 		.events = &vm->events,
 		.trace = &vm->trace,
+		.connections = &vm->connections,
 		.counters = read_counters,
 		.limits = read_limits,
 		.has_started = has_started,
@@ -537,6 +550,8 @@ static void handle(struct vm *vm, const struct pollfd *fds)
 		vm_events_take(&vm->events);
 		post_signals(vm);
 	}
+	if (fds[7].revents)
+		connections_take(&vm->connections);
 	if (fds[3].revents)
 		control_serve(&vm->control);
 	if (fds[4].revents)
@@ -575,6 +590,7 @@ static void vm_loop(struct vm *vm)
 		{ .fd = vm->life_fd, .events = POLLIN },
 		{ .fd = vm->event_fd, .events = POLLIN },
 		{ .fd = vm->events.fd, .events = POLLIN },
+		{ .fd = vm->connections.fd, .events = POLLIN },
 	};
 
 	for (;;) {

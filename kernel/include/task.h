@@ -139,6 +139,7 @@ struct process {
 	struct process_timers *timers; /* time/: interval and POSIX timers, CPU limit; made on first use */
 	int oom_score_adj;
 	u32 personality;
+	char executes[PV_WHO_PROGRAM]; /* the program, as execve() had it; or the end of that */
 	char *cmdline; /* copy of the argument area at exec, NUL separated */
 	size_t cmdline_len;
 	struct mutex exec_lock;

@@ -34,6 +34,15 @@ struct host_sock *host_sock_wrap(const struct sock_ops *ops, const struct socket
 	return h;
 }
 
+void host_sock_who(struct pv_slot *s)
+{
+	struct pv_who *who = (struct pv_who *)s->buf;
+
+	who->magic = PV_WHO_MAGIC;
+	who->uid = current->cred->uid;
+	memcpy(who->program, current->proc->executes, sizeof(who->program));
+}
+
 static s64 pv_socket(u32 handle, const struct socket *like)
 {
 	struct pv_slot s;
@@ -47,6 +56,7 @@ static s64 pv_socket(u32 handle, const struct socket *like)
 						     .protocol = like->protocol,
 						     .cred = exec_id_cred(),
 						     .pid = current->proc->pid };
+	host_sock_who(&s);
 	ret = mc_pv_call(&s);
 	mc_pv_put(&s);
 	return ret;

@@ -86,6 +86,16 @@ static void set_comm(struct task *t, const char *filename)
 	memcpy(t->comm, comm, sizeof(comm));
 }
 
+static void set_executes(struct process *p, const char *filename)
+{
+	size_t len = strlen(filename), room = sizeof(p->executes);
+
+	memset(p->executes, 0, room);
+	if (len > room)
+		filename += len - room;
+	memcpy(p->executes, filename, min(len, room));
+}
+
 /* What /proc/pid/cmdline shows if the process does not change it. */
 static void set_cmdline(struct process *p, const struct exec_strings *s)
 {
@@ -123,6 +133,7 @@ static void set_process(struct exec *x)
 
 	set_personality(x, p);
 	set_comm(t, x->filename);
+	set_executes(p, x->filename);
 	set_cmdline(p, &x->strings);
 	if (x->secure)
 		t->pdeathsig = 0;

@@ -91,6 +91,7 @@ static struct process *process_new(struct process *parent, int exit_signal)
 	p->dumpable = parent->dumpable;
 	p->thp_disable = parent->thp_disable;
 	p->oom_score_adj = parent->oom_score_adj;
+	memcpy(p->executes, parent->executes, sizeof(p->executes));
 	p->personality = parent->personality;
 	p->tty = parent->tty;
 	p->exec_id = exec_id_get(parent->exec_id);

@@ -40,6 +40,7 @@ const struct command *cmd_find(const char *name);
 
 int cmd_check(const struct globals *globals, int argc, char **argv, struct error *err);
 int cmd_checkpoint(const struct globals *globals, int argc, char **argv, struct error *err);
+int cmd_connections(const struct globals *globals, int argc, char **argv, struct error *err);
 int cmd_create(const struct globals *globals, int argc, char **argv, struct error *err);
 int cmd_debug(const struct globals *globals, int argc, char **argv, struct error *err);
 int cmd_delete(const struct globals *globals, int argc, char **argv, struct error *err);

@@ -10,15 +10,18 @@
 #include <unistd.h>
 
 #include "cmd/cmd.h"
+#include "launch/control_client.h"
 #include "lib/cleanup.h"
 #include "oci/state.h"
 #include "stats/stats.h"
 
-enum { OPT_INTERVAL = CHAR_MAX + 1, OPT_STATS };
+enum { OPT_INTERVAL = CHAR_MAX + 1, OPT_STATS, OPT_CONNECTIONS, OPT_FORMAT };
 
 static const struct option options[] = {
 	{ "interval", required_argument, NULL, OPT_INTERVAL },
 	{ "stats", no_argument, NULL, OPT_STATS },
+	{ "connections", no_argument, NULL, OPT_CONNECTIONS },
+	{ "format", required_argument, NULL, OPT_FORMAT },
 	{ 0 },
 };
 
@@ -117,25 +120,62 @@ static int watch(struct watching *w, bool once, struct error *err)
 	return 0;
 }
 
+/* As the hypervisor tells them, until the container ends. */
+static int stream_connections(const struct globals *globals, const char *id, struct error *err)
+{
+	cleanup_close int fd = control_connect(globals->root, id, err);
+	json_t *message;
+
+	if (fd < 0 || control_request(fd, json_pack("{ss}", "cmd", "connection-events"), NULL, 0, err))
+		return -err->code;
+	message = control_reply(fd, err);
+	if (!message)
+		return -err->code;
+	fprintf(stderr, "watching %s\n", id);
+	json_decref(message);
+	while ((message = control_reply(fd, err))) {
+		json_object_set_new(message, "id", json_string(id));
+		json_dumpf(message, stdout, JSON_COMPACT);
+		putchar('\n');
+		json_decref(message);
+		if (fflush(stdout))
+			return error_errno(err, errno, "standard output");
+	}
+	return err->code == ECONNRESET ? 0 : -err->code;
+}
+
+/* Returns 0, or -errno. */
+static int take_option(struct watching *w, int c, bool *once, bool *connections, struct error *err)
+{
+	switch (c) {
+	case '?':
+		return -err->code;
+	case OPT_STATS:
+		*once = true;
+		return 0;
+	case OPT_CONNECTIONS:
+		*connections = true;
+		return 0;
+	case OPT_FORMAT:
+		return strcmp(optarg, "json") ? error_set(err, EINVAL, "--format: '%s' is not json", optarg) : 0;
+	default:
+		w->interval = parse_interval(optarg);
+		return w->interval ? 0 : error_set(err, EINVAL, "duration interval must be greater than 0");
+	}
+}
+
 int cmd_events(const struct globals *globals, int argc, char **argv, struct error *err)
 {
 	cleanup(arena_free) struct arena arena = { 0 };
 	struct container_state state;
 	struct watching w = { .state = &state, .interval = 5000 };
-	bool once = false;
-	int c, ret;
+	bool once = false, connections = false;
+	int c, ret = 0;
 
-	while ((c = cmd_option(argc, argv, options, err)) != -1) {
-		if (c == '?')
-			return -err->code;
-		if (c == OPT_STATS)
-			once = true;
-		else
-			w.interval = parse_interval(optarg);
-		if (!w.interval)
-			return error_set(err, EINVAL, "duration interval must be greater than 0");
-	}
-	ret = cmd_check_args(argc, argv, 1, 1, err);
+	while (!ret && (c = cmd_option(argc, argv, options, err)) != -1)
+		ret = take_option(&w, c, &once, &connections, err);
+	if (!ret)
+		ret = cmd_check_args(argc, argv, 1, 1, err);
 	if (!ret)
 		ret = state_check_id(argv[optind], err);
 	if (!ret)
@@ -144,5 +184,5 @@ int cmd_events(const struct globals *globals, int argc, char **argv, struct erro
 		return ret;
 	if (!state_alive(&state))
 		return error_set(err, ESRCH, "container with id %s is not running", state.id);
-	return watch(&w, once, err);
+	return connections ? stream_connections(globals, state.id, err) : watch(&w, once, err);
 }

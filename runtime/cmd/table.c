@@ -91,7 +91,9 @@ const struct command commands[] = {
 	  cmd_update },
 	{ "events", "[OPTIONS] ID", "show what a container uses, and when it ran out of memory",
 	  "      --interval TIME  between two reports: 500ms, 5s, 1m (default: 5s)\n"
-	  "      --stats          one report only\n",
+	  "      --stats          one report only\n"
+	  "      --connections    instead: what happens to its connections, and what policies refuse\n"
+	  "      --format FMT     json, the only one there is\n",
 	  cmd_events },
 	{ "trace", "[OPTIONS] ID", "show the system calls of a container, and what each cost",
 	  "  -e, --expr EXPR        only these: trace=openat,connect or sets as network, file, process; ! inverts\n"
@@ -103,6 +105,10 @@ const struct command commands[] = {
 	  "  -T, --time-spent       end with the seconds that the call took\n"
 	  "      --no-loss          calls wait when the reader is slow; else it is said how many were lost\n",
 	  cmd_trace },
+	{ "connections", "[OPTIONS] [ID]", "show the sockets of a container, or of all, and whose they are",
+	  "  -f, --format FMT  table or json (default: table)\n"
+	  "      --watch       again every second\n",
+	  cmd_connections },
 	{ "do", "[--] COMMAND [ARG...]",
 	  "run a command on the host's own files, under a throw-away writable layer", "", cmd_do },
 	{ "spec", "[OPTIONS]", "write a config.json to start from",
