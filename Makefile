@@ -20,6 +20,10 @@ test: deps-test check
 check: all
 	meson test -C $(BUILD) --print-errorlogs
 
+# What this machine's kernel can't show: unified cgroups, systemd, AppArmor. In a virtual machine, by emulation.
+test-vm: deps-vm all
+	tests/vm/test.sh $(BUILD) $(TESTS_VM)
+
 demo: deps-demo all
 	tools/demo.sh $(BUILD)
 
@@ -41,7 +45,7 @@ deb: deps-deb
 clean:
 	rm -rf $(BUILD)
 
-deps-build deps-test deps-demo deps-bench deps-deb deps-fuzz:
+deps-build deps-test deps-vm deps-demo deps-bench deps-deb deps-fuzz:
 	@tools/deps.sh $(@:deps-%=%)
 
-.PHONY: all test check demo bench bench-quick fuzz install deb clean deps-build deps-test deps-demo deps-bench deps-deb deps-fuzz
+.PHONY: all test test-vm check demo bench bench-quick fuzz install deb clean deps-build deps-test deps-vm deps-demo deps-bench deps-deb deps-fuzz

@@ -7,5 +7,5 @@ lines=$(apt-get indextargets --format '$(REPO_URI) $(RELEASE) $(CODENAME) $(COMP
 	awk -v suite="$1" '
 		$2 ~ "^" suite || $3 ~ "^" suite { if ($0 ~ / main( Debian| *$)/) print "deb", $1, $2, "main" }' |
 	sort -u)
-[ -n "$lines" ] || { echo "this machine's apt sources have no Debian $1" >&2; exit 1; }
+[ -n "$lines" ] || { echo "debian-sources: this machine's apt sources have no Debian $1" >&2; exit 1; }
 printf '%s\n' "$lines"

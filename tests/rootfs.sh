@@ -15,20 +15,9 @@ recipe=1 # raise to make everybody's cache be built anew
 hash=$(printf '%s\n' "$suite" "$recipe" "${packages[@]}" | sha256sum | cut -c1-12)
 rootfs=${CALLGATE_ROOTFS_CACHE:-/var/cache/callgate/rootfs-$hash}
 
-# Debian's own archives among the machine's apt sources, as one-line entries. Where the
-# machine has no lists yet apt knows no origin and code name: those are taken on trust.
-sources() {
-	apt-get indextargets --format '$(REPO_URI) $(RELEASE) $(CODENAME) $(COMPONENT) $(ORIGIN)' \
-		'Created-By: Packages' |
-		awk -v suite="$suite" '
-			$2 ~ "^" suite || $3 ~ "^" suite { if ($0 ~ / main( Debian| *$)/) print "deb", $1, $2, "main" }' |
-		sort -u
-}
-
 build() {
 	local lines
-	lines=$(sources)
-	[ -n "$lines" ] || { echo "rootfs: this machine's apt sources have no Debian $suite" >&2; return 1; }
+	lines=$("$(dirname "$0")/debian-sources.sh" "$suite")
 	echo "rootfs: making $rootfs (Debian $suite, ${#packages[@]} packages)" >&2
 	rm -rf "$rootfs.new"
 	printf '%s\n' "$lines" |

@@ -1,5 +1,5 @@
 #!/bin/bash
-# deps.sh SET...: install the Debian packages of a set (build, test, demo, bench, deb, fuzz) which are
+# deps.sh SET...: install the Debian packages of a set (build, test, vm, demo, bench, deb, fuzz) which are
 # not there yet, saying which and why. Quiet when all of them are.
 set -euo pipefail
 
@@ -53,6 +53,10 @@ iptables       makes the networks of docker'
 deb_packages='
 dpkg-dev       finds the libraries that the package depends on
 xz-utils       packs it'
+vm_packages='
+mmdebstrap     makes the Debian of the virtual machine
+e2fsprogs      makes its disks, and reads what came out
+qemu-system-x86 is the machine'
 demo_packages='
 mmdebstrap     makes the Debian root file system
 curl           talks to the container from the host'
@@ -70,11 +74,12 @@ wanted() {
 	case $1 in
 	build) echo "$build_packages" ;;
 	test) echo "$build_packages$test_packages$deb_packages" ;;
+	vm) echo "$build_packages$vm_packages" ;;
 	demo) echo "$build_packages$demo_packages" ;;
 	deb) echo "$build_packages$deb_packages" ;;
 	fuzz) echo "$build_packages$fuzz_packages" ;;
 	bench) echo "$build_packages$test_packages$bench_packages" ;;
-	*) echo "usage: $0 build|test|demo|bench|deb|fuzz ..." >&2 && return 2 ;;
+	*) echo "usage: $0 build|test|vm|demo|bench|deb|fuzz ..." >&2 && return 2 ;;
 	esac
 }
 

@@ -66,9 +66,9 @@ CASES = {
                ["io.weight", "io.bfq.weight"]),
     "hugepages": ({"hugepageLimits": [{"pageSize": "2MB", "limit": 4 * MIB}]}, "hugetlb",
                   ["hugetlb.2MB.limit_in_bytes"], ["hugetlb.2MB.max"]),
-    "network": ({"network": {"classID": 1048577}}, "net_cls", ["net_cls.classid"], []),
 }
 V1_CASES = {
+    "network": ({"network": {"classID": 1048577}}, "net_cls", ["net_cls.classid"], []),
     "swappiness": ({"memory": {"swappiness": 7}}, "memory", ["memory.swappiness"], []),
     "oom-killer": ({"memory": {"limit": 256 * MIB, "disableOOMKiller": True}}, "memory",
                    ["memory.oom_control"], []),
@@ -139,13 +139,23 @@ def test_same_values_as_runc(values, case):
         assert expected and actual == expected, error
 
 
-@pytest.mark.parametrize("resources, name", [
-    ({"rdma": {"no_such_0": {"hcaHandles": 1}}}, "linux.resources.rdma.no_such_0"),
+V1_ERRORS = [
     ({"cpu": {"shares": 300000}}, "linux.resources.cpu.shares: the maximum allowed cpu-shares is 262144"),
+    ({"unified": {"memory.max": "1"}}, "linux.resources.unified: cannot use it on cgroup v1"),
+]
+V2_ERRORS = [
+    ({"network": {"classID": 1048577}}, "linux.resources.network.classID: cgroup v2 has none"),
+    ({"cpu": {"realtimeRuntime": 1000}}, "linux.resources.cpu.realtimeRuntime: cgroup v2 has none"),
+    ({"unified": {"cpu.weight": "0"}}, "linux.resources.unified.cpu.weight: cannot write '0' to cpu.weight"),
+    ({"unified": {"memory.nothing": "1"}}, "linux.resources.unified.memory.nothing"),
+]
+
+
+@pytest.mark.parametrize("resources, name", (V2_ERRORS if UNIFIED else V1_ERRORS) + [
+    ({"rdma": {"no_such_0": {"hcaHandles": 1}}}, "linux.resources.rdma.no_such_0"),
     ({"cpu": {"cpus": "999"}}, "linux.resources.cpu.cpus: cannot write '999' to cpuset.cpus"),
     ({"memory": {"limit": 64 * MIB, "swap": 32 * MIB}}, "linux.resources.memory.swap"),
     ({"memory": {"swappiness": 101}}, "linux.resources.memory.swappiness"),
-    ({"unified": {"memory.max": "1"}}, "linux.resources.unified: cannot use it on cgroup v1"),
 ])
 def test_what_cannot_be_applied_is_named(run, path, resources, name):
     result = run("/bin/true", prepare=with_resources(resources, path))

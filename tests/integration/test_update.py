@@ -152,6 +152,10 @@ def test_the_guest_learns_of_an_update(box):
     wait_for(lambda: written(container, "seen") == f"1 {128 << 10}\n", 10, "the new limit")
 
 
+# Lists that depend on what happened; in version 2 runc tells of cpuset files which only version 1 has.
+UNLIKE = ["blkio", "network_interfaces", "pids"] + (["cpuset"] if UNIFIED else [])
+
+
 def test_stats_have_the_form_of_runc(box):
     def shape(value):
         if isinstance(value, dict):
@@ -172,7 +176,7 @@ def test_stats_have_the_form_of_runc(box):
     assert ours["pids"]["current"] >= 2
     for key in runc:
         assert key in ours
-        if key not in ("blkio", "network_interfaces", "pids"):
+        if key not in UNLIKE:
             missing = set(shape(runc[key])) - set(shape(ours[key]))
             assert not missing, (key, missing)
     assert set(runc["memory"]["raw"]) <= set(ours["memory"]["raw"])

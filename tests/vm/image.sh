@@ -8,8 +8,9 @@ here=$(cd "$(dirname "$0")" && pwd)
 # The kernel has NVMe, ext4 and the serial port built in: it needs no initrd.
 kernel=linux-image-cloud-amd64
 packages=(
-	bash coreutils crun dbus gawk iproute2 kmod libjansson4 libseccomp2 libzydis4.0 mount
-	polkitd procps python3 python3-pytest runc strace systemd-sysv util-linux
+	apparmor bash busybox-static conmon coreutils crun dbus dbus-user-session gawk iproute2 kmod
+	libjansson4 libpam-systemd libseccomp2 libzydis4.0 mount netavark passwd podman polkitd
+	procps python3 python3-pytest runc strace systemd-sysv uidmap util-linux
 )
 suite=bookworm
 recipe=1 # raise to make everybody's cache be built anew
@@ -19,12 +20,15 @@ hash=$({ printf '%s\n' "$suite" "$recipe" "$kernel" "${packages[@]}"; cat "$here
 cache=${CALLGATE_VM_CACHE:-/var/cache/callgate/vm-$hash}
 
 make_root() {
-	"$here/../debian-sources.sh" "$suite" |
+	local lines
+	lines=$("$here/../debian-sources.sh" "$suite")
+	printf '%s\n' "$lines" |
 		mmdebstrap --quiet --mode=root --variant=essential \
 			--include="$(IFS=,; echo "${packages[*]}")" \
 			--dpkgopt='path-exclude=/usr/share/man/*' \
 			--dpkgopt='path-exclude=/usr/share/locale/*' \
 			--dpkgopt='path-exclude=/usr/share/doc/*' \
+			--customize-hook='chroot "$1" useradd --create-home --uid 1000 tester' \
 			"$suite" "$1" -
 }
 
@@ -32,7 +36,7 @@ make_root() {
 add_kernel() {
 	local root=$1 name
 	name=$(apt-cache depends "$kernel" | awk '$1 == "Depends:" && $2 ~ /^linux-image/ { print $2; exit }')
-	(cd "$root.deb" && apt-get -q download "$name" >&2)
+	(cd "$root.deb" && apt-get -qq -o APT::Sandbox::User=root download "$name" >&2)
 	dpkg-deb -x "$root.deb/$name"_*.deb "$root.deb/x"
 	mv "$root.deb/x/boot/vmlinuz"-* "$root.deb/vmlinuz"
 	mv "$root.deb/x/lib/modules" "$root/usr/lib/modules"
@@ -74,7 +78,7 @@ build() {
 	add_kernel "$new.root"
 	add_command "$new.root"
 	mv "$new.root.deb/vmlinuz" "$new/vmlinuz"
-	mke2fs -q -t ext4 -d "$new.root" "$new/root.img" 1500M
+	mke2fs -q -t ext4 -d "$new.root" "$new/root.img" 1500M >/dev/null
 	rm -rf "$new.root" "$new.root.deb"
 	mv "$new" "$cache"
 }
