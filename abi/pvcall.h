@@ -122,6 +122,7 @@ enum pv_cmd {
 	PV_EXITED = 0x40f,    /* arg = event number of a PV_EV_EXEC that succeeded, pid = wait status of its process */
 	PV_CGROUP = 0x410,    /* arg = enum pv_cgroup_file. Out: its text, in the form of version 2; ret = bytes. -ENOENT: none */
 	PV_EXEC_ID = 0x411,   /* struct pv_req_handle: see below. Only with boot_info.exec_ids */
+	PV_NOTIFY = 0x412,    /* Buffer in: text (len): a message to boot_info.notify. sd_notify(3) */
 };
 
 /* The container's cgroup, which may be of version 1: no name of a file reaches the host. */

@@ -16,7 +16,7 @@ static const struct group {
 	{ file_commands, PV_GETDENTS, PV_TAKE_FD - PV_GETDENTS + 1, 32 },
 	{ sock_commands, PV_GETSOCKNAME, PV_RECVFROM - PV_GETSOCKNAME + 1, 48 },
 	{ object_commands, PV_MEMFD, PV_DEVICE - PV_MEMFD + 1, 55 },
-	{ control_commands, PV_CRED_NEW, PV_EXEC_ID - PV_CRED_NEW + 1, 60 },
+	{ control_commands, PV_CRED_NEW, PV_NOTIFY - PV_CRED_NEW + 1, 60 },
 };
 #define GROUPS (sizeof(groups) / sizeof(groups[0]))
 

@@ -49,8 +49,6 @@ static const int allowed[] = {
 	/* sockets */
 	SYS_socket, SYS_connect, SYS_bind, SYS_listen, SYS_accept4, SYS_getsockname,
 	SYS_getpeername, SYS_getsockopt, SYS_setsockopt, SYS_shutdown, SYS_sendmsg, SYS_recvmsg,
-	/* the container's name */
-	SYS_sethostname,
 };
 #define ALLOWED (sizeof(allowed) / sizeof(allowed[0]))
 

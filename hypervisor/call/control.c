@@ -107,6 +107,13 @@ static int sethostname_(struct call *c)
 	return n == (size_t)-1 ? -errno : 0;
 }
 
+static int notify(struct call *c)
+{
+	const struct pv_server_config *cfg = &c->srv->cfg;
+
+	return cfg->notify ? cfg->notify(cfg->ctx, c->path[0]) : -ECONNREFUSED;
+}
+
 #define C(cmd) [PV_##cmd - PV_CRED_NEW]
 const struct pv_command control_commands[] = {
 	C(CRED_NEW) = { "cred_new", cred_new_decode, cred_new_perform, 0 },
@@ -126,5 +133,6 @@ const struct pv_command control_commands[] = {
 	C(EVENT_DONE) = { "event_done", text_decode, event_done, 0 },
 	C(CGROUP) = { "cgroup", cgroup_file_decode, cgroup_file_read, 0 },
 	C(EXEC_ID) = { "exec_id", exec_id_decode, exec_id, 0 },
+	C(NOTIFY) = { "notify", text_decode, notify, 0 },
 	C(EXITED) = { "exited", no_decode, event_exited, 0 },
 };

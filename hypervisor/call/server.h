@@ -53,6 +53,7 @@ struct pv_server_config {
 	void *ctx; /* for the callbacks, each of which may be NULL */
 	void (*poweroff)(void *ctx, int wait_status);
 	void (*panic)(void *ctx, const char *text);
+	int (*notify)(void *ctx, const char *text); /* PV_NOTIFY: 0 or -errno */
 	void (*protocol_error)(void *ctx, const char *why);
 	void (*log)(void *ctx, int level, const char *text);
 	/* Opens a device of the configuration by its number there: a descriptor or -errno. NULL: there are none. */

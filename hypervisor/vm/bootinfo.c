@@ -18,6 +18,7 @@
 #include "oci/sysctl.h"
 #include "vm/bootinfo.h"
 #include "vm/filter.h"
+#include "vm/notify.h"
 #include "vm/seccomp.h"
 
 struct writer {
@@ -323,6 +324,7 @@ int bootinfo_write(struct boot_info *b, size_t room, const struct vm_config *cfg
 	b->domainname = put_string(&w, spec->domainname);
 	b->id = put_string(&w, cfg->id);
 	put_stdio(b);
+	b->notify = cfg->notify_fd > 0 ? put_string(&w, NOTIFY_PATH) : 0;
 	put_sysctls(&w, b, &spec->linux_.sysctl);
 	put_user_namespace(&w, b, &c->ids);
 	ret = put_mounts(&w, b, c, err);

@@ -36,6 +36,7 @@
 #include "vm/filter.h"
 #include "vm/guest.h"
 #include "vm/jail.h"
+#include "vm/notify.h"
 #include "vm/policy_log.h"
 #include "vm/process.h"
 #include "vm/start.h"
@@ -60,6 +61,7 @@ struct vm {
 	struct vm_events events;
 	struct vm_counters counters;
 	struct policy_log policy_log;
+	struct notify notify;
 	struct vm_trace trace;
 	struct connection_log connections;
 	struct pv_server *server;
@@ -147,6 +149,13 @@ static void on_log(void *ctx, int level, const char *text)
 	snprintf(vm->last_message, sizeof(vm->last_message), "%s", text);
 	if (vm->cfg->debug)
 		fprintf(stderr, "guest[%d]: %s\n", level, text);
+}
+
+static int on_notify(void *ctx, const char *text)
+{
+	struct vm *vm = ctx;
+
+	return notify_message(&vm->notify, text);
 }
 
 static void on_event_done(void *ctx, u32 event, int result, const char *text)
@@ -242,6 +251,7 @@ static int start_server(struct vm *vm, struct error *err)
 		.panic = on_panic,
 		.protocol_error = on_protocol_error,
 		.log = on_log,
+		.notify = on_notify,
 		.open_device = on_open_device,
 		.event_done = on_event_done,
 		.exited = on_exited,
@@ -676,6 +686,7 @@ int hypervisor_main(const struct vm_config *cfg, struct error *err)
 	vm->cfg = cfg;
 	vm->life_fd = cfg->life_fd;
 	policy_log_init(&vm->policy_log, cfg->policy_log, cfg->id);
+	vm->notify = (struct notify){ .fd = cfg->notify_fd, .main = cfg->detach ? cfg->pid : 0 };
 	pthread_mutex_init(&vm->lock, NULL);
 	ret = vm_create(vm, err);
 	if (!ret)

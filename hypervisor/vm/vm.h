@@ -32,6 +32,7 @@ struct vm_config {
 	 * there by the caller.
 	 */
 	int ready_fd;
+	int notify_fd;         /* connected to the host's $NOTIFY_SOCKET; 0: there is none */
 	const struct policies *policies; /* of connections: call/policy.h */
 	int policy_log;                  /* where they are told of; -1: nowhere */
 	/* See struct container_stages. */

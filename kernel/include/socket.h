@@ -167,4 +167,6 @@ s64 netdev_ioctl(u32 cmd, uaddr_t arg);
  */
 size_t unix_proc_line(u32 n, char *buf, size_t size);
 
+void unix_notify_boot(void); /* the socket that boot_info.notify asks for */
+
 #endif

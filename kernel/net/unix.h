@@ -39,6 +39,7 @@ struct unix_sock {
 	enum unix_state state;
 	bool dead; /* its file is gone */
 	bool passcred;
+	bool notify; /* what is sent to it goes to the hypervisor: unix_notify.c */
 	bool polled; /* edge-triggered watchers see every message */
 	u32 shutdown;
 	int err; /* SO_ERROR */
@@ -91,6 +92,9 @@ static inline bool unix_is_dgram(const struct unix_sock *u)
 
 extern struct waitq unix_space;
 extern const struct sock_ops unix_ops;
+
+/* unix_notify.c */
+long unix_notify(const void *text, size_t len); /* 0 or -errno */
 
 /* unix.c */
 struct unix_sock *unix_new(int type);

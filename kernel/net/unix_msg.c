@@ -207,6 +207,11 @@ static s64 send_packet(struct send *s)
 	p = make_packet(s, len);
 	if (IS_ERR(p))
 		return PTR_ERR(p);
+	if (s->to->notify) {
+		err = unix_notify(p->data, p->len);
+		unix_packet_free(p);
+		return err ? err : (s64)len;
+	}
 	while ((err = deliver(s, p, limit)) == -EAGAIN) {
 		p->files = s->files; /* deliver() gave them back */
 		s->files = NULL;

@@ -8,6 +8,7 @@
 #include "mm.h"
 #include "ring.h"
 #include "seccomp.h"
+#include "socket.h"
 #include "syscall.h"
 #include "trace_hook.h"
 
@@ -83,6 +84,7 @@ void kernel_boot(void)
 	task_boot();
 	current->proc->program = p;
 	vfs_boot();
+	unix_notify_boot();
 	r = set_sysctls(p);
 	if (!r)
 		r = program_prepare(p, true);

@@ -118,5 +118,6 @@ int bundle_load(struct launch *l, const struct bundle_options *o, struct error *
 	l->spec->id = arena_strdup(&l->spec->arena, o->id);
 	l->spec->no_pivot = o->no_pivot;
 	launch_pass_listen_fds(l);
+	launch_pass_notify(l);
 	return 0;
 }

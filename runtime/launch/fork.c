@@ -90,6 +90,7 @@ static void __attribute__((noreturn)) child(struct launch *l, int life_fd, int r
 		.keep = l->keep,
 		.life_fd = life_fd,
 		.ready_fd = ready_fd,
+		.notify_fd = l->notify_fd,
 		.policies = &l->policies,
 		.policy_log = l->policy_log,
 		.namespaces_made = namespaces_made,

@@ -39,6 +39,7 @@ struct launch {
 	const char *console_socket; /* or NULL */
 	const char *pidfd_socket;   /* or NULL */
 	unsigned int extra_fds;     /* the container gets descriptors 3, 4 ...; see launch_inherit() */
+	int notify_fd;              /* connected to $NOTIFY_SOCKET; 0: there is none */
 
 	/* the functions' own */
 	struct console console;
@@ -88,6 +89,8 @@ int must_check launch_destroy(const char *root, const struct container_state *st
 int must_check launch_inherit(struct launch *launch, unsigned int preserve, struct error *err);
 /* Afterwards: tells the first program of $LISTEN_FDS. */
 void launch_pass_listen_fds(struct launch *launch);
+/* Connects to $NOTIFY_SOCKET, and gives the container one of its own: a mount and a variable more. */
+void launch_pass_notify(struct launch *launch);
 
 /* The parts: fork (fork.c), and what happens beside it (supervise.c). */
 int must_check launch_fork(struct launch *launch, struct error *err);
