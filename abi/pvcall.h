@@ -35,7 +35,7 @@
 
 enum pv_cmd {
 	/* Xen PV Calls. Addresses are struct sockaddr of Linux, at most 28 bytes. */
-	PV_SOCKET = 0,
+	PV_SOCKET = 0, /* rsp.flags = the socket's inode number in /proc/net, 0: unknown; so for ACCEPT */
 	PV_CONNECT = 1, /* never blocks: -EINPROGRESS, then poll the handle */
 	PV_RELEASE = 2, /* any kind of handle */
 	PV_BIND = 3,

@@ -36,7 +36,7 @@ int sendto_decode(struct call *c);
 int sendto_perform(struct call *c);
 int recvfrom_decode(struct call *c);
 int recvfrom_perform(struct call *c);
-/* netlink.c: only requests for information pass. 0 or -EPERM, -EINVAL. */
-int netlink_check(const void *data, size_t len);
+/* netlink.c: only requests for information pass. 0 or -EPERM, -ENOENT. */
+int netlink_check(int protocol, const void *data, size_t len);
 
 #endif

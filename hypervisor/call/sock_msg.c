@@ -60,12 +60,15 @@ static int control_check(struct msghdr *msg)
 static int send_netlink(struct call *c, struct msghdr *msg)
 {
 	static _Thread_local u8 data[NETLINK_MAX];
-	int ret;
+	int ret, protocol;
+	socklen_t len = sizeof(protocol);
 
 	if (msg->msg_iov->iov_len > sizeof(data))
 		return -EMSGSIZE;
 	fetch(data, msg->msg_iov->iov_base, msg->msg_iov->iov_len);
-	ret = netlink_check(data, msg->msg_iov->iov_len);
+	if (getsockopt(c->h->fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &len) < 0)
+		return -errno;
+	ret = netlink_check(protocol, data, msg->msg_iov->iov_len);
 	if (ret < 0)
 		return ret;
 	msg->msg_iov->iov_base = data;

@@ -8,6 +8,7 @@
 #include <netinet/in.h>
 #include <poll.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "call/file.h"
@@ -32,7 +33,8 @@ static bool dgram_protocol(u32 protocol)
 static int check_family(u32 domain, u32 type, u32 protocol)
 {
 	if (domain == AF_NETLINK)
-		return protocol == NETLINK_ROUTE && (type == SOCK_RAW || type == SOCK_DGRAM)
+		return (protocol == NETLINK_ROUTE || protocol == NETLINK_SOCK_DIAG) &&
+				       (type == SOCK_RAW || type == SOCK_DGRAM)
 			       ? 0
 			       : -EPROTONOSUPPORT;
 	if (domain != AF_INET && domain != AF_INET6)
@@ -58,6 +60,14 @@ static int socket_decode(struct call *c)
 	if (ret == 0)
 		ret = decode_cred(c, r->cred);
 	return ret < 0 ? ret : check_family(r->domain, r->type & 0xf, r->protocol);
+}
+
+/* The number by which /proc/net and sock_diag know a socket: the guest shows the same. 0: unknown. */
+static u32 socket_number(int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) < 0 ? 0 : (u32)st.st_ino;
 }
 
 /* Without data rings, a stream's descriptor is donated, as that of any socket. ref 0: no ring yet. */
@@ -91,6 +101,7 @@ static int socket_(struct call *c)
 	fd = socket((int)r->domain, (int)(r->type & 0xf) | mode, (int)r->protocol);
 	if (fd < 0)
 		return -errno;
+	c->rsp.flags = socket_number(fd);
 	if (!stream)
 		ret = call_install(c, r->id, netlink ? HANDLE_NETLINK : HANDLE_SOCKET, fd, !netlink);
 	else
@@ -269,6 +280,7 @@ static int accept_(struct call *c)
 
 	if (fd < 0)
 		return -errno;
+	c->rsp.flags = socket_number(fd);
 	ret = install_stream(c, id, fd, c->req.u.accept.ref);
 	if (ret < 0)
 		return ret;

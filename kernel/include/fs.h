@@ -303,6 +303,9 @@ static inline void poll_wait(struct poll_table *pt, struct file *f, struct waitq
 }
 
 /* Anonymous inode for pipes, sockets, eventfds: fstat works, name "kind:[ino]". */
+/* The same under a given inode number; 0: a new one. */
+struct file *anon_file_numbered(const char *kind, u64 ino, const struct file_ops *ops, u32 flags, u32 fmode, u32 inode_mode,
+				void *priv);
 struct file *anon_file(const char *kind, const struct file_ops *ops, u32 flags, u32 fmode, u32 inode_mode, void *priv);
 /* Memory object file: memfd_create, shm, tmpfs data. */
 struct file *memfd_file(const char *name, u32 flags, u64 size);

@@ -125,7 +125,7 @@ struct socket {
 	int domain, type, protocol;
 	u64 rcvtimeo, sndtimeo; /* ns; 0: for ever */
 	u32 handle; /* families whose sockets are the host's */
-	u64 ino; /* of its file; 0: none yet */
+	u64 ino; /* of its file; of a socket of the host, as /proc/net has it. 0: none yet */
 };
 
 extern const struct file_ops socket_ops;

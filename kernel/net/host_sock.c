@@ -31,6 +31,7 @@ struct host_sock *host_sock_wrap(const struct sock_ops *ops, const struct socket
 	h->sk.type = like->type;
 	h->sk.protocol = like->protocol;
 	h->sk.handle = handle;
+	h->sk.ino = like->ino;
 	return h;
 }
 
@@ -43,7 +44,8 @@ void host_sock_who(struct pv_slot *s)
 	memcpy(who->program, current->proc->executes, sizeof(who->program));
 }
 
-static s64 pv_socket(u32 handle, const struct socket *like)
+/* Sets like->ino: the number that the host knows the socket by. */
+static s64 pv_socket(u32 handle, struct socket *like)
 {
 	struct pv_slot s;
 	s64 ret;
@@ -58,6 +60,8 @@ static s64 pv_socket(u32 handle, const struct socket *like)
 						     .pid = current->proc->pid };
 	host_sock_who(&s);
 	ret = mc_pv_call(&s);
+	if (ret >= 0)
+		like->ino = s.rsp.flags;
 	mc_pv_put(&s);
 	return ret;
 }

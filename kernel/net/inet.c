@@ -109,6 +109,7 @@ static s64 pv_accept(struct socket *s, u32 handle, struct host_sock *peer)
 	host_sock_who(&slot);
 	ret = mc_pv_call(&slot);
 	if (ret >= 0) {
+		peer->sk.ino = slot.rsp.flags;
 		peer->peer_len = min(slot.rsp.val, PV_ADDR_MAX);
 		memcpy(peer->peer, slot.buf, peer->peer_len);
 		peer->connected = true;

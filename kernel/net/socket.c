@@ -88,8 +88,8 @@ const struct file_ops socket_ops = {
 
 struct file *socket_file(struct socket *s, u32 flags)
 {
-	struct file *f = anon_file("socket", &socket_ops, O_RDWR | (flags & O_NONBLOCK),
-				   FMODE_READ | FMODE_WRITE | FMODE_STREAM, S_IFSOCK | 0777, s);
+	struct file *f = anon_file_numbered("socket", s->ino, &socket_ops, O_RDWR | (flags & O_NONBLOCK),
+					    FMODE_READ | FMODE_WRITE | FMODE_STREAM, S_IFSOCK | 0777, s);
 
 	if (!f) {
 		s->ops->release(s);

@@ -124,14 +124,16 @@ void file_identity(struct file *f, u64 *a, u64 *b)
 
 static const struct inode_ops anon_inode_ops = {};
 
-struct file *anon_file(const char *kind, const struct file_ops *ops, u32 flags, u32 fmode,
-		       u32 inode_mode, void *priv)
+struct file *anon_file_numbered(const char *kind, u64 ino, const struct file_ops *ops, u32 flags, u32 fmode,
+				u32 inode_mode, void *priv)
 {
 	struct file *f = file_new(ops, flags, fmode);
 
 	if (!f)
 		return NULL;
 	f->inode = inode_new(&anon_inode_ops, NULL, inode_mode);
+	if (f->inode && ino)
+		f->inode->ino = ino;
 	if (f->inode)
 		f->name = S_ISFIFO(inode_mode) || S_ISSOCK(inode_mode)
 				  ? kasprintf("%s:[%llu]", kind, (unsigned long long)f->inode->ino)
@@ -143,4 +145,10 @@ struct file *anon_file(const char *kind, const struct file_ops *ops, u32 flags, 
 	}
 	f->priv = priv;
 	return f;
+}
+
+struct file *anon_file(const char *kind, const struct file_ops *ops, u32 flags, u32 fmode,
+		       u32 inode_mode, void *priv)
+{
+	return anon_file_numbered(kind, 0, ops, flags, fmode, inode_mode, priv);
 }

@@ -60,8 +60,14 @@ static const struct pseudo_dir fd_dir = { fd_lookup, fd_next_entry };
 
 /* ---- what a process and each of its threads have in common ---- */
 
+/* As in Linux without a security module: an empty answer would be a label. */
+static int no_label(struct seq *m, const struct pseudo_ctx *c)
+{
+	return -EINVAL;
+}
+
 static const struct pseudo_entry attr_entries[] = {
-	PSEUDO_EMPTY("current"),
+	PSEUDO_FILE("current", 0666, .show = no_label),
 	{ 0 },
 };
 
@@ -86,7 +92,6 @@ static const struct pseudo_entry attr_entries[] = {
 	RO("gid_map", 0444, pid_gid_map),                                                          \
 	RO("io", 0400, pid_io),                                                                    \
 	RO("limits", 0444, pid_limits),                                                            \
-	PSEUDO_TEXT("loginuid", "4294967295"),                                                     \
 	RO("maps", 0444, pid_maps),                                                                \
 	{ .name = "mem", .mode = S_IFREG | 0600, .open = pid_mem_open },                           \
 	RO("mountinfo", 0444, proc_mountinfo),                                                     \
@@ -102,7 +107,6 @@ static const struct pseudo_entry attr_entries[] = {
 	MAGIC("root", pid_root),                                                                   \
 	RO("sched", 0444, pid_sched),                                                              \
 	RO("schedstat", 0444, pid_schedstat),                                                      \
-	PSEUDO_TEXT("sessionid", "4294967295"),                                                    \
 	RO("setgroups", 0444, pid_setgroups),                                                      \
 	RO("smaps", 0444, pid_smaps),                                                              \
 	RO("smaps_rollup", 0444, pid_smaps_rollup),                                                \

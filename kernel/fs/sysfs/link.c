@@ -69,6 +69,12 @@ static void take(struct link *l, const struct rtattr *a)
 	case IFLA_MTU:
 		memcpy(&l->mtu, data, min(len, sizeof(l->mtu)));
 		break;
+	case IFLA_STATS64:
+		memcpy(l->stats, data, min(len, sizeof(l->stats)));
+		break;
+	case IFLA_LINK:
+		memcpy(&l->peer, data, min(len, sizeof(l->peer)));
+		break;
 	case IFLA_TXQLEN:
 		memcpy(&l->queue, data, min(len, sizeof(l->queue)));
 		break;
@@ -97,7 +103,7 @@ static bool parse(const u8 *p, size_t n, struct link *l)
 
 	if (n < NLMSG_LENGTH(sizeof(*info)) || h->nlmsg_type != RTM_NEWLINK || h->nlmsg_len > n)
 		return false;
-	l->index = (u32)info->ifi_index;
+	l->index = l->peer = (u32)info->ifi_index;
 	l->flags = info->ifi_flags;
 	l->type = info->ifi_type;
 	left = (long)h->nlmsg_len - (long)NLMSG_LENGTH(sizeof(*info));

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * /sys/class/net: the container's interfaces. Names and statistics are those of /proc/net/dev, the
+ * /sys/class/net: the container's interfaces. Their names are those of /proc/net/dev, the
  * index of an object is its line there; the rest is asked of rtnetlink.
  */
 #include "sysfs.h"
@@ -9,11 +9,10 @@
 #include "link.h"
 
 #define HEADER_LINES 2
-#define N_COUNTERS 16
+#define IFACE_RUNNING 0x40 /* IFF_RUNNING, which the file does not show */
 
 struct iface {
 	char name[16];
-	u64 counters[N_COUNTERS]; /* the columns of the file */
 };
 
 static bool parse_line(const char *line, struct iface *i)
@@ -28,13 +27,6 @@ static bool parse_line(const char *line, struct iface *i)
 		return false;
 	memset(i, 0, sizeof(*i));
 	memcpy(i->name, line, len);
-	line = colon + 1;
-	for (int n = 0; n < N_COUNTERS; n++) {
-		while (*line == ' ')
-			line++;
-		if (!parse_u64(line, &line, 10, &i->counters[n]))
-			break;
-	}
 	return true;
 }
 
@@ -70,19 +62,20 @@ static int find(int n, const char *name, size_t len, struct iface *out)
 
 /* ---- attributes ---- */
 
-static int show_counter(struct seq *m, const struct pseudo_ctx *c)
-{
-	struct iface i;
-
-	if (find(c->n, NULL, 0, &i) < 0)
-		return -ENOENT;
-	seq_printf(m, "%lu\n", i.counters[(u64)c->e->arg]);
-	return 0;
-}
-
 static bool find_link(const struct pseudo_ctx *c, struct iface *i, struct link *l)
 {
 	return find(c->n, NULL, 0, i) >= 0 && link_read(i->name, l);
+}
+
+static int show_counter(struct seq *m, const struct pseudo_ctx *c)
+{
+	struct iface i;
+	struct link l;
+
+	if (!find_link(c, &i, &l))
+		return -ENOENT;
+	seq_printf(m, "%lu\n", l.stats[(u64)c->e->arg]);
+	return 0;
 }
 
 static const char *operstate_name(u8 state)
@@ -100,19 +93,19 @@ static void show_address(struct seq *m, const u8 *address, u32 len)
 	seq_putc(m, '\n');
 }
 
-enum attribute { ADDRESS, ADDRESS_LEN, BROADCAST, CARRIER, FLAGS, INDEX, MTU, OPERSTATE, QUEUE, TYPE, UEVENT };
+enum attribute { ADDRESS, ADDRESS_LEN, BROADCAST, CARRIER, FLAGS, INDEX, LINK, MTU, OPERSTATE, QUEUE, TYPE, UEVENT };
 
 static void show_value(struct seq *m, enum attribute which, const struct iface *i, const struct link *l)
 {
 	const u32 values[] = { [ADDRESS_LEN] = l->address_len, [CARRIER] = l->carrier, [INDEX] = l->index,
-			       [MTU] = l->mtu, [QUEUE] = l->queue, [TYPE] = l->type };
+			       [LINK] = l->peer, [MTU] = l->mtu, [QUEUE] = l->queue, [TYPE] = l->type };
 
 	if (which == ADDRESS || which == BROADCAST)
 		show_address(m, which == ADDRESS ? l->address : l->broadcast, l->address_len);
 	else if (which == OPERSTATE)
 		seq_printf(m, "%s\n", operstate_name(l->operstate));
 	else if (which == FLAGS)
-		seq_printf(m, "0x%x\n", l->flags & 0xffff);
+		seq_printf(m, "0x%x\n", l->flags & 0xffff & ~(u32)IFACE_RUNNING);
 	else if (which == UEVENT)
 		seq_printf(m, "INTERFACE=%s\nIFINDEX=%u\n", i->name, l->index);
 	else
@@ -130,24 +123,33 @@ static int show_attribute(struct seq *m, const struct pseudo_ctx *c)
 	return 0;
 }
 
-#define COUNTER(name, column) PSEUDO_FILE(name, 0444, .show = show_counter, .arg = (void *)(column))
+/* By their place in struct rtnl_link_stats64; sorted, as all entries are. */
+#define COUNTER(name, place) PSEUDO_FILE(name, 0444, .show = show_counter, .arg = (void *)(place))
 static const struct pseudo_entry statistics_entries[] = {
-	COUNTER("rx_bytes", 0UL),
-	COUNTER("rx_packets", 1UL),
-	COUNTER("rx_errors", 2UL),
-	COUNTER("rx_dropped", 3UL),
-	COUNTER("rx_fifo_errors", 4UL),
-	COUNTER("rx_frame_errors", 5UL),
-	COUNTER("rx_compressed", 6UL),
-	COUNTER("multicast", 7UL),
-	COUNTER("tx_bytes", 8UL),
-	COUNTER("tx_packets", 9UL),
-	COUNTER("tx_errors", 10UL),
-	COUNTER("tx_dropped", 11UL),
-	COUNTER("tx_fifo_errors", 12UL),
-	COUNTER("collisions", 13UL),
-	COUNTER("tx_carrier_errors", 14UL),
-	COUNTER("tx_compressed", 15UL),
+	COUNTER("collisions", 9UL),
+	COUNTER("multicast", 8UL),
+	COUNTER("rx_bytes", 2UL),
+	COUNTER("rx_compressed", 21UL),
+	COUNTER("rx_crc_errors", 12UL),
+	COUNTER("rx_dropped", 6UL),
+	COUNTER("rx_errors", 4UL),
+	COUNTER("rx_fifo_errors", 14UL),
+	COUNTER("rx_frame_errors", 13UL),
+	COUNTER("rx_length_errors", 10UL),
+	COUNTER("rx_missed_errors", 15UL),
+	COUNTER("rx_nohandler", 23UL),
+	COUNTER("rx_over_errors", 11UL),
+	COUNTER("rx_packets", 0UL),
+	COUNTER("tx_aborted_errors", 16UL),
+	COUNTER("tx_bytes", 3UL),
+	COUNTER("tx_carrier_errors", 17UL),
+	COUNTER("tx_compressed", 22UL),
+	COUNTER("tx_dropped", 7UL),
+	COUNTER("tx_errors", 5UL),
+	COUNTER("tx_fifo_errors", 18UL),
+	COUNTER("tx_heartbeat_errors", 19UL),
+	COUNTER("tx_packets", 1UL),
+	COUNTER("tx_window_errors", 20UL),
 	{ 0 },
 };
 
@@ -159,7 +161,7 @@ static const struct pseudo_entry iface_entries[] = {
 	ATTR("carrier", CARRIER),
 	ATTR("flags", FLAGS),
 	ATTR("ifindex", INDEX),
-	ATTR("iflink", INDEX),
+	ATTR("iflink", LINK),
 	ATTR("mtu", MTU),
 	ATTR("operstate", OPERSTATE),
 	PSEUDO_DIR("statistics", .children = statistics_entries),

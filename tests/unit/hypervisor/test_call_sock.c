@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
+#include <linux/sock_diag.h>
 #include <net/if.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -267,6 +268,32 @@ static s32 ask_netlink(struct guest *g, u16 type, u16 flags)
 	return sock_call(g, PV_SENDTO, S(.id = 1, .len = sizeof(r)));
 }
 
+/* Sockets of the network are told of; those of others (unix) not, and none is ended. */
+static s32 ask_diag(struct guest *g, u16 type, u8 family, u32 len)
+{
+	struct {
+		struct nlmsghdr head;
+		u8 family, rest[55];
+	} q = { .head = { .nlmsg_len = len, .nlmsg_type = type, .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP },
+		.family = family, .rest[0] = IPPROTO_TCP };
+
+	memcpy(guest_buf(g, 0), &q, sizeof(q));
+	return sock_call(g, PV_SENDTO, S(.id = 1, .len = len));
+}
+
+static void sock_diag_only_asks(void **state)
+{
+	struct guest *g = *state;
+
+	assert_int_equal(new_socket(g, 1, AF_NETLINK, SOCK_RAW, NETLINK_SOCK_DIAG), 0);
+	assert_int_equal(ask_diag(g, SOCK_DIAG_BY_FAMILY, AF_INET, 72), 72);
+	assert_int_equal(ask_diag(g, SOCK_DIAG_BY_FAMILY, AF_UNIX, 72), -ENOENT);
+	assert_int_equal(ask_diag(g, SOCK_DIAG_BY_FAMILY, AF_PACKET, 72), -ENOENT);
+	assert_int_equal(ask_diag(g, SOCK_DIAG_BY_FAMILY, AF_INET, 16), -ENOENT);
+	assert_int_equal(ask_diag(g, SOCK_DESTROY, AF_INET, 72), -EPERM);
+	assert_int_equal(ask_diag(g, RTM_GETLINK, AF_INET, 72), -EPERM);
+}
+
 static void netlink_only_asks(void **state)
 {
 	struct guest *g = *state;
@@ -341,7 +368,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(tcp_end_to_end),	T(udp_with_addresses), T(control_data_is_listed),
 		T(families_are_listed), T(options_are_listed), T(low_ports_need_the_capability),
-		T(netlink_only_asks),	T(interface_queries),  T(option_longer_than_asked),
+		T(netlink_only_asks),	T(sock_diag_only_asks),	T(interface_queries),  T(option_longer_than_asked),
 	};
 
 	return cmocka_run_group_tests(tests, container_setup, NULL);
