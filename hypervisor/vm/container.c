@@ -140,25 +140,6 @@ static int enter_cgroup(const struct oci_spec *spec, struct container *out, stru
 	return 0;
 }
 
-/* Of all its processes on the host: they inherit it. To lower it takes a privilege that a user may lack. */
-static int set_oom_score_adj(const struct oci_spec *spec, struct error *err)
-{
-	struct oci_opt adj = spec->process.oom_score_adj;
-	cleanup_close int fd = -1;
-	char text[32];
-	int n;
-
-	if (!adj.set)
-		return 0;
-	n = snprintf(text, sizeof(text), "%lld", (long long)adj.v);
-	fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
-	if (fd >= 0 && write(fd, text, (size_t)n) == n)
-		return 0;
-	if (geteuid() && (errno == EACCES || errno == EPERM))
-		return 0;
-	return error_errno(err, errno, "process.oomScoreAdj: %s", text);
-}
-
 /* Of all its processes on the host, and of what they allocate from now on. */
 static int set_memory_policy(const struct oci_memory_policy *p, struct error *err)
 {
@@ -248,8 +229,6 @@ int container_enter(const struct oci_spec *spec, const struct container_stages *
 	ret = namespaces_open(spec, &ns, err);
 	if (!ret)
 		ret = enter_cgroup(spec, out, err);
-	if (!ret)
-		ret = set_oom_score_adj(spec, err);
 	if (!ret)
 		ret = set_memory_policy(spec->linux_.memory_policy, err);
 	if (!ret)

@@ -6,6 +6,7 @@
 #include <linux/ioprio.h>
 #include <sched.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -37,11 +38,17 @@ static int write_at(int dirfd, const char *path, const char *text)
 
 /* ---- the host's view: priorities, OOM ---- */
 
-static int set_oom_score(const struct oci_process *p, struct error *err)
+/* The last to be killed when the container is out of memory, if nothing else is left. */
+#define OOM_SCORE_LAST "-999"
+
+static int set_oom_score(struct process_setup *s, const struct oci_process *p, struct error *err)
 {
+	cleanup_close int fd = open("/proc/self/oom_score_adj", O_RDONLY | O_CLOEXEC);
 	char text[32];
 	int ret;
 
+	if (fd < 0 || read(fd, s->oom_score, sizeof(s->oom_score) - 1) < 0)
+		return error_errno(err, errno, "/proc/self/oom_score_adj");
 	if (!p->oom_score_adj.set)
 		return 0;
 	snprintf(text, sizeof(text), "%lld", (long long)p->oom_score_adj.v);
@@ -50,6 +57,19 @@ static int set_oom_score(const struct oci_process *p, struct error *err)
 	if (!ret || (geteuid() && (ret == -EACCES || ret == -EPERM)))
 		return 0;
 	return error_errno(err, -ret, "process.oomScoreAdj: %s", text);
+}
+
+/*
+ * The kernel is to kill a process of the guest first: the end is the same, but then there is somebody left who says
+ * why. A user may go no lower than it was (proc(5)), which is still lower than what was asked for, or the same.
+ */
+static void lower_own_oom_score(const struct process_setup *s, const struct oci_process *p)
+{
+	int before = atoi(s->oom_score);
+	int64_t now = p->oom_score_adj.set ? p->oom_score_adj.v : before;
+
+	if (now > atoi(OOM_SCORE_LAST) && write_at(s->procfd, "self/oom_score_adj", OOM_SCORE_LAST) && now > before)
+		(void)!write_at(s->procfd, "self/oom_score_adj", s->oom_score);
 }
 
 static int set_scheduler(const struct oci_process *p, struct error *err)
@@ -227,7 +247,7 @@ int process_prepare(struct process_setup *s, const struct oci_spec *spec, struct
 	if (!ret)
 		ret = open_time(s, spec, err);
 	if (!ret)
-		ret = set_oom_score(&spec->process, err);
+		ret = set_oom_score(s, &spec->process, err);
 	if (!ret)
 		ret = set_scheduler(&spec->process, err);
 	return ret ? ret : set_io_priority(&spec->process, err);
@@ -246,5 +266,6 @@ int process_after_guest(struct process_setup *s, const struct oci_spec *spec, st
 {
 	int ret = leave_time(s, err);
 
+	lower_own_oom_score(s, &spec->process);
 	return ret ? ret : label_self(&spec->process, s->procfd, err);
 }

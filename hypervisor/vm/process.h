@@ -11,6 +11,7 @@
 
 struct process_setup {
 	int procfd;      /* the caller's */
+	char oom_score[16]; /* that the runtime was started with */
 	int time_ns;     /* linux.namespaces: time, given by a path; else -1 */
 	int own_time_ns; /* to go back to; -1: not left */
 };

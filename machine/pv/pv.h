@@ -128,6 +128,7 @@ void pv_signal_stack(struct pv_thread *t); /* the thread's alternate stack */
 /* thread.c */
 void pv_thread_init(struct pv_thread *t);
 void pv_vm0_main(void) __attribute__((noreturn));
+bool pv_is_vm0(void);
 /* cmdline.c */
 void pv_cmdline_setup(char **argv, u64 argc);
 /* handle.c */

@@ -5,12 +5,16 @@
 #include "hostcall.h"
 #include "trace_ring.h"
 
-static u64 free_slots __attribute__((section(".data.hot"))) = ~0ULL;
+/* The last one is for a panic: it can't wait for those who hold the others, who may be dead. */
+#define PANIC_SLOT (RING_SLOTS - 1)
+static u64 free_slots __attribute__((section(".data.hot"))) = ~(1ULL << PANIC_SLOT);
 static u32 slot_waiters __attribute__((section(".data.hot")));
 static u32 slot_event __attribute__((section(".data.hot")));
 static struct mutex ring_lock __attribute__((section(".data.hot")));
 
 _Static_assert(RING_SLOTS == 64, "free_slots is one u64");
+
+static u8 *slot_buf(u32 index) { return (u8 *)KRING_BASE + RING_DATA_OFF + (u64)index * RING_BUF_SIZE; }
 
 static bool slot_take(u32 *index)
 {
@@ -38,7 +42,7 @@ void mc_pv_get(struct pv_slot *s)
 			mc_lock_wait(&slot_event, seen);
 		__atomic_fetch_sub(&slot_waiters, 1, __ATOMIC_SEQ_CST);
 	}
-	s->buf = (u8 *)KRING_BASE + RING_DATA_OFF + (u64)s->index * RING_BUF_SIZE;
+	s->buf = slot_buf(s->index);
 }
 
 void mc_pv_put(struct pv_slot *s)
@@ -61,13 +65,26 @@ void pv_doorbell(void)
 	hostcall(futex, &RING->sleeping, FUTEX_WAKE, 1, 0, 0, 0);
 }
 
+/* A panic goes on without the lock if its holder does not: what that was about is lost in any case. */
+static void ring_lock_take(const struct pv_slot *s)
+{
+	u32 tries;
+
+	if (s->index != PANIC_SLOT) {
+		mutex_lock(&ring_lock);
+		return;
+	}
+	for (tries = 0; tries < 1000 && !mutex_trylock(&ring_lock); tries++)
+		mc_yield();
+}
+
 static void submit(struct pv_slot *s)
 {
 	u32 prod;
 
 	s->req.req_id = s->index;
 	__atomic_store_n(&RING->state[s->index], SLOT_PENDING, __ATOMIC_RELAXED);
-	mutex_lock(&ring_lock);
+	ring_lock_take(s);
 	prod = RING->req_prod;
 	RING->requests[prod % RING_SLOTS] = s->req;
 	__atomic_store_n(&RING->req_prod, prod + 1, __ATOMIC_RELEASE);
@@ -145,16 +162,21 @@ s64 mc_pv_call(struct pv_slot *s)
 
 /* ---- console, end ---- */
 
+static void call_text(struct pv_slot *s, u32 cmd, u64 arg, const char *text, size_t len)
+{
+	len = min(len, (size_t)RING_BUF_SIZE);
+	memcpy(s->buf, text, len);
+	s->req.cmd = cmd;
+	s->req.u.ctl = (struct pv_req_ctl){ .arg = arg, .len = (u32)len };
+	mc_pv_call(s);
+}
+
 static void send_text(u32 cmd, u64 arg, const char *text, size_t len)
 {
 	struct pv_slot s;
 
 	mc_pv_get(&s);
-	len = min(len, (size_t)RING_BUF_SIZE);
-	memcpy(s.buf, text, len);
-	s.req.cmd = cmd;
-	s.req.u.ctl = (struct pv_req_ctl){ .arg = arg, .len = (u32)len };
-	mc_pv_call(&s);
+	call_text(&s, cmd, arg, text, len);
 	mc_pv_put(&s);
 }
 
@@ -181,13 +203,18 @@ static size_t backtrace(char *buf, size_t size)
 
 void mc_panic(const char *text)
 {
-	static char msg[2048];
+	struct pv_slot s = { .index = PANIC_SLOT, .buf = slot_buf(PANIC_SLOT) };
+	static bool panicked;
+	char msg[2048];
 	size_t n = (size_t)snprintf(msg, 1024, "%s", text);
 
 	n = min(n, (size_t)1023);
 	n += backtrace(msg + n, sizeof(msg) - n);
+	/* The first is told; whoever it was may have died over it, which is vm0's to tell. */
+	while (__atomic_exchange_n(&panicked, true, __ATOMIC_SEQ_CST) && !pv_is_vm0())
+		mc_yield();
 	for (;;)
-		send_text(PV_PANIC, 0, msg, n);
+		call_text(&s, PV_PANIC, 0, msg, n);
 }
 
 const void *mc_boot_info(void) { return BOOT; }

@@ -356,6 +356,8 @@ static void take_events(void)
 	kernel_host_events();
 }
 
+bool pv_is_vm0(void) { return pv_self() == vm0_thread; }
+
 static void name_vm0(void)
 {
 	char name[128];

@@ -93,7 +93,7 @@ def test_oom_score(run_both, start):
     for pid in descendants(container.pid):
         with open(f"/proc/{pid}/oom_score_adj") as score:
             scores.add(int(score.read()))
-    assert scores == {321}
+    assert min(scores) < 321 and len(scores) == 2  # the hypervisor's, and that of all processes of the guest
 
 
 CLOCKS = """
