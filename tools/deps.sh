@@ -22,6 +22,7 @@ libsystemd-dev the header for cgroups made by systemd
 g++            compiles the reader of TOML
 libtomlplusplus-dev parses TOML: Debian has no library in C
 nettle-dev     hashes executables for connection policies
+libncurses-dev is the screen of callgate top
 libcmocka-dev  unit tests'
 test_packages='
 python3-pytest runs the tests
@@ -38,6 +39,7 @@ curl           talks to servers in a container from the host
 man-db         reads the man pages
 zsh            reads its completion
 fish           runs its completion
+python3-prometheus-client parses the metrics
 python3-yaml   reads the Kubernetes manifest
 docker.io      an engine under test
 containerd     an engine under test

@@ -18,7 +18,7 @@ ninja -C "$build" callgate callgate-toml guest-pv.elf docs.stamp
 rm -rf "$stage"
 DESTDIR=$stage meson install -C "$build" --no-rebuild --quiet
 strip --strip-unneeded --remove-section=.comment --remove-section=.note "$stage/usr/bin/callgate"
-strip --strip-unneeded --remove-section=.comment --remove-section=.note "$stage/usr/libexec/callgate/callgate-toml"
+strip --strip-unneeded --remove-section=.comment --remove-section=.note "$stage/usr/libexec/callgate/callgate-toml" "$stage/usr/libexec/callgate/callgate-top"
 strip "$stage/usr/libexec/callgate/guest-pv.elf"
 version=$(meson introspect --projectinfo "$build" | python3 -c 'import json, sys; print(json.load(sys.stdin)["version"])')
 
@@ -36,7 +36,7 @@ mv "$stage/usr/share/zsh/site-functions" "$stage/usr/share/zsh/vendor-completion
 # dpkg-shlibdeps wants to stand beside a debian/control
 mkdir -p "$out/deb-shlibs/debian"
 printf 'Source: callgate\n\nPackage: callgate\nArchitecture: amd64\n' >"$out/deb-shlibs/debian/control"
-shlibs=$(cd "$out/deb-shlibs" && dpkg-shlibdeps -O -e"$stage/usr/bin/callgate" -e"$stage/usr/libexec/callgate/callgate-toml" | sed -n 's/^shlibs:Depends=//p')
+shlibs=$(cd "$out/deb-shlibs" && dpkg-shlibdeps -O -e"$stage/usr/bin/callgate" -e"$stage/usr/libexec/callgate/callgate-toml" -e"$stage/usr/libexec/callgate/callgate-top" | sed -n 's/^shlibs:Depends=//p')
 [ -n "$shlibs" ]
 sed "s|@VERSION@|$version|; s|@SHLIBS@|$shlibs|; s|@SIZE@|$(du -k -s --apparent-size "$stage/usr" | cut -f1)|" \
 	"$here/control.in" >"$stage/DEBIAN/control"

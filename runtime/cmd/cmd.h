@@ -52,6 +52,7 @@ int cmd_help(const struct globals *globals, int argc, char **argv, struct error 
 int cmd_install(const struct globals *globals, int argc, char **argv, struct error *err);
 int cmd_kill(const struct globals *globals, int argc, char **argv, struct error *err);
 int cmd_list(const struct globals *globals, int argc, char **argv, struct error *err);
+int cmd_metrics(const struct globals *globals, int argc, char **argv, struct error *err);
 int cmd_pause(const struct globals *globals, int argc, char **argv, struct error *err);
 int cmd_policy(const struct globals *globals, int argc, char **argv, struct error *err);
 int cmd_ps(const struct globals *globals, int argc, char **argv, struct error *err);
@@ -60,6 +61,7 @@ int cmd_run(const struct globals *globals, int argc, char **argv, struct error *
 int cmd_spec(const struct globals *globals, int argc, char **argv, struct error *err);
 int cmd_start(const struct globals *globals, int argc, char **argv, struct error *err);
 int cmd_state(const struct globals *globals, int argc, char **argv, struct error *err);
+int cmd_top(const struct globals *globals, int argc, char **argv, struct error *err);
 int cmd_trace(const struct globals *globals, int argc, char **argv, struct error *err);
 int cmd_uninstall(const struct globals *globals, int argc, char **argv, struct error *err);
 int cmd_update(const struct globals *globals, int argc, char **argv, struct error *err);

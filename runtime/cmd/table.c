@@ -109,6 +109,10 @@ const struct command commands[] = {
 	  "  -f, --format FMT  table or json (default: table)\n"
 	  "      --watch       again every second\n",
 	  cmd_connections },
+	{ "metrics", "[OPTIONS]", "print what all containers use and do, as OpenMetrics text",
+	  "  -f, --format FMT  openmetrics or json (default: openmetrics)\n", cmd_metrics },
+	{ "top", "[OPTIONS]", "show all containers at work, on the terminal",
+	  "  -d, --interval SECONDS  between two looks, 0.1 to 3600 (default: 2)\n", cmd_top },
 	{ "do", "[--] COMMAND [ARG...]",
 	  "run a command on the host's own files, under a throw-away writable layer", "", cmd_do },
 	{ "spec", "[OPTIONS]", "write a config.json to start from",
