@@ -222,6 +222,7 @@ struct boot_info {
 	u32 setgroups_denied;  /* 1: the host allows no setgroups() in this user namespace */
 	u32 devices, ndevices; /* offset of struct boot_device[ndevices] */
 	u32 notify;   /* path of a datagram socket to make, whose messages go to PV_NOTIFY; 0: none */
+	u32 dgrams_by_call; /* 1: datagrams are to be received by PV_RECVFROM, for policies to see */
 	u32 exec_ids; /* 1: programs are to be registered by PV_EXEC_ID */
 };
 

@@ -109,6 +109,7 @@ void handle_put(struct pv_handle *h)
 		return;
 	close(h->fd);
 	free(h->info);
+	free(h->peers);
 	free(h);
 }
 

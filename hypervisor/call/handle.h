@@ -45,6 +45,7 @@ struct pv_handle {
 	bool is_stream; /* of inet: with data rings, these are not donated */
 	struct stream *stream; /* its data ring's; under the lock of the streams */
 	struct sock_info *info; /* of an inet socket: sockets.h; set once */
+	struct policy_peers *peers; /* atomic; of a UDP server under a policy: who has sent it something */
 	bool flocked, locked; /* flock or OFD locks were taken through it */
 };
 

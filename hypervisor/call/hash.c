@@ -5,11 +5,14 @@
  * them, and a host kernel that has it.)
  */
 #include <nettle/sha2.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "call/program.h"
+
+#define CHUNK 65536
 
 static bool same_file(const struct hashed_file *a, const struct hashed_file *b)
 {
@@ -49,17 +52,20 @@ static bool cached(struct programs *t, struct hashed_file *f)
 
 static bool digest(int fd, struct policy_hash *out)
 {
-	static _Thread_local u8 buf[1 << 16];
+	u8 *buf = malloc(CHUNK);
 	struct sha256_ctx ctx;
 	off_t at = 0;
 	ssize_t n;
 
+	if (!buf)
+		return false;
 	sha256_init(&ctx);
-	while ((n = pread(fd, buf, sizeof(buf), at)) > 0) {
+	while ((n = pread(fd, buf, CHUNK, at)) > 0) {
 		sha256_update(&ctx, (size_t)n, buf);
 		at += n;
 	}
 	sha256_digest(&ctx, sizeof(out->b), out->b);
+	free(buf);
 	return n == 0;
 }
 

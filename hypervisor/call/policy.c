@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "call/policy_names.h"
+
 #define V4_BITS 96
 
 const char *const policy_operation_names[] = { "listen", "connect" };
@@ -118,6 +120,12 @@ bool policy_executable_is(const struct policy_executable *e, const struct policy
 	       (e->preload || !program->preloaded);
 }
 
+static bool host_matches(const struct policy *policy, const struct policy_rule *rule, const struct policy_query *q)
+{
+	return !rule->n_hosts ||
+	       (q->names && policy_names_match(q->names, policy, rule, &q->address, q->now));
+}
+
 static bool program_matches(const struct policy *policy, const struct policy_rule *rule,
 			    const struct policy_query *q)
 {
@@ -133,7 +141,8 @@ struct policy_verdict policy_decide(const struct policy *policy, const struct po
 		const struct policy_rule *rule = &policy->rules[i];
 
 		if (rule->operations & 1u << q->operation && rule->protocols & 1u << q->protocol &&
-		    address_matches(rule, q) && port_matches(rule, q) && program_matches(policy, rule, q))
+		    address_matches(rule, q) && port_matches(rule, q) && program_matches(policy, rule, q) &&
+		    host_matches(policy, rule, q))
 			return (struct policy_verdict){ rule->allow, rule };
 	}
 	return (struct policy_verdict){ policy->allow, NULL };
@@ -149,7 +158,7 @@ bool policy_conceivable(const struct policy *policy, enum policy_operation opera
 			continue;
 		if (rule->allow)
 			return true;
-		if (!rule->n_ranges && !rule->n_ports && !rule->n_executables)
+		if (!rule->n_ranges && !rule->n_ports && !rule->n_executables && !rule->n_hosts)
 			return false;
 	}
 	return policy->allow;

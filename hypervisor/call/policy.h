@@ -17,7 +17,7 @@
 
 enum policy_operation { POLICY_LISTEN, POLICY_CONNECT, POLICY_OPERATIONS };
 enum policy_protocol { POLICY_TCP, POLICY_UDP, POLICY_ICMP, POLICY_RAW, POLICY_PROTOCOLS };
-enum policy_mode { POLICY_ENFORCE, POLICY_AUDIT };
+enum policy_mode { POLICY_ENFORCE, POLICY_AUDIT, POLICY_LEARN };
 
 extern const char *const policy_operation_names[POLICY_OPERATIONS];
 extern const char *const policy_protocol_names[POLICY_PROTOCOLS];
@@ -87,6 +87,8 @@ struct policy_rule {
 	size_t n_ports;
 	u32 *executables; /* in the policy's; none: every one */
 	size_t n_executables;
+	char **hosts; /* names, or "*.example.org"; none: every address */
+	size_t n_hosts;
 };
 
 struct policy {
@@ -98,12 +100,17 @@ struct policy {
 	size_t n_rules;
 	struct policy_executable *executables;
 	size_t n_executables;
+	struct policy_address *resolvers; /* whose answers are believed */
+	size_t n_resolvers;
 };
 
 struct policies {
 	struct policy **v;
 	size_t n;
+	bool want_datagrams; /* policies_want_datagrams() */
 };
+
+struct policy_names;
 
 struct policy_query {
 	enum policy_operation operation;
@@ -111,6 +118,8 @@ struct policy_query {
 	struct policy_address address;
 	u16 port; /* 0: none, or one that the host will choose */
 	const struct policy_program *program; /* NULL: not known */
+	struct policy_names *names; /* NULL: no address has a name */
+	u64 now; /* seconds of CLOCK_MONOTONIC */
 };
 
 struct policy_verdict {
@@ -132,6 +141,11 @@ bool policy_executable_is(const struct policy_executable *executable, const stru
 void policies_pin(const struct policies *policies, int rootfd);
 /* Does any of them name a hash? */
 bool policies_want_hashes(const struct policies *policies);
+
+/* Is any rule about names? */
+bool policies_want_names(const struct policies *policies);
+/* Is there more about datagrams than their destination: names in them, or servers that may answer who has asked? */
+bool policies_want_datagrams(const struct policies *policies);
 
 /* From the socket interface: AF_INET, AF_INET6. 0, -EINVAL (too short), -EAFNOSUPPORT. */
 int policy_address_of(const void *sockaddr, u32 len, struct policy_address *address, u16 *port);

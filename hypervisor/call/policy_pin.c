@@ -52,3 +52,31 @@ bool policies_want_hashes(const struct policies *all)
 	}
 	return false;
 }
+
+bool policies_want_names(const struct policies *all)
+{
+	for (size_t i = 0; i < all->n; i++)
+		for (size_t k = 0; k < all->v[i]->n_rules; k++)
+			if (all->v[i]->rules[k].n_hosts)
+				return true;
+	return false;
+}
+
+static bool has_udp_servers(const struct policy *policy)
+{
+	for (size_t i = 0; i < policy->n_rules; i++) {
+		const struct policy_rule *rule = &policy->rules[i];
+
+		if (rule->allow && rule->operations & 1u << POLICY_LISTEN && rule->protocols & 1u << POLICY_UDP)
+			return true;
+	}
+	return false;
+}
+
+bool policies_want_datagrams(const struct policies *all)
+{
+	for (size_t i = 0; i < all->n; i++)
+		if (has_udp_servers(all->v[i]))
+			return true;
+	return policies_want_names(all);
+}

@@ -4,11 +4,17 @@
 #include <errno.h>
 #include <linux/in.h>
 #include <linux/in6.h>
+#include <pthread.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 
+#include "call/policy_names.h"
 #include "call/program.h"
 #include "call/server_impl.h"
+
+#define DNS_PORT 53
 
 #ifndef IPV6_HDRINCL
 #define IPV6_HDRINCL 36
@@ -35,6 +41,14 @@ static const struct policy_program *program_of(const struct call *c)
 	return c->program ? &c->program->is : NULL;
 }
 
+static u64 seconds(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (u64)t.tv_sec;
+}
+
 /* All policies have to agree; each that does not has its say in the log. */
 static int decide(struct call *c, struct policy_query *query, u32 pid)
 {
@@ -42,6 +56,8 @@ static int decide(struct call *c, struct policy_query *query, u32 pid)
 	int ret = 0;
 
 	query->program = program_of(c);
+	query->names = c->srv->names;
+	query->now = c->srv->names ? seconds() : 0;
 	for (size_t i = 0; i < all->n; i++) {
 		struct policy_verdict verdict = policy_decide(all->v[i], query);
 		struct policy_event event = {
@@ -102,6 +118,79 @@ int policy_check_socket(struct call *c, u32 type, u32 protocol, u32 pid)
 	return ret;
 }
 
+/* ---- who a UDP server may answer ---- */
+
+#define PEERS 64
+
+struct policy_peers {
+	pthread_mutex_t lock;
+	u32 next;
+	struct {
+		struct policy_address address;
+		u16 port; /* 0: not in use */
+	} v[PEERS];
+};
+
+/* The socket has a port that a rule lets it have. */
+static void serve_peers(struct pv_handle *h)
+{
+	struct policy_peers *peers = calloc(1, sizeof(*peers)), *none = NULL;
+
+	if (!peers)
+		return;
+	pthread_mutex_init(&peers->lock, NULL);
+	if (!__atomic_compare_exchange_n(&h->peers, &none, peers, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+		free(peers);
+}
+
+static bool peer_known(struct pv_handle *h, const struct policy_address *address, u16 port)
+{
+	struct policy_peers *peers = __atomic_load_n(&h->peers, __ATOMIC_ACQUIRE);
+	bool known = false;
+
+	if (!peers || !port)
+		return false;
+	pthread_mutex_lock(&peers->lock);
+	for (u32 i = 0; i < PEERS && !known; i++)
+		known = peers->v[i].port == port &&
+			!memcmp(&peers->v[i].address, address, sizeof(*address));
+	pthread_mutex_unlock(&peers->lock);
+	return known;
+}
+
+static void note_peer(struct pv_handle *h, const struct policy_address *address, u16 port)
+{
+	struct policy_peers *peers = __atomic_load_n(&h->peers, __ATOMIC_ACQUIRE);
+
+	if (!peers || peer_known(h, address, port))
+		return;
+	pthread_mutex_lock(&peers->lock);
+	peers->v[peers->next % PEERS].address = *address;
+	peers->v[peers->next++ % PEERS].port = port;
+	pthread_mutex_unlock(&peers->lock);
+}
+
+bool policy_sees_datagrams(const struct call *c)
+{
+	return c->srv->names || __atomic_load_n(&c->h->peers, __ATOMIC_ACQUIRE);
+}
+
+void policy_see_datagram(struct call *c, const void *from, u32 from_len, const u8 *data, size_t len)
+{
+	enum policy_protocol protocol;
+	struct policy_address address;
+	u16 port;
+
+	if (policy_address_of(from, from_len, &address, &port) < 0 || protocol_of_handle(c->h, &protocol) < 0 ||
+	    protocol != POLICY_UDP)
+		return;
+	note_peer(c->h, &address, port);
+	if (c->srv->names && port == DNS_PORT)
+		policy_names_see(c->srv->names, c->srv->cfg.policies, &address, data, len, seconds());
+}
+
+/* ---- what is asked for ---- */
+
 /* The host takes :: for loopback, and 0.0.0.0 for it or for the address that the socket is bound to. */
 static void name_loopback(u8 *addr, struct policy_address *address)
 {
@@ -139,6 +228,8 @@ int policy_check_destination(struct call *c, u8 *addr, u32 len, u32 pid)
 	name_loopback(addr, &query.address);
 	if (query.protocol != POLICY_TCP && query.protocol != POLICY_UDP)
 		query.port = 0;
+	if (c->req.cmd == PV_SENDTO && peer_known(c->h, &query.address, query.port))
+		return 0;
 	return decide(c, &query, pid);
 }
 
@@ -158,8 +249,12 @@ int policy_check_bind(struct call *c, const u8 *addr, u32 len, u32 pid)
 	 * A port that the host chooses: UDP sockets that send have one anyhow, those of TCP are seen again when
 	 * they listen. Protocols without ports receive by being there.
 	 */
-	return query.port && (query.protocol == POLICY_TCP || query.protocol == POLICY_UDP) ?
-		       decide(c, &query, pid) : 0;
+	if (!query.port || (query.protocol != POLICY_TCP && query.protocol != POLICY_UDP))
+		return 0;
+	ret = decide(c, &query, pid);
+	if (!ret && query.protocol == POLICY_UDP)
+		serve_peers(c->h);
+	return ret;
 }
 
 int policy_check_listen(struct call *c, u32 pid)

@@ -17,7 +17,7 @@ struct policy_event {
 	const struct policy *policy;
 	const struct policy_rule *rule; /* NULL: the default */
 	struct policy_query query;
-	bool denied; /* else only noted: audit */
+	bool denied; /* else only noted: audit, learn */
 	bool no_address; /* a raw socket that was not made */
 	u32 pid; /* in the guest, by the guest's word */
 };
@@ -32,6 +32,10 @@ int policy_check_destination(struct call *c, u8 *addr, u32 len, u32 pid);
 /* An address of its own, where others can reach it. */
 int policy_check_bind(struct call *c, const u8 *addr, u32 len, u32 pid);
 int policy_check_listen(struct call *c, u32 pid);
+/* A datagram has come in, and is in private memory. */
+void policy_see_datagram(struct call *c, const void *from, u32 from_len, const u8 *data, size_t len);
+/* Do they want to see datagrams at all? */
+bool policy_sees_datagrams(const struct call *c);
 /* Options that would lead a packet elsewhere than its address says. */
 int policy_check_option(struct call *c, u32 level, u32 name);
 

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "call/confine.h"
+#include "call/policy_names.h"
 #include "call/program.h"
 #include "call/server_impl.h"
 
@@ -78,6 +79,7 @@ static void server_free(struct pv_server *srv)
 	handles_destroy(&srv->handles);
 	events_destroy(&srv->events);
 	programs_free(srv->programs);
+	free(srv->names);
 	if (srv->creds.creds[0])
 		creds_destroy(&srv->creds);
 	for (unsigned int i = 0; srv->markers && i < srv->cfg.nmarkers; i++)
@@ -94,6 +96,11 @@ static int learn_programs(struct pv_server *srv)
 		return 0;
 	policies_pin(srv->cfg.policies, srv->cfg.rootfd);
 	srv->programs = programs_new(srv->cfg.policies);
+	if (policies_want_names(srv->cfg.policies)) {
+		srv->names = policy_names_new();
+		if (!srv->names)
+			return -ENOMEM;
+	}
 	return srv->programs ? 0 : -ENOMEM;
 }
 

@@ -56,6 +56,7 @@ struct pv_server {
 	struct event_table events;
 	struct streams streams;
 	struct programs *programs; /* NULL: nobody wants to know */
+	struct policy_names *names; /* the same */
 	struct call *calls; /* one for each slot */
 	bool busy[RING_SLOTS]; /* atomic: a call of this slot is being served */
 	struct command_counter counters[COMMANDS];

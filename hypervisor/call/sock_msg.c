@@ -2,6 +2,7 @@
 /* PV_SENDTO and PV_RECVFROM: datagrams with addresses, control data, and all that is not donated. */
 #include <linux/udp.h>
 #include <netinet/in.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "call/policy_sock.h"
@@ -134,13 +135,23 @@ int recvfrom_perform(struct call *c)
 			      .msg_namelen = sizeof(addr),
 			      .msg_control = r->ctl_len ? c->buf + PV_RECV_CTL_OFF : NULL,
 			      .msg_controllen = r->ctl_len };
+	u8 *seen = NULL; /* what a policy looks at must not change any more */
 	struct pv_recv out;
 	ssize_t n;
 
+	if (policy_sees_datagrams(c)) {
+		seen = malloc(r->len + 1);
+		if (!seen)
+			return -ENOMEM;
+		iov.iov_base = seen;
+	}
 	/* MSG_TRUNC on a stream would throw data away, on a datagram it asks for the full length. */
 	n = recvmsg(c->h->fd, &msg, flags);
-	if (n < 0)
-		return -errno;
+	if (n < 0) {
+		n = -errno;
+		free(seen);
+		return (int)n;
+	}
 	out = (struct pv_recv){ .addr_len = msg.msg_namelen,
 				.ctl_len = msg.msg_controllen,
 				.data_len = (size_t)n < r->len ? (u32)n : r->len,
@@ -148,6 +159,13 @@ int recvfrom_perform(struct call *c)
 				.full_len = (u32)n };
 	if (out.addr_len > SOCKADDR_MAX)
 		out.addr_len = SOCKADDR_MAX;
+	if (seen) {
+		/* What the error queue gives back is the guest's own. */
+		if (!(flags & MSG_ERRQUEUE))
+			policy_see_datagram(c, &addr, out.addr_len, seen, out.data_len);
+		memcpy(c->buf + PV_RECV_CTL_OFF + r->ctl_len, seen, out.data_len);
+		free(seen);
+	}
 	memcpy(c->buf, &out, sizeof(out));
 	memcpy(c->buf + PV_RECV_ADDR_OFF, &addr, out.addr_len);
 	return (int)out.data_len;

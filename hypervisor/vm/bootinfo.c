@@ -320,6 +320,7 @@ int bootinfo_write(struct boot_info *b, size_t room, const struct vm_config *cfg
 		b->process.personality = PER_LINUX32;
 	b->wait_start = 1;
 	b->exec_ids = cfg->policies && cfg->policies->n;
+	b->dgrams_by_call = b->exec_ids && cfg->policies->want_datagrams;
 	b->hostname = put_string(&w, hostname_of(spec, &uts));
 	b->domainname = put_string(&w, spec->domainname);
 	b->id = put_string(&w, cfg->id);

@@ -59,24 +59,72 @@ static void describe_program(json_t *line, const struct policy_program *program)
 		set_text(line, "sha256", text);
 }
 
+static const char *action_of(const struct policy_event *e)
+{
+	return e->denied ? "denied" : e->policy->mode == POLICY_LEARN ? "learn" : "audit";
+}
+
 static json_t *describe(const struct policy_event *e, const char *container, time_t now)
 {
-	char destination[POLICY_TEXT_MAX];
+	char address[POLICY_TEXT_MAX];
 	char when[32];
 	struct tm tm;
 	json_t *line;
 
 	strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&now, &tm));
-	policy_address_text(&e->query.address, e->query.port, destination);
-	line = json_pack("{ss ss ss ss ss ss ss so* si}", "time", when, "container", container, "action",
-			 e->denied ? "denied" : "audit", "policy", e->policy->name, "rule",
+	policy_address_text(&e->query.address, 0, address);
+	line = json_pack("{ss ss ss ss ss ss ss so* so* si}", "time", when, "container", container, "action",
+			 action_of(e), "policy", e->policy->name, "rule",
 			 e->rule ? e->rule->name : "default", "operation",
 			 e->no_address ? "socket" : policy_operation_names[e->query.operation], "protocol",
 			 policy_protocol_names[e->query.protocol], "address",
-			 e->no_address ? NULL : json_string(destination), "pid", (int)e->pid);
+			 e->no_address ? NULL : json_string(address), "port",
+			 e->query.port ? json_integer(e->query.port) : NULL, "pid", (int)e->pid);
 	if (line && e->query.program)
 		describe_program(line, e->query.program);
 	return line;
+}
+
+static void add_to_hash(uint64_t *hash, const void *data, size_t n)
+{
+	const unsigned char *p = data;
+
+	while (n--)
+		*hash = (*hash ^ *p++) * 0x100000001b3ULL;
+}
+
+static uint64_t hash_of(const struct policy_event *e)
+{
+	const struct policy_program *program = e->query.program;
+	uint64_t hash = 0xcbf29ce484222325ULL;
+
+	add_to_hash(&hash, &e->policy, sizeof(e->policy));
+	add_to_hash(&hash, &e->query.operation, sizeof(e->query.operation));
+	add_to_hash(&hash, &e->query.protocol, sizeof(e->query.protocol));
+	add_to_hash(&hash, &e->query.address, sizeof(e->query.address));
+	add_to_hash(&hash, &e->query.port, sizeof(e->query.port));
+	if (program)
+		add_to_hash(&hash, program->file.path, strlen(program->file.path) + 1);
+	if (program)
+		add_to_hash(&hash, program->script.path, strlen(program->script.path));
+	return hash ? hash : 1;
+}
+
+/* What is learned once need not be told again: a busy run must not lose the rest to the limit. */
+static bool known_already(struct policy_log *log, const struct policy_event *event)
+{
+	uint64_t hash = hash_of(event);
+	size_t i = hash % LEARNED_MAX;
+	bool known;
+
+	pthread_mutex_lock(&log->lock);
+	for (size_t tries = 0; log->learned[i] && log->learned[i] != hash && tries < LEARNED_MAX; tries++)
+		i = (i + 1) % LEARNED_MAX;
+	known = log->learned[i] == hash;
+	if (!log->learned[i])
+		log->learned[i] = hash;
+	pthread_mutex_unlock(&log->lock);
+	return known;
 }
 
 void policy_log_write(struct policy_log *log, const struct policy_event *event)
@@ -87,6 +135,8 @@ void policy_log_write(struct policy_log *log, const struct policy_event *event)
 	char *text;
 	size_t n;
 
+	if (event->policy->mode == POLICY_LEARN && known_already(log, event))
+		return;
 	if (log->fd < 0 || !within_limit(log, now, &suppressed))
 		return;
 	line = describe(event, log->container, now);

@@ -9,6 +9,8 @@
 
 #include "call/policy_sock.h"
 
+#define LEARNED_MAX 4096
+
 struct policy_log {
 	int fd; /* for appending; -1: nothing is written */
 	const char *container;
@@ -16,6 +18,7 @@ struct policy_log {
 	/* A guest that tries for ever must not fill the host's disk. */
 	time_t second;
 	unsigned int lines, suppressed;
+	uint64_t learned[LEARNED_MAX]; /* a hash each; 0: free */
 };
 
 void policy_log_init(struct policy_log *log, int fd, const char *container);

@@ -8,6 +8,7 @@
  * EAGAIN the latter waits for readiness and tries again.
  */
 #include "host_sock.h"
+#include "ring.h"
 #include "task.h"
 
 #define HOST_FLAGS                                                                                 \
@@ -130,9 +131,17 @@ s64 inet_sendmsg(struct socket *s, struct msg *m)
 
 /* ---- receiving ---- */
 
+/* A connection policy of the container has to see what comes in. */
+static bool dgram_seen(const struct socket *s, const struct msg *m)
+{
+	return s->type != SOCK_STREAM && !m->u.kernel && ((const struct boot_info *)mc_boot_info())->dgrams_by_call;
+}
+
 /* Whoever wants control messages gets them with the data, from the hypervisor. */
 static bool by_call(struct socket *s, const struct msg *m)
 {
+	if (dgram_seen(s, m))
+		return true;
 	return (m->flags & MSG_ERRQUEUE) || (m->uctl_room && host_of(s)->wants_control);
 }
 

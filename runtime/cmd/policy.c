@@ -9,9 +9,11 @@
 
 #include "cmd/cmd.h"
 #include "lib/cleanup.h"
+#include "policy/learn.h"
 #include "policy/policy.h"
 
-static const char *const mode_names[] = { [POLICY_ENFORCE] = "enforce", [POLICY_AUDIT] = "audit" };
+static const char *const mode_names[] = { [POLICY_ENFORCE] = "enforce", [POLICY_AUDIT] = "audit",
+					  [POLICY_LEARN] = "learn" };
 
 static int check_one(const char *what, struct arena *arena, struct error *err)
 {
@@ -90,6 +92,20 @@ static int list(struct arena *arena, struct error *err)
 	return 0;
 }
 
+/* Without a file it is the log of this configuration. */
+static int learn(const struct globals *globals, const char *name, const char *log, struct arena *arena,
+		 struct error *err)
+{
+	struct policy_config config;
+	int ret = policy_read_config(&config, arena, err);
+
+	if (ret)
+		return ret;
+	if (!log)
+		log = config.log ? config.log : policy_default_log(globals->root, arena);
+	return policy_learn(log, name, stdout, err);
+}
+
 int cmd_policy(const struct globals *globals, int argc, char **argv, struct error *err)
 {
 	cleanup(arena_free) struct arena arena = { 0 };
@@ -98,5 +114,7 @@ int cmd_policy(const struct globals *globals, int argc, char **argv, struct erro
 		return check(argc - 2, argv + 2, &arena, err);
 	if (argc == 2 && !strcmp(argv[1], "list"))
 		return list(&arena, err);
-	return error_set(err, EINVAL, "usage: callgate policy check FILE|NAME ..., or: callgate policy list");
+	if (argc >= 3 && argc <= 4 && !strcmp(argv[1], "learn"))
+		return learn(globals, argv[2], argv[3], &arena, err);
+	return error_set(err, EINVAL, "usage: callgate policy check FILE|NAME ..., policy learn NAME [LOG], or policy list");
 }

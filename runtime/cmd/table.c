@@ -120,7 +120,7 @@ const struct command commands[] = {
 	  "      --rootless    for an ordinary user: with a user namespace, without limits\n", cmd_spec },
 	{ "debug", "syscalls ID", "show which system calls a container made, and who served them",
 	  "", cmd_debug },
-	{ "policy", "check|list [FILE...]", "say whether connection policies are valid, and what is in them", "",
+	{ "policy", "check|list|learn [FILE...]", "check and list connection policies, and write one from what was done", "",
 	  cmd_policy },
 	{ "check", "[--json]", "say whether this host is fit, and what is missing",
 	  "      --json  as one JSON object\n", cmd_check },

@@ -18,14 +18,13 @@
 #include "lib/log.h"
 #include "oci/hooks.h"
 
-/* An ordinary user's is with its containers' state, unless the administrator says where. */
 static int open_policy_log(struct launch *l, const char *path, struct error *err)
 {
 	struct arena *arena = &l->spec->arena;
 	char *dir;
 
 	if (!path)
-		path = geteuid() ? arena_printf(arena, "%s/policy.log", l->globals->root) : POLICY_LOG;
+		path = policy_default_log(l->globals->root, arena);
 	dir = arena_strdup(arena, path);
 	*strrchr(dir, '/') = '\0';
 	if (dir[0] && fs_make_dirs(dir, 0755, err))

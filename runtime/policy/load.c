@@ -13,7 +13,8 @@ struct word {
 	int value;
 };
 
-static const struct word modes[] = { { "enforce", POLICY_ENFORCE }, { "audit", POLICY_AUDIT }, { 0 } };
+static const struct word modes[] = { { "enforce", POLICY_ENFORCE }, { "audit", POLICY_AUDIT }, { "learn", POLICY_LEARN },
+				      { 0 } };
 static const struct word decisions[] = { { "allow", true }, { "deny", false }, { 0 } };
 static const struct word refusals[] = {
 	{ "EPERM", EPERM }, { "EACCES", EACCES }, { "ECONNREFUSED", ECONNREFUSED }, { 0 }
@@ -366,6 +367,58 @@ static int parse_rule_executable(const struct json_at *at, void *base, struct ar
 	return each(at, add_executable, base, err);
 }
 
+/* ---- names ---- */
+
+static int add_resolver(const struct json_at *at, void *base, struct error *err)
+{
+	struct policy *policy = base;
+	struct policy_range range;
+
+	if (!json_is_string(at->value) || !parse_range(json_string_value(at->value), &range) || range.bits != 128)
+		return json_error(at, err, "expected the address of a name server");
+	policy->resolvers[policy->n_resolvers++] = range.address;
+	return 0;
+}
+
+static int parse_resolver(const struct json_at *at, void *base, struct arena *arena, struct error *err)
+{
+	struct policy *policy = base;
+
+	policy->resolvers = arena_array(arena, count(at), sizeof(*policy->resolvers));
+	return each(at, add_resolver, base, err);
+}
+
+static int add_host(const struct json_at *at, void *base, struct error *err)
+{
+	static const char letters[] = "abcdefghijklmnopqrstuvwxyz0123456789-_.";
+	struct policy_rule *rule = base;
+	const char *name = json_string_value(at->value);
+	const char *rest = name && !strncmp(name, "*.", 2) ? name + 2 : name;
+
+	if (!rest || !rest[0] || rest[strspn(rest, letters)] || rest[0] == '.' || rest[strlen(rest) - 1] == '.' ||
+	    strlen(rest) > 250)
+		return json_error(at, err, "expected a name in lower case, such as \"example.org\" or \"*.example.org\"");
+	rule->hosts[rule->n_hosts++] = (char *)name; /* copied when all are there */
+	return 0;
+}
+
+static int parse_host(const struct json_at *at, void *base, struct arena *arena, struct error *err)
+{
+	struct policy_rule *rule = base;
+	const struct json_at *root = at;
+	int ret;
+
+	while (root->up)
+		root = root->up;
+	if (!json_object_get(root->value, "resolver"))
+		return json_error(at, err, "needs `resolver`, whose answers tell the addresses");
+	rule->hosts = arena_array(arena, count(at), sizeof(*rule->hosts));
+	ret = each(at, add_host, base, err);
+	for (size_t i = 0; i < rule->n_hosts; i++)
+		rule->hosts[i] = arena_strdup(arena, rule->hosts[i]);
+	return ret;
+}
+
 /* ---- rules ---- */
 
 static const struct json_field rule_fields[] = {
@@ -376,6 +429,7 @@ static const struct json_field rule_fields[] = {
 	JSON_CALL("address", parse_address),
 	JSON_CALL("port", parse_port),
 	JSON_CALL("executable", parse_rule_executable),
+	JSON_CALL("host", parse_host),
 	{ 0 },
 };
 
@@ -387,6 +441,10 @@ static int finish_rule(const struct json_at *at, void *base, struct arena *arena
 
 	if (!rule->name)
 		rule->name = arena_printf(arena, "rule[%zu]", at->index);
+	if (rule->n_hosts && (rule->operations & ~(1u << POLICY_CONNECT) || rule->n_ranges))
+		return json_error(at, err, "host: is about operation \"connect\", and instead of an address");
+	if (rule->n_hosts)
+		rule->operations = 1u << POLICY_CONNECT;
 	if (!rule->operations)
 		rule->operations = (1u << POLICY_OPERATIONS) - 1;
 	if (!rule->protocols)
@@ -401,6 +459,7 @@ static const struct json_field policy_fields[] = {
 	{ .name = "default", .kind = JSON_KIND_CALL, .required = true, .parse = parse_default },
 	JSON_CALL("refuse", parse_refuse),
 	JSON_CALL("executable", parse_executables),
+	JSON_CALL("resolver", parse_resolver),
 	{ .name = "rule", .kind = JSON_KIND_ARRAY, .offset = offsetof(struct policy, rules),
 	  .count = offsetof(struct policy, n_rules), .size = sizeof(struct policy_rule),
 	  .sub = rule_fields, .parse = finish_rule },

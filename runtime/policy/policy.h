@@ -22,6 +22,9 @@ const char *policy_config_dir(void);
 /* A file that is not there means an empty configuration. */
 int must_check policy_read_config(struct policy_config *out, struct arena *arena, struct error *err);
 
+/* Where denials are told if the configuration does not say: an ordinary user's are with the state in `root`. */
+char *policy_default_log(const char *root, struct arena *arena);
+
 /* One file. */
 int must_check policy_load(const char *path, const char *name, struct policy **out,
 			   struct arena *arena, struct error *err);

@@ -28,6 +28,11 @@ const char *policy_config_dir(void)
 	return dir && dir[0] ? dir : "/etc/callgate";
 }
 
+char *policy_default_log(const char *root, struct arena *arena)
+{
+	return geteuid() ? arena_printf(arena, "%s/policy.log", root) : arena_strdup(arena, POLICY_LOG);
+}
+
 int policy_read_config(struct policy_config *out, struct arena *arena, struct error *err)
 {
 	char *path = arena_printf(arena, "%s/config.toml", policy_config_dir());
@@ -109,6 +114,7 @@ int policy_select(struct oci_spec *spec, struct policies *out, const char **log,
 	if (!ret && chosen && (!config.default_name || strcmp(chosen, config.default_name)))
 		ret = add_chosen(&config, chosen, &v[out->n++], arena, err);
 	out->v = v;
+	out->want_datagrams = !ret && policies_want_datagrams(out);
 	*log = config.log;
 	return ret;
 }

@@ -153,7 +153,7 @@ attempt("listen", lambda: bind(("127.0.0.1", 0)))
                    "port": no, "udp": no, "udp-connect": no, "listen": no}
     events = site.events()
     assert {e["action"] for e in events} == {"denied"} and {e["rule"] for e in events} == {"default"}
-    assert f"127.0.0.2:{port}" in {e["address"] for e in events if e["protocol"] == "tcp"}
+    assert ("127.0.0.2", port) in {(e["address"], e["port"]) for e in events if e["protocol"] == "tcp"}
     assert all(e["container"].startswith("t-") and e["policy"] == "p" and e["pid"] == 1 for e in events)
 
 
@@ -328,7 +328,7 @@ def test_audit_lets_pass_and_tells(site, python, peer):
     site.policy('mode = "audit"\ndefault = "deny"\n')
     assert python(f'attempt("tcp", lambda: tcp(("127.0.0.1", {port})))') == {"tcp": "ok"}
     event = site.events()[-1]
-    assert (event["action"], event["address"], event["rule"]) == ("audit", f"127.0.0.1:{port}", "default")
+    assert (event["action"], event["address"], event["port"], event["rule"]) == ("audit", "127.0.0.1", port, "default")
 
 
 # --- whose policy it is ----------------------------------------------------------------------
@@ -604,3 +604,185 @@ BAD_EXECUTABLES = {
 def test_bad_executable(site, text):
     checked = command("check", str(site.policy(text)))
     assert checked.returncode == 1 and BAD_EXECUTABLES[text] in checked.stderr, checked.stderr
+
+
+# --- learning --------------------------------------------------------------------------------
+
+def test_learned_policy(site, run, peer):
+    """A run is learned; the same run is allowed afterwards, and nothing else."""
+    port, _ = peer
+    site.config("p")
+    site.policy('mode = "learn"\ndefault = "deny"\n')
+    script = f"""
+echo curl {fetch(port=port)}
+echo tool $(tool)
+echo server $(perl -e '{PERL_LISTENS}')
+"""
+
+    def prepare(bundle):
+        tool = bundle / "rootfs/usr/local/bin/tool"
+        tool.write_text("#!/usr/bin/python3\nimport socket\ns = socket.socket(type=socket.SOCK_DGRAM)\n"
+                        f"try:\n s.connect(('::ffff:127.0.0.1'[7:], {port})); print('ok')\nexcept OSError: print('no')\n")
+        tool.chmod(0o755)
+
+    everything = {"curl": "ok", "tool": "ok", "server": "ok"}
+    assert outcomes(run, script, prepare=prepare) == everything
+    assert outcomes(run, script, prepare=prepare) == everything
+    assert {e["action"] for e in site.events()} == {"learn"}
+    learned = command("learn", "p")
+    assert learned.returncode == 0, learned.stderr
+    assert learned.stdout.count("[[rule]]") == 3 and 'script = "/usr/local/bin/tool"' in learned.stdout
+    site.policy(learned.stdout)
+    assert command("check", "p").returncode == 0
+    assert outcomes(run, script, prepare=prepare) == everything
+    got = outcomes(run, script.replace("curl -s", "/tmp/other -s").replace("18080", "18081"), prepare=lambda bundle: (
+        prepare(bundle), (bundle / "rootfs/tmp/other").write_bytes((bundle / "rootfs/usr/bin/curl").read_bytes()),
+        (bundle / "rootfs/tmp/other").chmod(0o755)))
+    assert got == {"curl": "no", "tool": "ok", "server": "no"}
+    assert command("learn", "other").returncode == 1
+
+
+# --- datagrams -------------------------------------------------------------------------------
+
+def test_udp_server_may_answer(site, start):
+    """... who has sent it something, and nobody else."""
+    site.config("p")
+    site.policy("""
+        default = "deny"
+        [[rule]]
+        action = "allow"
+        operation = "listen"
+        protocol = "udp"
+        port = 18080
+        """)
+    server = start("/usr/bin/python3", "-c", PRELUDE + """
+s = socket(AF_INET, SOCK_DGRAM)
+s.bind(("127.0.0.1", 18080))
+data, peer = s.recvfrom(1000)
+attempt("unasked", lambda: s.sendto(data, ("127.0.0.1", 9)))
+attempt("other-socket", lambda: socket(AF_INET, SOCK_DGRAM).sendto(data, peer))
+s.sendto(data[::-1], peer)
+""")
+    with socket.socket(type=socket.SOCK_DGRAM) as client:
+        client.settimeout(0.2)
+        answer = None
+        for _ in range(100):
+            try:
+                client.sendto(b"ping", ("127.0.0.1", 18080))
+                answer = client.recv(100)
+                break
+            except OSError:  # it does not listen yet
+                pass
+    assert answer == b"gnip"
+    assert server.wait().stdout == "unasked EACCES\nother-socket EACCES\n"
+
+
+@pytest.fixture
+def resolver(peer):
+    """A name server of the host at 127.0.0.153 and, not to be believed, 127.0.0.154."""
+    names = {b"\x04good\x04test\x00": ("127.0.0.41", None), b"\x03www\x04good\x04test\x00": ("127.0.0.42", b"\x05alias\x04test\x00"),
+             b"\x03bad\x04test\x00": ("127.0.0.43", None)}
+    servers = []
+
+    def reply(query, lie):
+        end = query.index(0, 12) + 5
+        question = query[12:end]
+        address, alias = names.get(question[:-4].lower(), (None, None))
+        records = []
+        owner = b"\xc0\x0c"
+        if address and question[-4:-2] == b"\0\1":
+            if alias:
+                records.append(owner + b"\0\5\0\1\0\0\0\x3c" + len(alias).to_bytes(2, "big") + alias)
+                owner = alias
+            records.append(owner + b"\0\1\0\1\0\0\0\x3c\0\4" + socket.inet_aton("127.0.0.44" if lie else address))
+        return (query[:2] + (b"\x81\x80" if address else b"\x81\x83") + b"\0\1" + len(records).to_bytes(2, "big")
+                + bytes(4) + question + b"".join(records))
+
+    def serve(server, lie):
+        while True:
+            query, sender = server.recvfrom(512)
+            if query == b"end":
+                return
+            server.sendto(reply(query, lie), sender)
+
+    for host, lie in (("127.0.0.153", False), ("127.0.0.154", True)):
+        server = socket.socket(type=socket.SOCK_DGRAM)
+        server.bind((host, 53))
+        thread = threading.Thread(target=serve, args=(server, lie))
+        thread.start()
+        servers.append((server, thread, host))
+    yield peer[0]
+    for server, thread, host in servers:
+        socket.socket(type=socket.SOCK_DGRAM).sendto(b"end", (host, 53))
+        thread.join()
+        server.close()
+
+
+def test_host_names(site, python, resolver):
+    """A name's addresses are allowed once the resolver has told them to the container."""
+    port = resolver
+    site.config("p")
+    site.policy(f"""
+        default = "deny"
+        resolver = "127.0.0.153"
+        [[rule]]
+        action = "allow"
+        operation = "connect"
+        protocol = "udp"
+        address = ["127.0.0.153", "127.0.0.154"]
+        port = 53
+        [[rule]]
+        name = "by name"
+        action = "allow"
+        protocol = "tcp"
+        host = ["good.test", "*.good.test"]
+        port = {port}
+        """)
+
+    def prepare(bundle):
+        path = bundle / "rootfs/etc/resolv.conf"
+        path.unlink(missing_ok=True)
+        path.write_text("nameserver 127.0.0.153\n")
+
+    got = python(f"""
+p = {port}
+def ask(server, name):
+    s = socket(AF_INET, SOCK_DGRAM)
+    s.settimeout(10)
+    q = b"ab\\x01\\0\\0\\1\\0\\0\\0\\0\\0\\0" + b"".join(bytes([len(l)]) + l.encode() for l in name.split(".")) + b"\\0\\0\\1\\0\\1"
+    s.sendto(q, (server, 53))
+    assert len(s.recv(512)) > len(q)
+attempt("before", lambda: tcp(("127.0.0.41", p)))
+attempt("name", lambda: tcp(("good.test", p)))
+attempt("address", lambda: tcp(("127.0.0.41", p)))
+attempt("mapped", lambda: tcp(("::ffff:127.0.0.41", p), AF_INET6))
+attempt("alias", lambda: tcp(("www.good.test", p)))
+attempt("other-name", lambda: tcp(("bad.test", p)))
+attempt("other-port", lambda: tcp(("127.0.0.41", 1)))
+ask("127.0.0.154", "good.test")
+attempt("liar", lambda: tcp(("127.0.0.44", p)))
+def forged():
+    s = socket(AF_INET, SOCK_DGRAM)
+    s.setsockopt(IPPROTO_IP, 11, 1)  # IP_RECVERR: the error queue gives back what was sent
+    answer = (b"ab\\x81\\x80\\0\\1\\0\\1\\0\\0\\0\\0\\x04good\\x04test\\0\\0\\1\\0\\1\\xc0\\x0c\\0\\1\\0\\1\\0\\0\\0\\x3c\\0\\4" + inet_aton("127.0.0.45"))
+    s.sendto(answer, ("127.0.0.153", 53))
+    tcp(("127.0.0.45", p))
+attempt("forged", forged)
+""", prepare=prepare)
+    no = "EACCES"
+    assert got == {"before": no, "name": "ok", "address": "ok", "mapped": "ok", "alias": "ok", "other-name": no,
+                   "other-port": no, "liar": no, "forged": no}
+
+
+BAD_HOSTS = {
+    RULE + 'host = "x.test"\n': ":4: rule[0].host: needs `resolver`",
+    'resolver = "x"\n' + RULE: ":1: resolver: expected the address of a name server",
+    'resolver = "::1"\n' + RULE + 'host = "X.test"\n': ":5: rule[0].host: expected a name in lower case",
+    'resolver = "::1"\n' + RULE + 'host = "x.test"\naddress = "::1"\n': ":3: rule[0]: host: is about operation",
+}
+
+
+@pytest.mark.parametrize("text", BAD_HOSTS)
+def test_bad_host(site, text):
+    checked = command("check", str(site.policy(text)))
+    assert checked.returncode == 1 and BAD_HOSTS[text] in checked.stderr, checked.stderr

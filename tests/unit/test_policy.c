@@ -9,9 +9,10 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
+#include <stdlib.h>
 #include <string.h>
 
-#include "call/policy.h"
+#include "call/policy_names.h"
 
 static struct policy_address address(const char *text)
 {
@@ -35,7 +36,7 @@ static bool matches(bool allow, enum policy_operation op, const char *range, u8 
 	struct policy_range r = { address(range), bits };
 	struct policy_rule rule = { .name = "r", .allow = allow, .operations = 3, .protocols = 15, .ranges = &r, .n_ranges = 1 };
 	struct policy p = { .name = "p", .allow = !allow, .refuse = EACCES, .rules = &rule, .n_rules = 1 };
-	struct policy_query q = { op, POLICY_TCP, address(where), 80, NULL };
+	struct policy_query q = { op, POLICY_TCP, address(where), 80, NULL, NULL, 0 };
 
 	return policy_decide(&p, &q).rule != NULL;
 }
@@ -98,7 +99,7 @@ static bool port_matches(bool allow, enum policy_operation op, enum policy_proto
 	struct policy_ports ports[] = { { 80, 80 }, { 8000, 8099 } };
 	struct policy_rule rule = { .name = "r", .allow = allow, .operations = 3, .protocols = 15, .ports = ports, .n_ports = 2 };
 	struct policy p = { .name = "p", .allow = !allow, .refuse = EACCES, .rules = &rule, .n_rules = 1 };
-	struct policy_query q = { op, protocol, address("10.0.0.1"), port, NULL };
+	struct policy_query q = { op, protocol, address("10.0.0.1"), port, NULL, NULL, 0 };
 
 	return policy_decide(&p, &q).rule != NULL;
 }
@@ -127,7 +128,7 @@ static void test_first_match_decides(void **state)
 		{ .name = "never", .allow = true, .operations = 3, .protocols = 15 },
 	};
 	struct policy p = { .name = "p", .allow = true, .refuse = EACCES, .rules = rules, .n_rules = 4 };
-	struct policy_query q = { POLICY_LISTEN, POLICY_UDP, address("10.0.0.1"), 80, NULL };
+	struct policy_query q = { POLICY_LISTEN, POLICY_UDP, address("10.0.0.1"), 80, NULL, NULL, 0 };
 
 	assert_ptr_equal(policy_decide(&p, &q).rule, &rules[0]);
 	q.protocol = POLICY_TCP;
@@ -185,7 +186,7 @@ static void test_rules_about_executables(void **state)
 	struct policy_rule rule = { .allow = true, .operations = 3, .protocols = 15, .executables = &which, .n_executables = 1 };
 	struct policy p = { .rules = &rule, .n_rules = 1, .executables = executables, .n_executables = 2 };
 	struct policy_program a = { .file = { .known = true, .dev = 1, .ino = 10, .path = "/bin/a" } };
-	struct policy_query q = { POLICY_CONNECT, POLICY_TCP, address("10.0.0.1"), 80, NULL };
+	struct policy_query q = { POLICY_CONNECT, POLICY_TCP, address("10.0.0.1"), 80, NULL, NULL, 0 };
 
 	assert_false(policy_decide(&p, &q).allow);
 	q.program = &a;
@@ -196,6 +197,53 @@ static void test_rules_about_executables(void **state)
 	rule.allow = false;
 	p.allow = true;
 	assert_true(policy_conceivable(&p, POLICY_CONNECT, POLICY_RAW));
+}
+
+static void test_names(void **state)
+{
+	static const u8 answer[] = "ab\x81\x80\0\1\0\2\0\0\0\0\3WWW\4test\0\0\1\0\1"
+				   "\xc0\x0c\0\5\0\1\0\0\0\1\0\4\1a\xc0\x10"
+				   "\xc0\x26\0\1\0\1\0\0\0\1\0\4\x0a\0\0\7";
+	const size_t len = sizeof(answer) - 1;
+	char *hosts[] = { (char[]){ "*.test" } };
+	struct policy_address resolver = address("10.0.0.53"), at = address("10.0.0.7"), other = address("10.0.0.8");
+	struct policy_rule rule = { .allow = true, .operations = 2, .protocols = 15, .hosts = hosts, .n_hosts = 1 };
+	struct policy p = { .rules = &rule, .n_rules = 1, .resolvers = &resolver, .n_resolvers = 1 };
+	struct policies all = { (struct policy *[]){ &p }, 1, true };
+	struct policy_names *names = policy_names_new();
+	u8 copy[sizeof(answer)];
+
+	assert_non_null(names);
+	/* whoever else answers is not believed */
+	policy_names_see(names, &all, &other, answer, len, 100);
+	assert_false(policy_names_match(names, &p, &rule, &at, 100));
+	policy_names_see(names, &all, &resolver, answer, len, 100);
+	assert_true(policy_names_match(names, &p, &rule, &at, 100));
+	assert_true(policy_names_match(names, &p, &rule, &at, 159));
+	assert_false(policy_names_match(names, &p, &rule, &at, 160));
+	assert_false(policy_names_match(names, &p, &rule, &other, 100));
+	strcpy(hosts[0], "x.test");
+	assert_false(policy_names_match(names, &p, &rule, &at, 100));
+	strcpy(hosts[0], "*.test");
+	free(names);
+	/* cut or changed anywhere it is no answer, or one that stays within its bytes */
+	names = policy_names_new();
+	for (size_t n = 0; n < len; n++) {
+		u8 *cut = malloc(n ? n : 1);
+
+		memcpy(cut, answer, n);
+		policy_names_see(names, &all, &resolver, cut, n, 100);
+		free(cut);
+	}
+	assert_false(policy_names_match(names, &p, &rule, &at, 100));
+	for (size_t i = 0; i < len; i++) {
+		for (int value = 0; value < 256; value++) {
+			memcpy(copy, answer, len);
+			copy[i] = (u8)value;
+			policy_names_see(names, &all, &resolver, copy, len, 100);
+		}
+	}
+	free(names);
 }
 
 static void test_socket_addresses(void **state)
@@ -234,6 +282,7 @@ int main(void)
 		cmocka_unit_test(test_first_match_decides),
 		cmocka_unit_test(test_executables),
 		cmocka_unit_test(test_rules_about_executables),
+		cmocka_unit_test(test_names),
 		cmocka_unit_test(test_socket_addresses),
 	};
 
