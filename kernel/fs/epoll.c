@@ -200,6 +200,7 @@ const struct file_ops epoll_ops = {
 
 void eventpoll_release(struct file *f)
 {
+	fasync_release(f);
 	guard(&ep_nest_lock);
 	while (!list_empty(&f->epitems)) {
 		struct epitem *item = list_entry(f->epitems.next, struct epitem, file_node);
@@ -209,16 +210,13 @@ void eventpoll_release(struct file *f)
 	}
 }
 
-long sys_epoll_create1(u64 uflags)
+struct file *epoll_new(void)
 {
-	struct eventpoll *ep;
+	struct eventpoll *ep = kzalloc(sizeof(*ep));
 	struct file *f;
 
-	if ((u32)uflags & ~(u32)EPOLL_CLOEXEC)
-		return -EINVAL;
-	ep = kzalloc(sizeof(*ep));
 	if (!ep)
-		return -ENOMEM;
+		return NULL;
 	list_init(&ep->ready);
 	list_init(&ep->items);
 	waitq_init(&ep->wait);
@@ -226,10 +224,20 @@ long sys_epoll_create1(u64 uflags)
 	f = anon_file("eventpoll", &epoll_ops, O_RDWR, FMODE_STREAM, 0600, ep);
 	if (!f) {
 		kfree(ep);
-		return -ENOMEM;
+		return NULL;
 	}
 	ep->file = f;
-	return fd_install(f, uflags & EPOLL_CLOEXEC);
+	return f;
+}
+
+long sys_epoll_create1(u64 uflags)
+{
+	struct file *f;
+
+	if ((u32)uflags & ~(u32)EPOLL_CLOEXEC)
+		return -EINVAL;
+	f = epoll_new();
+	return f ? fd_install(f, uflags & EPOLL_CLOEXEC) : -ENOMEM;
 }
 
 long sys_epoll_create(u64 size)
@@ -325,6 +333,25 @@ static long do_ctl(struct file *epf, int op, struct file *f, int fd,
 	guard(&ep_nest_lock);
 	err = op == EPOLL_CTL_ADD ? prepare_add(ep, f) : 0;
 	return err ? err : ctl_locked(ep, op, f, fd, event);
+}
+
+int epoll_kernel_ctl(struct file *epf, int op, struct file *f, u32 events, u64 data)
+{
+	struct epoll_event event = { .events = events, .data = data };
+
+	return (int)do_ctl(epf, op, f, -1, &event);
+}
+
+int epoll_kernel_wait(struct file *epf, struct epoll_event *ev, int max)
+{
+	struct eventpoll *ep = epf->priv;
+	struct waiter w = { .exclusive = true };
+	int n;
+
+	waitq_add(&ep->wait, &w);
+	n = (int)ep_sleep(ep, ev, max, MC_FOREVER);
+	waitq_del(&ep->wait, &w);
+	return n;
 }
 
 long sys_epoll_ctl(u64 epfd, u64 op, u64 fd, u64 uevent)

@@ -28,6 +28,16 @@ u32 file_poll_now(struct file *f, u32 events);
  */
 void eventpoll_release(struct file *f);
 
+/* An epoll for the kernel itself: its file, what it watches (events of 0: not any more), and waiting for ever. */
+struct epoll_event;
+struct file *epoll_new(void); /* NULL: no memory */
+int epoll_kernel_ctl(struct file *epf, int op, struct file *f, u32 events, u64 data);
+int epoll_kernel_wait(struct file *epf, struct epoll_event *ev, int max); /* number; 0 or -errno: look again */
+
+/* fasync.c: O_ASYNC, or the owner, of f has changed; fd: for si_fd. 0 or -errno. */
+int fasync_update(struct file *f, int fd);
+void fasync_release(struct file *f); /* before eventpoll_release() takes its locks */
+
 /* Remaining time to a deadline; user timespec in and out. MC_FOREVER for no address. */
 long deadline_from_timespec(uaddr_t ts, u64 *deadline);
 void deadline_to_timespec(uaddr_t ts, u64 deadline);

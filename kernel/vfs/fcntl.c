@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* dup and fcntl. */
+#include "epoll.h"
 #include "locks.h"
 #include "memfile.h"
 #include "pipe.h"
@@ -54,7 +55,7 @@ static long dup_from(struct file *f, u64 from, bool cloexec)
 	return fd_install_at((int)from, file_get(f), cloexec, false);
 }
 
-static long set_flags(struct file *f, u32 flags)
+static long set_flags(struct file *f, int fd, u32 flags)
 {
 	int r;
 
@@ -65,12 +66,14 @@ static long set_flags(struct file *f, u32 flags)
 		if (r)
 			return r;
 	}
-	guard(&f->lock);
-	f->flags = (f->flags & ~SETTABLE) | (flags & SETTABLE);
-	return 0;
+	{
+		guard(&f->lock);
+		f->flags = (f->flags & ~SETTABLE) | (flags & SETTABLE);
+	}
+	return fasync_update(f, fd);
 }
 
-static long owner(struct file *f, u32 cmd, u64 arg)
+static long owner(struct file *f, int fd, u32 cmd, u64 arg)
 {
 	struct f_owner_ex ex = {F_OWNER_PID, f->owner};
 
@@ -79,7 +82,7 @@ static long owner(struct file *f, u32 cmd, u64 arg)
 		return f->owner;
 	case F_SETOWN:
 		f->owner = (int)arg;
-		return 0;
+		return fasync_update(f, fd);
 	case F_GETOWN_EX:
 		if (f->owner < 0)
 			ex = (struct f_owner_ex){F_OWNER_PGRP, -f->owner};
@@ -90,7 +93,7 @@ static long owner(struct file *f, u32 cmd, u64 arg)
 		if (ex.type < 0 || ex.type > F_OWNER_PGRP)
 			return -EINVAL;
 		f->owner = ex.type == F_OWNER_PGRP ? -ex.pid : ex.pid;
-		return 0;
+		return fasync_update(f, fd);
 	}
 }
 
@@ -122,11 +125,11 @@ static long fcntl_any(struct file *f, int fd, u32 cmd, u64 arg)
 	}
 }
 
-static long fcntl_io(struct file *f, u32 cmd, u64 arg)
+static long fcntl_io(struct file *f, int fd, u32 cmd, u64 arg)
 {
 	switch (cmd) {
 	case F_SETFL:
-		return set_flags(f, arg);
+		return set_flags(f, fd, arg);
 	case F_GETLK:
 	case F_SETLK:
 	case F_SETLKW:
@@ -138,7 +141,7 @@ static long fcntl_io(struct file *f, u32 cmd, u64 arg)
 	case F_SETOWN:
 	case F_GETOWN_EX:
 	case F_SETOWN_EX:
-		return owner(f, cmd, arg);
+		return owner(f, fd, cmd, arg);
 	case F_GETSIG:
 		return f->sig;
 	case F_SETSIG:
@@ -175,5 +178,5 @@ long sys_fcntl(u64 ufd, u64 ucmd, u64 arg)
 	r = fcntl_any(f, (int)ufd, cmd, arg);
 	if (r != -EBADF || (f->mode & FMODE_PATH) || cmd == F_DUPFD_QUERY)
 		return r;
-	return fcntl_io(f, cmd, arg);
+	return fcntl_io(f, (int)ufd, cmd, arg);
 }

@@ -2,10 +2,11 @@
 /* ioctl: what every file knows, then the file's own. */
 #include <asm/ioctls.h>
 
+#include "epoll.h"
 #include "syscall.h"
 #include "vfs_impl.h"
 
-static long set_flag(struct file *f, u32 flag, u64 arg)
+static long set_flag(struct file *f, int fd, u32 flag, u64 arg)
 {
 	u32 flags;
 	int on, r;
@@ -16,9 +17,11 @@ static long set_flag(struct file *f, u32 flag, u64 arg)
 	r = f->ops->setfl ? f->ops->setfl(f, flags) : 0;
 	if (r)
 		return r;
-	guard(&f->lock);
-	f->flags = on ? f->flags | flag : f->flags & ~flag;
-	return 0;
+	{
+		guard(&f->lock);
+		f->flags = on ? f->flags | flag : f->flags & ~flag;
+	}
+	return flag == FASYNC ? fasync_update(f, fd) : 0;
 }
 
 /* Bytes up to the end of a regular file. */
@@ -47,9 +50,9 @@ long sys_ioctl(u64 fd, u64 ucmd, u64 arg)
 	case FIONCLEX:
 		return fd_set_cloexec((int)fd, false);
 	case FIONBIO:
-		return set_flag(f, O_NONBLOCK, arg);
+		return set_flag(f, (int)fd, O_NONBLOCK, arg);
 	case FIOASYNC:
-		return set_flag(f, FASYNC, arg);
+		return set_flag(f, (int)fd, FASYNC, arg);
 	case FIONREAD:
 		if (f->inode && S_ISREG(f->inode->mode))
 			return bytes_left(f, arg);
