@@ -13,6 +13,7 @@
 
 #include "lib/cleanup.h"
 #include "oci/parts.h"
+#include "oci/bytes.h"
 #include "vm/bootinfo.h"
 #include "vm/commands.h"
 
@@ -116,6 +117,15 @@ static int check_fds(const int *fds, unsigned int n, struct error *err)
 	return 0;
 }
 
+/* What the command line had; a file of JSON has text. */
+static void restore_bytes(struct oci_process *p)
+{
+	for (size_t i = 0; i < p->args.n; i++)
+		bytes_restore(p->args.v[i]);
+	for (size_t i = 0; i < p->env.n; i++)
+		bytes_restore(p->env.v[i]);
+}
+
 static int post(struct exec *x, json_t *request, struct error *err)
 {
 	cleanup(arena_free) struct arena arena = { 0 };
@@ -130,6 +140,8 @@ static int post(struct exec *x, json_t *request, struct error *err)
 
 	if (!ret)
 		ret = json_fields(&at, oci_process_fields, &process, &arena, err);
+	if (!ret)
+		restore_bytes(&process);
 	if (!ret)
 		ret = bootinfo_event(&process, nfds, &event, err);
 	if (ret)

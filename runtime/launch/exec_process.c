@@ -10,6 +10,7 @@
 #include "launch/exec.h"
 #include "lib/cleanup.h"
 #include "lib/fs.h"
+#include "oci/bytes.h"
 #include "oci/default_spec.h"
 #include "oci/parts.h"
 
@@ -112,14 +113,16 @@ static int add_env(json_t *list, const char *entry, struct error *err)
 {
 	const char *equals = strchr(entry, '=');
 	size_t n = equals ? (size_t)(equals - entry) + 1 : strlen(entry) + 1;
-	json_t *text = json_string(entry), *old;
+	json_t *text = bytes_to_json(entry), *old;
 	size_t i;
 
 	if (!text)
-		return error_set(err, EINVAL, "--env: not valid UTF-8");
+		return error_errno(err, ENOMEM, "--env");
 	json_array_foreach(list, i, old) {
 		const char *s = json_string_value(old);
 
+		if (s && !strncmp(s, BYTES_MARK, sizeof(BYTES_MARK) - 1))
+			s += sizeof(BYTES_MARK) - 1; /* names are ASCII */
 		if (s && !strncmp(s, entry, n)) {
 			json_array_set_new(list, i, text);
 			return 0;
@@ -150,8 +153,8 @@ static int set_args(json_t *process, const struct exec_options *o, struct error 
 
 	json_object_set_new(process, "args", args);
 	for (size_t i = 0; i < o->n_args; i++) {
-		if (json_array_append_new(args, json_string(o->args[i])))
-			return error_set(err, EINVAL, "argument %zu: not valid UTF-8", i);
+		if (json_array_append_new(args, bytes_to_json(o->args[i])))
+			return error_errno(err, ENOMEM, "argument %zu", i);
 	}
 	return 0;
 }

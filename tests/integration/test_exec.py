@@ -404,3 +404,15 @@ def test_ps(box, runtime):
     p.terminate()
     p.wait(TIMEOUT)
     wait_for(lambda: len(json.loads(ps("-f", "json", b.id).stdout)) == 1)
+
+
+def test_any_bytes(box):
+    """Arguments and variables need not be UTF-8 (runc puts U+FFFD in their place)."""
+    here = box()
+    words = [b"\xff\xfe", "gr\u00fc\u00df".encode(), b"\xc3", b"\xef\xb7\x90mark", "gr\u00fc".encode("latin-1")]
+    done = subprocess.run([*here.command(env=["A=first"])[:-1], "--env", b"A=\xe9\xff", "--env", b"B=\xe9", "--env", b"B=last",
+                           here.id, "/usr/bin/python3", "-c", "import os, sys; os.write(1, b'\\n'.join(map(os.fsencode, sys.argv[1:]))"
+                           "+ b'\\n' + os.environb[b'A'] + b'\\n' + os.environb[b'B'])", *words], stdin=subprocess.DEVNULL,
+                          capture_output=True, timeout=TIMEOUT, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert done.stdout.split(b"\n") == [*words, b"\xe9\xff", b"last"]
