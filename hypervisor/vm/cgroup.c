@@ -367,6 +367,17 @@ static void kill_members(int tree, const char *dir)
 	}
 }
 
+/* systemd would ask them to end and wait for it, which nobody in there heeds. */
+static void kill_all(const struct cgroup_tree *tree, const struct cgroup_where *where)
+{
+	char path[PATH_MAX];
+
+	for (unsigned int i = 0; i < tree->n; i++) {
+		if (cgroup_path_in(&tree->h[i], where, path))
+			kill_members(tree->fd, path);
+	}
+}
+
 static int remove_one(int tree, const char *dir)
 {
 	const struct timespec pause = { .tv_nsec = REMOVE_PAUSE };
@@ -407,8 +418,10 @@ int cgroup_destroy(const struct cgroup_tree *tree, const char *place, struct err
 	/* what is stopped does not die */
 	if (cgroup_frozen(tree, place))
 		(void)!cgroup_freeze(tree, place, false, &ignored);
-	if (where.systemd)
+	if (where.systemd) {
+		kill_all(tree, &where);
 		ret = cgroup_systemd_stop(&where, err);
+	}
 	for (unsigned int i = 0; i < tree->n; i++) {
 		int failed = cgroup_path_in(&tree->h[i], &where, path) ?
 				     remove_one(tree->fd, path) : 0;

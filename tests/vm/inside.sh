@@ -3,6 +3,7 @@
 set -euo pipefail
 
 modules=(
+	tests/vm/test_systemd.py tests/vm/test_labels.py
 	tests/integration/test_cgroups.py tests/integration/test_cgroup_view.py
 	tests/integration/test_update.py tests/integration/test_oom.py
 )

@@ -14,6 +14,6 @@ cp -r "$top/tests" "$work/tests"
 rm -f "$build/test-vm.xml"
 
 status=0
-"$top/tools/vm.sh" -s "$work" -l "$build/test-vm.log" "tests/vm/inside.sh $*" || status=$?
+"$top/tools/vm.sh" -s "$work" -l "$build/test-vm.log" "tests/vm/inside.sh ${*@Q}" || status=$?
 cp "$work/out/tests.xml" "$build/test-vm.xml" || { echo "vm: no results; see $build/test-vm.log" >&2; exit 1; }
 exit "$status"
