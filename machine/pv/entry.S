@@ -158,6 +158,9 @@ pv_syscall_entry:
 	push %r14
 	push %r15
 	cld
+	testl $EFLAGS_AC, R_FLAGS(%rsp)
+	jnz pv_align_check_off
+pv_syscall_go:
 	xor %ebp, %ebp
 	mov %rsp, %rdi
 	test %r11d, %r11d
@@ -186,6 +189,14 @@ pv_leave:
 	mov R_RSP(%rsp), %rsp
 	jmp *%rcx
 pv_leave_end:
+
+/* User code has alignment checks on, which are not for the kernel: it gets them back with all its registers. */
+pv_align_check_off:
+	pushfq
+	andl $~EFLAGS_AC, (%rsp)
+	popfq
+	orl $WORK_FULL, %gs:T_WORK
+	jmp pv_syscall_go
 
 pv_trapped:
 	call pv_trapped_syscall
@@ -224,6 +235,14 @@ pv_leave_check:
 pv_leave_full_end:
 
 	.globl pv_leave_check
+
+/* What the host calls for a signal: rdi, rsi, rdx are the handler's. The flags are those of the interrupted code. */
+	.globl pv_signal_entry
+pv_signal_entry:
+	pushfq
+	andl $~EFLAGS_AC, (%rsp)
+	popfq
+	jmp pv_signal_handler
 
 /* User code was interrupted by a kick or a fault: the signal handler saved its registers and set rsp to them. */
 	.globl pv_bounce_entry

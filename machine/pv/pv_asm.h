@@ -56,6 +56,8 @@
 #define R_RSP 152
 #define R_SS 160
 
+#define EFLAGS_AC 0x40000 /* alignment check */
+
 #define USER_CS 0x33
 #define USER_SS 0x2b
 

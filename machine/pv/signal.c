@@ -13,7 +13,6 @@
 
 #define EFLAGS_TF 0x100
 #define EFLAGS_DF 0x400
-#define EFLAGS_AC 0x40000
 
 struct host_ucontext {
 	unsigned long uc_flags;
@@ -139,7 +138,9 @@ static void user_fault(struct pv_thread *t, int sig, siginfo_t *si, struct sigco
 	bounce(t, mc);
 }
 
-static void handler(int sig, siginfo_t *si, struct host_ucontext *uc)
+void pv_signal_handler(int sig, siginfo_t *si, struct host_ucontext *uc); /* called by pv_signal_entry */
+
+void pv_signal_handler(int sig, siginfo_t *si, struct host_ucontext *uc)
 {
 	struct pv_thread *t = (struct pv_thread *)((u64)__builtin_frame_address(0) & ~(TBLOCK_SIZE - 1ULL));
 	struct sigcontext_64 *mc = &uc->mc;
@@ -173,7 +174,7 @@ void pv_signal_setup(void)
 	};
 	size_t i;
 
-	sa.handler = (void *)handler;
+	sa.handler = (void *)pv_signal_entry;
 	for (i = 0; i < ARRAY_SIZE(caught); i++)
 		hostcall(rt_sigaction, caught[i], &sa, 0, 8);
 	sa.handler = (void *)1; /* SIG_IGN */

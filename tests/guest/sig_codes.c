@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 
 static sigjmp_buf back;
 static volatile int got_sig, got_code;
@@ -46,6 +47,26 @@ static void test_instructions(void)
 	set_mxcsr(MXCSR_DEFAULT & ~0x200u); /* division by zero is no longer masked */
 	FAULT(SIGFPE, FPE_FLTDIV, __asm__ volatile("divsd %0, %1" : : "x"(0.0), "x"(1.0)));
 	set_mxcsr(MXCSR_DEFAULT);
+}
+
+/* Alignment checks, which a program may switch on, are for it alone; and stay on over system calls. */
+static void test_alignment(void)
+{
+	pid_t pid = fork();
+
+	if (!pid) {
+		static const char word[16];
+		long n = 0;
+
+		signal(SIGBUS, SIG_DFL);
+		__asm__ volatile("pushfq; orl $0x40000, (%%rsp); popfq\n"
+				 "1: mov %1, %%eax; syscall; inc %0; cmp $50, %0; jne 1b\n"
+				 "mov 1(%2), %%rax\n"
+				 "pushfq; andl $~0x40000, (%%rsp); popfq"
+				 : "+r"(n) : "i"(SYS_getpid), "r"(word) : "rax", "rcx", "r11", "memory", "cc");
+		_exit(1);
+	}
+	CHECK(reap(pid) == 1000 + SIGBUS);
 }
 
 static void test_memory(void)
@@ -103,6 +124,7 @@ int main(void)
 	for (size_t i = 0; i < sizeof(faults) / sizeof(faults[0]); i++)
 		OK(sigaction(faults[i], &sa, NULL));
 	test_instructions();
+	test_alignment();
 	test_memory();
 	test_cpu_limit();
 	test_unwanted_children();
