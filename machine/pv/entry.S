@@ -231,6 +231,8 @@ pv_leave_check:
 	pop %rsi
 	pop %rdi
 	add $8, %rsp
+	.globl pv_iret
+pv_iret:
 	iretq
 pv_leave_full_end:
 

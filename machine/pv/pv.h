@@ -101,7 +101,7 @@ static inline u64 rdgsbase(void)
 /* entry.S */
 extern char hostcall_block[], hostcall_block_end[], ktext_end[];
 extern char pv_intr_start[], pv_intr_syscall[], pv_wait_start[], pv_wait_syscall[], pv_eintr[];
-extern char pv_leave[], pv_leave_end[], pv_leave_check[], pv_leave_full[], pv_leave_full_end[];
+extern char pv_leave[], pv_leave_end[], pv_leave_check[], pv_leave_full[], pv_leave_full_end[], pv_iret[];
 extern char pv_syscall_entry[], pv_trap_entry[], pv_bounce_entry[], pv_signal_entry[];
 long pv_ucopy(void *to, const void *from, size_t n);
 long pv_uclear(void *to, u64 unused, size_t n);

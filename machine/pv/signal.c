@@ -128,6 +128,16 @@ static void kernel_fault(struct pv_thread *t, int sig, siginfo_t *si, struct sig
 	mc->ip = fix;
 }
 
+/* The user's rip is no address. The saved registers, above which the stack is, still hold all that has been popped. */
+static void iret_fault(struct pv_thread *t, struct sigcontext_64 *mc)
+{
+	t->fault_sig = SIGSEGV;
+	t->fault_code = SI_KERNEL;
+	t->fault_addr = 0;
+	mc->ip = (u64)pv_bounce_entry;
+	mc->sp = (u64)t->regs;
+}
+
 static void user_fault(struct pv_thread *t, int sig, siginfo_t *si, struct sigcontext_64 *mc)
 {
 	t->fault_sig = (u32)sig;
@@ -156,6 +166,8 @@ void pv_signal_handler(int sig, siginfo_t *si, struct host_ucontext *uc)
 		kick_in_kernel(t, mc);
 	else if (sig == SIG_KICK)
 		bounce(t, mc);
+	else if (mc->ip == (u64)pv_iret && sig == SIGSEGV)
+		iret_fault(t, mc);
 	else if (in_kernel(t, mc))
 		kernel_fault(t, sig, si, mc, gs_was_wrong);
 	else

@@ -28,6 +28,16 @@ static void skip(int sig, siginfo_t *si, void *context)
 	}
 }
 
+/* No address at all, which the way back to the program finds out. */
+static void derail(int sig, siginfo_t *si, void *context)
+{
+	ucontext_t *uc = context;
+
+	(void)sig;
+	(void)si;
+	uc->uc_mcontext.gregs[REG_RIP] = (greg_t)0x8000123456789abcull;
+}
+
 static void handle(int sig, void (*f)(int, siginfo_t *, void *))
 {
 	struct sigaction sa = { .sa_sigaction = f, .sa_flags = SA_SIGINFO };
@@ -48,6 +58,19 @@ static void test_changes(void)
 	raise(SIGUSR1);
 	sigprocmask(SIG_SETMASK, NULL, &mask);
 	CHECK(hits == 4 && sigismember(&mask, SIGUSR2));
+}
+
+static void test_wild_return(void)
+{
+	pid_t pid = fork();
+
+	if (!pid) {
+		signal(SIGSEGV, SIG_DFL);
+		handle(SIGUSR1, derail);
+		raise(SIGUSR1);
+		_exit(0);
+	}
+	CHECK(reap(pid) == 1000 + SIGSEGV);
 }
 
 /* All callee-clobbered registers and the red zone survive signals at any instruction. */
@@ -133,6 +156,7 @@ int main(void)
 	handle(SIGTRAP, skip);
 	handle(SIGUSR1, skip);
 	test_changes();
+	test_wild_return();
 	test_preserved();
 	test_across_call();
 	return 0;
