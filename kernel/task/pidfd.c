@@ -93,14 +93,27 @@ long sys_pidfd_send_signal(u64 fd, u64 usig, u64 uinfo, u64 flags)
 	return r;
 }
 
-static struct file *file_of(struct process *p, int fd)
+/* With a reference, or ERR_PTR. */
+static struct fdtable *files_of(struct process *p)
 {
 	guard(&tasklist_lock);
-	if (!p->leader)
+	if (!p->leader || !p->leader->files)
 		return ERR_PTR(-ESRCH);
 	if (p->leader->cred->uid != current->cred->euid && !capable(CAP_SYS_PTRACE))
 		return ERR_PTR(-EPERM);
-	return fd_get_of(p->leader, fd);
+	return fdtable_get(p->leader->files);
+}
+
+static struct file *file_of(struct process *p, int fd)
+{
+	struct fdtable *files = files_of(p);
+	struct file *f;
+
+	if (IS_ERR(files))
+		return ERR_PTR(PTR_ERR(files));
+	f = fdtable_file(files, fd);
+	fdtable_put(files);
+	return f ? f : ERR_PTR(-EBADF);
 }
 
 long sys_pidfd_getfd(u64 pidfd, u64 fd, u64 flags)
@@ -117,5 +130,5 @@ long sys_pidfd_getfd(u64 pidfd, u64 fd, u64 flags)
 	process_put(p);
 	if (IS_ERR(f))
 		return PTR_ERR(f);
-	return f ? fd_install(f, true) : -EBADF;
+	return fd_install(f, true);
 }

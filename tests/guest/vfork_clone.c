@@ -116,20 +116,28 @@ static void test_pidfd(void)
 {
 	struct pollfd p;
 	siginfo_t si;
+	int fd, ends[2], made = pipe(ends), theirs;
 	pid_t pid = fork();
-	int fd;
+	char byte;
 
 	if (!pid)
 		for (;;)
 			pause();
+	CHECK(!made);
 	fd = OK(syscall(SYS_pidfd_open, pid, 0));
 	p = (struct pollfd){ .fd = fd, .events = POLLIN };
 	CHECK(poll(&p, 1, 10) == 0);
+	theirs = OK(syscall(SYS_pidfd_getfd, fd, ends[1], 0));
+	CHECK(fcntl(theirs, F_GETFD) == FD_CLOEXEC && write(theirs, "x", 1) == 1 && read(ends[0], &byte, 1) == 1);
+	FAILS(EBADF, syscall(SYS_pidfd_getfd, fd, 999, 0));
+	FAILS(EINVAL, syscall(SYS_pidfd_getfd, fd, ends[1], 1));
+	FAILS(EBADF, syscall(SYS_pidfd_getfd, ends[0], 0, 0));
 	OK(syscall(SYS_pidfd_send_signal, fd, SIGTERM, NULL, 0));
 	CHECK(poll(&p, 1, 5000) == 1);
 	OK(waitid(P_PIDFD, fd, &si, WEXITED));
 	CHECK(si.si_code == CLD_KILLED && si.si_status == SIGTERM);
 	FAILS(ESRCH, syscall(SYS_pidfd_send_signal, fd, 0, NULL, 0));
+	FAILS(ESRCH, syscall(SYS_pidfd_getfd, fd, ends[1], 0));
 	FAILS(ESRCH, syscall(SYS_pidfd_open, 0x3fffff, 0));
 	close(fd);
 }
