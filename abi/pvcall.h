@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * pvcall.h: PV calls, what the hypervisor gives the guest kernel.
+ * pvcall.h: PV calls, what the hypervisor gives the guest kernel. docs/pvcalls.md specifies them.
  *
  * Commands 0..6 have the numbers and the request layouts of Xen's PV Calls
  * protocol, version 1 (xen/include/public/io/pvcalls.h, docs/misc/pvcalls.pandoc).
