@@ -23,6 +23,7 @@ struct streams {
 	struct stream *list; /* all of them, those that only have bytes left to send included */
 	struct stream *dead; /* freed by the thread, when no event can name them any more */
 	u32 ndead;
+	u32 nrests; /* streams that only have bytes left to send */
 	int epoll_fd, wake_fd;
 	pthread_t thread;
 	bool running, stopping;

@@ -68,6 +68,7 @@ static void forget(struct streams *st, struct stream *s)
 	if (s->h->stream == s)
 		s->h->stream = NULL;
 	unlink_stream(st, s);
+	st->nrests -= s->rest != NULL;
 }
 
 /* Events that name it may have been fetched: it is freed by the thread that would look at them. */
@@ -117,7 +118,7 @@ static int check_rests(struct streams *st)
 	u64 now = now_ns();
 	int wait = -1;
 
-	for (struct stream *s = st->list; s; s = next) {
+	for (struct stream *s = st->nrests ? st->list : NULL; s; s = next) {
 		next = s->next;
 		if (!s->rest)
 			continue;
@@ -374,6 +375,7 @@ bool stream_release(struct pv_server *srv, struct pv_handle *h)
 	s = h->stream;
 	keep = s && stream_save_rest(s);
 	if (keep) {
+		st->nrests++;
 		s->give_up = now_ns() + GIVE_UP_NS;
 		st->by_ref[s->ref] = NULL;
 		stream_leave_ring(s);

@@ -7,7 +7,7 @@
 #include <linux/in.h>
 #include <linux/tcp.h>
 
-#include "cred.h"
+#include "exec_id.h"
 #include "hostfs.h"
 #include "stream.h"
 #include "task.h"
@@ -69,7 +69,7 @@ static int pv_connect(struct socket *s, const void *addr, u32 len, u32 ref)
 	mc_pv_get(&slot);
 	slot.req.cmd = PV_CONNECT;
 	slot.req.u.connect = (struct pv_req_xen_connect){
-		.id = s->handle, .len = len, .ref = ref, .cred = cred_pv_id(), .pid = current->proc->pid };
+		.id = s->handle, .len = len, .ref = ref, .cred = exec_id_cred(), .pid = current->proc->pid };
 	memcpy(slot.req.u.connect.addr, addr, len);
 	ret = mc_pv_call(&slot);
 	mc_pv_put(&slot);
@@ -149,7 +149,7 @@ static int pv_listen(struct socket *s, int backlog, u32 ref)
 	mc_pv_get(&slot);
 	slot.req.cmd = PV_LISTEN;
 	slot.req.u.listen = (struct pv_req_xen_listen){
-		.id = s->handle, .backlog = backlog, .ref = ref, .cred = cred_pv_id(), .pid = current->proc->pid };
+		.id = s->handle, .backlog = backlog, .ref = ref, .cred = exec_id_cred(), .pid = current->proc->pid };
 	ret = mc_pv_call(&slot);
 	mc_pv_put(&slot);
 	return (int)ret;
@@ -193,8 +193,9 @@ static s64 pv_accept(struct socket *s, struct socket *new)
 	slot.req.u.accept = (struct pv_req_xen_accept){ .id = s->handle,
 							.id_new = new->handle,
 							.ref = stream_of(new)->ref,
-							.cred = cred_pv_id(),
+							.cred = exec_id_cred(),
 							.pid = current->proc->pid };
+	host_sock_who(&slot);
 	ret = mc_pv_call(&slot);
 	if (ret >= 0) {
 		peer->peer_len = min(slot.rsp.val, PV_ADDR_MAX);

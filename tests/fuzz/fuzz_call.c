@@ -3,12 +3,17 @@
  * The PV call server, from a request in the ring to its answer. An input is a sequence of requests, each of them
  * two bytes of length (little endian), a struct pv_request, and as many bytes for the slot's buffer. Nothing
  * but answers and the end of the VM may come of it. Needs root: it becomes a container of its own.
+ *
+ * One of odd length has stream sockets with data rings. A request FUZZ_RING stands for what a guest does to the
+ * ring `req_id`: the bytes go over its first page, and its bell is rung.
  */
+#include <linux/futex.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -18,6 +23,7 @@
 #define REQUESTS_MAX 24
 #define FILE_MAX (4u << 20) /* bytes of a file or a memory object: fallocate takes what it is given */
 #define PATIENCE_MS 2000
+#define FUZZ_RING 0x474e4952u
 
 /* The handles that requests can count on: 8 is the first that is free. */
 enum { H_FILE = 1, H_DIR, H_TCP, H_NETLINK, H_MEMFD, H_INOTIFY, H_UDP };
@@ -85,6 +91,19 @@ static bool answered(struct guest *g, u32 slot)
 	return false;
 }
 
+static void touch_ring(struct guest *g, u32 ref, const u8 *data, size_t len)
+{
+	struct ring_header *h = g->hdr;
+
+	ref %= DATA_RINGS;
+	memcpy(g->ring + DATA_RINGS_OFF + (size_t)ref * DATA_RING_STRIDE, data,
+	       len < sizeof(struct data_ring) ? len : sizeof(struct data_ring));
+	__atomic_fetch_or(&h->host_work[ref / 32], 1u << (ref % 32), __ATOMIC_SEQ_CST);
+	__atomic_fetch_add(&h->host_bells, 1, __ATOMIC_SEQ_CST);
+	if (__atomic_exchange_n(&h->sleeping, 0, __ATOMIC_SEQ_CST))
+		syscall(SYS_futex, &h->sleeping, FUTEX_WAKE, 1, NULL, NULL, 0);
+}
+
 /* One request off the input; false: that was all, or the VM has ended. */
 static bool issue(struct guest *g, const u8 **data, size_t *left)
 {
@@ -100,10 +119,14 @@ static bool issue(struct guest *g, const u8 **data, size_t *left)
 	*left -= 2 + sizeof(r);
 	len = len < *left ? len : *left;
 	slot = r.req_id;
-	if (slot < RING_SLOTS)
+	if (r.cmd == FUZZ_RING)
+		touch_ring(g, slot, *data, len);
+	else if (slot < RING_SLOTS)
 		memcpy(guest_buf(g, slot), *data, len);
 	*data += len;
 	*left -= len;
+	if (r.cmd == FUZZ_RING)
+		return !g->ended;
 	guest_issue(g, slot, &r);
 	if (!answered(g, slot))
 		return false;
@@ -127,6 +150,7 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 	struct guest *g;
 	void *state;
 
+	test_data_rings = size & 1;
 	guest_setup(&state);
 	g = state;
 	make_handles(g);

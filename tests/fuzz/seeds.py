@@ -126,6 +126,7 @@ CALLS = {
     "EVENT_DONE": ctl(b"why", arg=0, pid=0),
     "EXITED": ctl(arg=1),
     "CGROUP": ctl(arg=3),
+    "EXEC_ID": handle(FILE, off=1),
 }
 
 # What one request alone does not reach.
@@ -135,6 +136,33 @@ SEQUENCES = {
     "file": ["WRITE", "READ", "LOCK", "FLOCK", "COPY_RANGE", "RELEASE"],
     "inotify": ["INOTIFY_ADD", "MKDIR", "RENAME", "INOTIFY_RM"],
 }
+
+def ring(ref, in_cons=0, out_prod=0):
+    """What fuzz_call.c does to a data ring: the words of struct data_ring that are the guest's, and the others' zeros."""
+    page = struct.pack("<4I48x4I", in_cons, 0, 0, 0, 0, out_prod, 0, 0)
+    return struct.pack("<HII", len(page), ref, 0x474e4952).ljust(66, b"\0") + page
+
+
+def ring_seeds(numbers):
+    """A connection of the guest with itself, through data rings. Such inputs have an odd length."""
+    here = struct.pack("<HH4s8x", 2, 0x9210, b"\x7f\0\0\1")
+    begin = (request(numbers["BIND"], struct.pack("<Q28sI", TCP, here, 16))
+             + request(numbers["LISTEN"], struct.pack("<QIIII", TCP, 5, 0, 0, 1))
+             + request(numbers["SOCKET"], struct.pack("<QIII", NEW, 2, 1, 6))
+             + request(numbers["CONNECT"], struct.pack("<Q28sIIII", NEW, here, 16, 0, 2, 0))
+             + request(numbers["ACCEPT"], struct.pack("<QQII", TCP, NEW + 1, 3, 0)))
+    shut = request(numbers["SHUTDOWN"], *sock(NEW, name=1))
+    release = request(numbers["RELEASE"], struct.pack("<Q", NEW))
+    return {
+        "ring-begin": begin,
+        "ring-send": begin + ring(2, out_prod=1000) + shut + ring(3, in_cons=1000) + release,
+        "ring-full": begin + ring(2, out_prod=32768) + ring(2, out_prod=65536) + release,
+        "ring-bad-out": begin + ring(2, out_prod=40000),
+        "ring-bad-in": begin + ring(3, in_cons=7),
+        "ring-listen": begin + ring(1, in_cons=1) + ring(1, in_cons=9),
+        "ring-twice": begin + request(numbers["CONNECT"], struct.pack("<Q28sIIII", NEW, here, 16, 0, 3, 0)),
+    }
+
 
 CONTROL = {
     "status": ['{"cmd":"status"}\n'],
@@ -163,6 +191,7 @@ def call_seeds():
         seeds[f"sequence-{name}"] = b"".join(requests[step] for step in steps)
     for name, text in netlink_seeds().items():
         seeds[f"netlink-{name}"] = request(numbers["SENDTO"], *sock(NETLINK, text))
+    seeds |= {name: text + b"\0" * (1 - len(text) % 2) for name, text in ring_seeds(numbers).items()}
     return seeds
 
 

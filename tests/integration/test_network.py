@@ -135,7 +135,8 @@ def test_redis_from_host(start):
 CASES = {
     "netcat": "nc -l -N 127.0.0.1 {port} </etc/debian_version >/tmp/got & until ss -ltn | grep -q :{port}; do sleep 0.05; done; "
               "echo request | nc -N 127.0.0.1 {port}; wait; cat /tmp/got",
-    "netcat-udp": "timeout 2 nc -u -l 127.0.0.1 {port} >/tmp/got & sleep 0.3; echo datagram | timeout 1 nc -u -w1 127.0.0.1 {port}; wait; cat /tmp/got",
+    "netcat-udp": "timeout 20 nc -u -l -W1 127.0.0.1 {port} >/tmp/got & until ss -lun | grep -q :{port}; do sleep 0.05; done; "
+                  "echo datagram | timeout 1 nc -u -w1 127.0.0.1 {port}; wait; cat /tmp/got",
     "netcat-unix": "nc -l -N -U /tmp/s >/tmp/got & until [ -S /tmp/s ]; do sleep 0.05; done; echo unix | nc -N -U /tmp/s; wait; cat /tmp/got",
     "bash-tcp": "nc -l -N 127.0.0.1 {port} <<<reply >/tmp/got & until ss -ltn | grep -q :{port}; do sleep 0.05; done; "
                 "exec 3<>/dev/tcp/127.0.0.1/{port}; cat <&3; echo sent >&3; exec 3>&-; wait; cat /tmp/got",
