@@ -154,8 +154,8 @@ enum pv_cgroup_file {
 /* pv_req_path.resolve, with RESOLVE_*: PV_OPEN also returns the canonical path (pv_file.path_len). */
 #define PV_WANT_PATH 0x80000000u
 
-/* pv_response.flags of PV_ACCEPT: there was no further connection at that moment. */
-#define PV_ACCEPTED_LAST 0x1u
+/* pv_response.val of PV_ACCEPT, with data rings: there was no further connection at that moment. */
+#define PV_ACCEPTED_LAST 0x80000000u
 
 /* pv_response.flags with PV_CROSS: it is the second path that enters a guest-side mount. */
 #define PV_CROSSED_PATH2 0x1u

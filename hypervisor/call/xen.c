@@ -294,7 +294,7 @@ static int accept_(struct call *c)
 	memcpy(c->buf, &peer, len);
 	c->rsp.val = len;
 	if (c->srv->cfg.data_rings && poll(&more, 1, 0) == 0)
-		c->rsp.flags = PV_ACCEPTED_LAST;
+		c->rsp.val |= PV_ACCEPTED_LAST;
 	return 0;
 }
 

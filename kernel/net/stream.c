@@ -198,13 +198,14 @@ static s64 pv_accept(struct socket *s, struct socket *new)
 	host_sock_who(&slot);
 	ret = mc_pv_call(&slot);
 	if (ret >= 0) {
-		peer->peer_len = min(slot.rsp.val, PV_ADDR_MAX);
+		new->ino = slot.rsp.flags;
+		peer->peer_len = min(slot.rsp.val & ~PV_ACCEPTED_LAST, PV_ADDR_MAX);
 		memcpy(peer->peer, slot.buf, peer->peer_len);
 		stream_ring_use(stream_of(new));
 		stream_of(new)->established = true;
 		stream_of(new)->tells_rest = st->tells_rest;
 	}
-	if (ret == -EAGAIN || (ret >= 0 && slot.rsp.flags & PV_ACCEPTED_LAST))
+	if (ret == -EAGAIN || (ret >= 0 && slot.rsp.val & PV_ACCEPTED_LAST))
 		await_next(st, told);
 	mc_pv_put(&slot);
 	return ret;

@@ -127,6 +127,7 @@ CALLS = {
     "EXITED": ctl(arg=1),
     "CGROUP": ctl(arg=3),
     "EXEC_ID": handle(FILE, off=1),
+    "NOTIFY": ctl(b"READY=1"),
 }
 
 # What one request alone does not reach.

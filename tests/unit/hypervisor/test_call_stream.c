@@ -339,14 +339,14 @@ static int dial(const struct sockaddr_in *a)
 	return fd;
 }
 
-static s32 accept_one(struct guest *g, u32 id, u32 ref, u32 *flags)
+static s32 accept_one(struct guest *g, u32 id, u32 ref, u32 *val)
 {
 	struct pv_request r = request(PV_ACCEPT);
 	struct pv_response rsp;
 
 	r.u.accept = (struct pv_req_xen_accept){ .id = 1, .id_new = id, .ref = ref };
 	rsp = guest_call(g, 0, &r);
-	*flags = rsp.flags;
+	*val = rsp.val;
 	return rsp.ret;
 }
 
@@ -372,7 +372,7 @@ static void tells_of_connections(void **state)
 	struct guest *g = *state;
 	struct sockaddr_in a = guest_listener(g);
 	struct data_ring *r = ring_of(g, 1);
-	u32 flags = 0;
+	u32 val = 0;
 	int one, two, three;
 	u8 got[4];
 
@@ -380,11 +380,11 @@ static void tells_of_connections(void **state)
 	one = dial(&a);
 	await(&r->in_prod, 1, true);
 	two = dial(&a);
-	assert_int_equal(accept_one(g, 2, 2, &flags), 0);
-	assert_int_equal(flags, 0);
-	assert_int_equal(accept_one(g, 3, 3, &flags), 0);
-	assert_int_equal(flags, PV_ACCEPTED_LAST);
-	assert_int_equal(accept_one(g, 4, 4, &flags), -EAGAIN);
+	assert_int_equal(accept_one(g, 2, 2, &val), 0);
+	assert_int_equal(val, sizeof(a));
+	assert_int_equal(accept_one(g, 3, 3, &val), 0);
+	assert_int_equal(val, sizeof(a) | PV_ACCEPTED_LAST);
+	assert_int_equal(accept_one(g, 4, 4, &val), -EAGAIN);
 	__atomic_store_n(&r->in_cons, 1, __ATOMIC_RELEASE);
 	bell(g, 1);
 	send(two, "ping", 4, 0);
