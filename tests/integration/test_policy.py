@@ -482,6 +482,14 @@ echo curl-elsewhere $(curl -s -m 5 telnet://127.0.0.2:{port} </dev/null | grep -
     assert by["/usr/bin/python3.11"]["rule"] == "default"
 
 
+def test_data_rings_tell_the_executable(site, run, peer, monkeypatch):
+    port, _ = peer
+    monkeypatch.setattr("bundle.runtime_command", lambda runtime: [str(BUILD / runtime), "--data-plane=ring"])
+    test_denied_executable(site, run, peer)
+    events = site.events()
+    assert {e["executable"] for e in events} == {"/usr/bin/curl", "/usr/bin/x"} and {e["port"] for e in events} == {port}
+
+
 def test_ways_around_the_executable(site, run, only_perl, peer):
     """As an ordinary program in the container, root of the guest as it may be."""
     port, _ = peer
