@@ -14,7 +14,7 @@ SOURCE_DATE_EPOCH=$(git -C "$src" log -1 --format=%ct 2>/dev/null || date +%s)
 # Every run begins with the same options; objects that are up to date stay.
 [ -f "$build/build.ninja" ] || meson setup --prefix=/usr --libexecdir=libexec --buildtype=debugoptimized \
 	"$build" "$src" >/dev/null
-ninja -C "$build" callgate callgate-toml guest-pv.elf docs.stamp
+ninja -C "$build" callgate callgate-toml callgate-top guest-pv.elf docs.stamp
 rm -rf "$stage"
 DESTDIR=$stage meson install -C "$build" --no-rebuild --quiet
 strip --strip-unneeded --remove-section=.comment --remove-section=.note "$stage/usr/bin/callgate"

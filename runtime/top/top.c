@@ -15,6 +15,10 @@
 #include <time.h>
 #include <unistd.h>
 
+#define ID_MIN 8
+#define ID_MAX 40
+#define STATUS_WIDTH 9
+
 enum { CPU, MEMORY, PIDS, CALLS, PV_CALLS, CONNECTIONS, NUMBERS };
 
 static const struct column {
@@ -215,13 +219,23 @@ static void print_number(int column, double v)
 		printw(" %*.0f", width, v);
 }
 
+/* How many columns of numbers there is room for. */
+static int shown(void)
+{
+	int rest = COLS - STATUS_WIDTH - ID_MIN, n = 0;
+
+	while (n < NUMBERS && (rest -= columns[n].width + 1) >= 0)
+		n++;
+	return n;
+}
+
 static int id_width(void)
 {
-	int rest = COLS - 9;
+	int rest = COLS - STATUS_WIDTH;
 
-	for (int k = 0; k < NUMBERS; k++)
+	for (int k = 0; k < shown(); k++)
 		rest -= columns[k].width + 1;
-	return rest < 8 ? 8 : rest > 40 ? 40 : rest;
+	return rest < 0 ? 0 : rest > ID_MAX ? ID_MAX : rest;
 }
 
 static void draw_head(const struct top *t)
@@ -234,7 +248,7 @@ static void draw_head(const struct top *t)
 	mvprintw(0, 0, "callgate top  %s  %zu containers  %s", clock, t->n, t->message);
 	attron(A_REVERSE);
 	mvprintw(2, 0, "%-*s %-8s", id_width(), "CONTAINER", "STATUS");
-	for (int k = 0; k < NUMBERS; k++) {
+	for (int k = 0; k < shown(); k++) {
 		attr_t mark = k == t->sort ? A_BOLD | A_UNDERLINE : 0;
 
 		attron(mark);
@@ -258,7 +272,7 @@ static void draw(struct top *t)
 		const struct row *r = &t->rows[t->first + i];
 
 		mvprintw((int)i + 3, 0, "%-*.*s %-8.8s", id_width(), id_width(), r->id, r->status);
-		for (int k = 0; k < NUMBERS; k++)
+		for (int k = 0; k < shown(); k++)
 			print_number(k, r->v[k]);
 	}
 	mvprintw(LINES - 1, 0, "%.*s", COLS - 1,

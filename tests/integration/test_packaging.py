@@ -90,6 +90,7 @@ def test_package_contents(package):
                  "usr/share/bash-completion/completions/callgate",
                  "usr/share/zsh/vendor-completions/_callgate",
                  "usr/share/fish/vendor_completions.d/callgate.fish",
+                 "usr/libexec/callgate/callgate-top", "usr/share/callgate/metrics/callgate-metrics.socket",
                  "usr/share/callgate/docker/daemon.json",
                  "usr/share/callgate/kubernetes/runtimeclass.yaml"):
         assert (root / path).is_file(), path
