@@ -392,8 +392,11 @@ def test_ps(box, runtime):
     def ps(*args):
         return subprocess.run([*runtime_command(runtime), "ps", *args], stdin=subprocess.DEVNULL,
                               capture_output=True, text=True, timeout=TIMEOUT, check=False)
-    pids = json.loads(ps("--format", "json", b.id).stdout)
-    assert len(pids) == 2 and all(os.path.exists(f"/proc/{pid}") for pid in pids)
+    def pids_without_observer():  # that exec has answered before its host process is gone
+        found = json.loads(ps("--format", "json", b.id).stdout)
+        return found if len(found) == 2 else None
+    pids = wait_for(pids_without_observer, what="two processes")
+    assert all(os.path.exists(f"/proc/{pid}") for pid in pids)
     table = ps(b.id).stdout.splitlines()
     assert table[0].split()[:3] == ["UID", "PID", "PPID"]
     assert {int(line.split()[1]) for line in table[1:]} == set(pids)
