@@ -87,6 +87,25 @@ static int check_shares(int dir, const struct cgroup_setting *s, struct error *e
 			 wanted > is ? "maximum" : "minimum", is);
 }
 
+/* memory.checkBeforeUpdate: version 2 takes a limit below the usage, and then kills. Version 1 refuses it by itself. */
+static int check_usage(int dir, const struct cgroup_settings *settings, struct error *err)
+{
+	char text[32];
+	uint64_t usage, limit;
+
+	if (!settings->check_usage || cgroup_read(dir, "memory.current", text, sizeof(text)) ||
+	    sscanf(text, "%" SCNu64, &usage) != 1)
+		return 0;
+	for (unsigned int i = 0; i < settings->n; i++) {
+		const struct cgroup_setting *s = &settings->v[i];
+
+		if (!strcmp(s->file, "memory.max") && sscanf(s->value, "%" SCNu64, &limit) == 1 && limit < usage)
+			return error_set(err, EBUSY, "%s: unable to set memory limit to %" PRIu64
+					 " (current usage: %" PRIu64 ")", s->property, limit, usage);
+	}
+	return 0;
+}
+
 static bool belongs(const struct cgroup_tree *tree, const struct cgroup_hierarchy *h,
 		    const struct cgroup_setting *s)
 {
@@ -100,8 +119,10 @@ static bool belongs(const struct cgroup_tree *tree, const struct cgroup_hierarch
 int cgroup_apply(const struct cgroup_tree *tree, const struct cgroup_hierarchy *h, int dir,
 		 struct cgroup_settings *settings, struct error *err)
 {
-	int ret = 0;
+	int ret = check_usage(dir, settings, err);
 
+	if (ret)
+		return ret;
 	for (unsigned int i = 0; i < settings->n; i++) {
 		if (belongs(tree, h, &settings->v[i]))
 			(void)!write_setting(dir, &settings->v[i]);

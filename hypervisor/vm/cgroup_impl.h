@@ -48,6 +48,7 @@ struct cgroup_settings {
 	struct cgroup_setting *v;
 	unsigned int n;
 	unsigned int room;
+	bool check_usage; /* a limit below the usage of memory is refused */
 };
 
 /* Which files get which values: no side effects. Always cgroup_settings_free() it. */

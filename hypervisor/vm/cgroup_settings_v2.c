@@ -148,6 +148,7 @@ int cgroup_settings_v2(const struct oci_resources *res, struct cgroup_settings *
 
 	if (ret)
 		return ret;
+	out->check_usage = res->memory.check_before_update;
 	put_max(out, res->memory.limit, RES "memory.limit", "memory.max");
 	put_max(out, res->memory.reservation, RES "memory.reservation", "memory.low");
 	ret = swap(&res->memory, out, err);

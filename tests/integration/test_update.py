@@ -140,6 +140,17 @@ def test_update_errors_leave_things_as_they_were(box, args, error):
     assert values(path) == before
 
 
+def test_a_limit_below_the_usage_is_refused(box):
+    container, path = box("head -c 60M /dev/zero >/dev/shm/x; sleep 100", START)
+    usage = directory("memory", path) / ("memory.current" if UNIFIED else "memory.usage_in_bytes")
+    wait_for(lambda: int(usage.read_text()) > 60 * MIB)
+    before = values(path)
+    new = {"memory": {"limit": 20 * MIB, "checkBeforeUpdate": True}}
+    result = command(RUNTIME, "update", "--resources", "-", container.id, stdin=json.dumps(new))
+    assert result.returncode == 1 and "unable to set memory limit to" in result.stderr, result.stderr
+    assert values(path) == before and json.loads(ok("state", container.id))["status"] == "running"
+
+
 def test_the_guest_learns_of_an_update(box):
     look = "while :; do echo $(nproc) $(awk '/MemTotal/ { print $2 }' /proc/meminfo) > /seen; sleep 0.05; done"
     container, _ = box(look, START)

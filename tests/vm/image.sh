@@ -9,8 +9,8 @@ here=$(cd "$(dirname "$0")" && pwd)
 kernel=linux-image-cloud-amd64
 packages=(
 	apparmor bash busybox-static conmon coreutils crun dbus dbus-user-session gawk iproute2 kmod
-	libjansson4 libpam-systemd libseccomp2 libzydis4.0 mount netavark passwd podman polkitd
-	procps python3 python3-pytest runc strace systemd-sysv uidmap util-linux
+	libjansson4 libpam-systemd libseccomp2 libzydis4.0 mount netavark passwd podman policycoreutils polkitd
+	procps python3 python3-pytest runc selinux-policy-default strace systemd-sysv uidmap util-linux
 )
 suite=bookworm
 recipe=1 # raise to make everybody's cache be built anew
