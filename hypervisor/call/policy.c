@@ -114,10 +114,14 @@ static bool file_is(const struct policy_files *want, const struct policy_file *f
 	return here && same;
 }
 
+static bool same_files(const struct policy_executable *e, const struct policy_program *program)
+{
+	return file_is(&e->file, &program->file) && file_is(&e->script, &program->script);
+}
+
 bool policy_executable_is(const struct policy_executable *e, const struct policy_program *program)
 {
-	return file_is(&e->file, &program->file) && file_is(&e->script, &program->script) &&
-	       (e->preload || !program->preloaded);
+	return same_files(e, program) && (e->preload || !program->preloaded);
 }
 
 static bool host_matches(const struct policy *policy, const struct policy_rule *rule, const struct policy_query *q)
@@ -126,13 +130,22 @@ static bool host_matches(const struct policy *policy, const struct policy_rule *
 	       (q->names && policy_names_match(q->names, policy, rule, &q->address, q->now));
 }
 
+/* A program of which nothing is known may be any: what allows some does not allow it, what denies some denies it. */
 static bool program_matches(const struct policy *policy, const struct policy_rule *rule,
 			    const struct policy_query *q)
 {
-	for (size_t i = 0; i < rule->n_executables && q->program; i++)
-		if (policy_executable_is(&policy->executables[rule->executables[i]], q->program))
+	if (!rule->n_executables)
+		return true;
+	if (!q->program || !q->program->file.known)
+		return !rule->allow;
+	for (size_t i = 0; i < rule->n_executables; i++) {
+		const struct policy_executable *e = &policy->executables[rule->executables[i]];
+
+		/* what it preloads makes a program lose rights, not prohibitions */
+		if (rule->allow ? policy_executable_is(e, q->program) : same_files(e, q->program))
 			return true;
-	return !rule->n_executables;
+	}
+	return false;
 }
 
 struct policy_verdict policy_decide(const struct policy *policy, const struct policy_query *q)

@@ -193,6 +193,19 @@ static void test_rules_about_executables(void **state)
 	assert_true(policy_decide(&p, &q).allow);
 	which = 0;
 	assert_false(policy_decide(&p, &q).allow);
+	/* What is denied to one is denied to it with a library of its choice, too; and to who may be it, or not. */
+	which = 1;
+	rule.allow = false;
+	p.allow = true;
+	assert_false(policy_decide(&p, &q).allow);
+	a.preloaded = true;
+	assert_false(policy_decide(&p, &q).allow);
+	a.file.ino = 11;
+	assert_true(policy_decide(&p, &q).allow);
+	a.file.known = false;
+	assert_false(policy_decide(&p, &q).allow);
+	q.program = NULL;
+	assert_false(policy_decide(&p, &q).allow);
 	/* One executable's denial does not make a thing inconceivable. */
 	rule.allow = false;
 	p.allow = true;
