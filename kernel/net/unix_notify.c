@@ -4,25 +4,14 @@
  * the hypervisor; descriptors that come along are closed, for which a sender of BARRIER=1 waits.
  */
 #include "fs.h"
+#include "pv_ctl.h"
 #include "ring.h"
 #include "task.h"
 #include "unix.h"
 
 long unix_notify(const void *text, size_t len)
 {
-	struct pv_slot s;
-	s64 ret;
-
-	len = min(len, (size_t)PV_PATH_MAX);
-	mc_pv_get(&s);
-	memset(&s.req, 0, sizeof(s.req));
-	s.req.cmd = PV_NOTIFY;
-	s.req.u.ctl.len = (u32)len;
-	s.req.u.ctl.pid = current->proc->pid;
-	memcpy(s.buf, text, len);
-	ret = mc_pv_call(&s);
-	mc_pv_put(&s);
-	return ret;
+	return pv_ctl_call(PV_NOTIFY, 0, current->proc->pid, text, len);
 }
 
 /* Anybody in the container may send. */

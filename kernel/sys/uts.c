@@ -5,6 +5,7 @@
 #include <linux/personality.h>
 
 #include "cred.h"
+#include "pv_ctl.h"
 #include "ring.h"
 #include "sync.h"
 #include "syscall.h"
@@ -54,19 +55,8 @@ long sys_uname(u64 to)
 /* The host's uts namespace follows: what the hypervisor and tools outside show should agree. */
 static int tell_host(const char *name, size_t len)
 {
-	struct pv_slot s;
-	s64 ret;
-
-	len = strnlen(name, len); /* any bytes will do here, but not in a PV call's string */
-	mc_pv_get(&s);
-	memset(&s.req, 0, sizeof(s.req));
-	s.req.cmd = PV_SETHOSTNAME;
-	s.req.u.ctl.len = (u32)len;
-	s.req.u.ctl.pid = current->proc->pid;
-	memcpy(s.buf, name, len);
-	ret = mc_pv_call(&s);
-	mc_pv_put(&s);
-	return (int)ret;
+	/* any bytes will do here, but not in a PV call's string */
+	return (int)pv_ctl_call(PV_SETHOSTNAME, 0, current->proc->pid, name, strnlen(name, len));
 }
 
 static int set_name(char *field, const char *name, size_t len)

@@ -9,6 +9,7 @@
 #include "fs.h"
 #include "hoststat.h"
 #include "internal.h"
+#include "pv_ctl.h"
 
 /* pid 1 waits for its start. tasklist_lock. */
 static struct {
@@ -19,31 +20,14 @@ static struct {
 
 /* ---- PV calls ---- */
 
-static void ctl_call(u32 cmd, u32 event, int value, const char *text)
-{
-	size_t len = text ? min(strlen(text), (size_t)PV_PATH_MAX) : 0;
-	struct pv_slot s;
-
-	mc_pv_get(&s);
-	memset(&s.req.u, 0, sizeof(s.req.u));
-	s.req.cmd = cmd;
-	s.req.u.ctl.arg = event;
-	s.req.u.ctl.pid = (u32)value;
-	s.req.u.ctl.len = (u32)len;
-	if (len)
-		memcpy(s.buf, text, len);
-	mc_pv_call(&s);
-	mc_pv_put(&s);
-}
-
 void agent_answer(u32 event, int result, const char *text)
 {
-	ctl_call(PV_EVENT_DONE, event, result, text);
+	pv_ctl_call(PV_EVENT_DONE, event, (u32)result, text, text ? strlen(text) : 0);
 }
 
 void agent_exited(u32 event, int wait_status)
 {
-	ctl_call(PV_EXITED, event, wait_status, NULL);
+	pv_ctl_call(PV_EXITED, event, (u32)wait_status, NULL, 0);
 }
 
 /* A copy of the oldest one, or NULL: there is none. */
