@@ -60,7 +60,7 @@ def test_line_editing(shell):
     sh.type("ls /usr/sh\t")
     sh.wait_for("/usr/share/")
     sh.type("\x03")
-    sh.quiet()
+    sh.wait_for(lambda t: t.endswith("\n$"))
     sh.type("\x04")
     assert sh.end() == 130
 
@@ -199,8 +199,7 @@ def test_script(shell):
     sh.line("script -q /tmp/typescript")
     sh.quiet()
     sh.line("tty; echo in''side; stty size")
-    sh.wait_for("inside\n24 80")
-    assert "/dev/pts/1" in sh.text()
+    assert "/dev/pts/1" in sh.wait_for("inside\n24 80\n$")
     sh.type("\x04")
     sh.quiet()
     sh.line("clear; grep -c inside /tmp/typescript; tty")
