@@ -2,7 +2,7 @@
 BUILD ?= build
 PREFIX ?= /usr/local
 PYTEST = /usr/bin/python3 -m pytest -p no:cacheprovider
-TESTS ?= tests/guest tests/integration tests/conformance tests/security tests/engines
+TESTS ?= tests/guest tests/integration tests/conformance tests/security tests/engines tests/software
 
 all: $(BUILD)/build.ninja
 	@flock $(BUILD)/.lock ninja -C $(BUILD)
@@ -23,6 +23,12 @@ check: all
 # What this machine's kernel can't show: unified cgroups, systemd, AppArmor. In a virtual machine, by emulation.
 test-vm: deps-vm all
 	tests/vm/test.sh $(BUILD) $(TESTS_VM)
+
+# Other people's software, all of it, beside runc: gigabytes of packages. Results go to docs/compatibility.json.
+TESTS_SOFTWARE ?= tests/software
+test-software: deps-test all
+	CALLGATE_BUILD=$(abspath $(BUILD)) CALLGATE_SOFTWARE=all CALLGATE_SOFTWARE_RESULTS=docs/compatibility.json \
+		$(PYTEST) -v $(TESTS_SOFTWARE) </dev/null
 
 demo: deps-demo all
 	tools/demo.sh $(BUILD)
@@ -48,4 +54,4 @@ clean:
 deps-build deps-test deps-vm deps-demo deps-bench deps-deb deps-fuzz:
 	@tools/deps.sh $(@:deps-%=%)
 
-.PHONY: all test test-vm check demo bench bench-quick fuzz install deb clean deps-build deps-test deps-vm deps-demo deps-bench deps-deb deps-fuzz
+.PHONY: all test test-vm test-software check demo bench bench-quick fuzz install deb clean deps-build deps-test deps-vm deps-demo deps-bench deps-deb deps-fuzz
