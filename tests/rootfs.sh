@@ -7,7 +7,7 @@ packages=(
 	apt bash bind9-dnsutils bsdutils busybox-static ca-certificates caddy coreutils curl dnsmasq-base dpkg file
 	findutils gawk gcc gdb git grep gzip haproxy iperf3 iproute2 iputils-ping less libc6-dev lsof ltrace make net-tools
 	netcat-openbsd nginx nodejs openssh-client openssh-server passwd perl postgresql-15 procps psmisc python3
-	python3-minimal redis-server redis-tools sed strace tar tmux util-linux vim-tiny
+	python3-minimal redis-server redis-tools sed strace tar tmux unbound util-linux vim-tiny wrk
 )
 suite=bookworm
 recipe=1 # raise to make everybody's cache be built anew

@@ -42,6 +42,39 @@ done
 dig +noall +answer +time=5 -p {port} @127.0.0.1 a.test ANY | sort; kill %1; wait; echo done
 """
 
+UNBOUND = r"""
+mkdir /tmp/u; cd /tmp/u
+cat >conf <<END
+server:
+ interface: 127.0.0.1@{port}
+ interface: ::1@{port}
+ chroot: ""
+ username: ""
+ directory: /tmp/u
+ pidfile: /tmp/u/pid
+ logfile: /tmp/u/log
+ use-syslog: no
+ num-threads: 2
+ do-not-query-localhost: no
+ module-config: iterator
+ local-zone: here.lan static
+ local-data: "here.lan A 192.0.2.1"
+ local-data: "here.lan TXT '$(printf x%.0s $(seq 240))' '$(printf y%.0s $(seq 240))' '$(printf z%.0s $(seq 240))' '$(printf w%.0s $(seq 240))' '$(printf v%.0s $(seq 240))'"
+forward-zone:
+ name: .
+ forward-addr: 127.0.0.1@{other}
+END
+hosts=$(for i in $(seq 200); do echo --address=/n$i.lan/198.51.100.$i; done)
+dnsmasq --no-resolv --no-hosts --port={other} --listen-address=127.0.0.1 --bind-interfaces --pid-file=/tmp/u/dpid --user=root --local-ttl=600 $hosts --no-daemon 2>/dev/null &
+unbound -d -c conf & """ + READY + READY.replace("{port}", "{other}") + r"""
+d="dig +short +time=5 +tries=3 -p {port}"
+for how in @127.0.0.1 @::1 "+tcp @127.0.0.1" "+tcp +keepopen @::1" "+bufsize=512 @127.0.0.1"; do $d $how here.lan; $d $how here.lan TXT | md5sum; $d $how none.here.lan; $d $how n1.lan; done
+for i in $(seq 200); do echo n$i.lan; done >names; dig +noall +answer +time=5 +tries=3 -p {port} @127.0.0.1 -f names | awk '{print $1, $5}' | md5sum
+dig +noall +answer +tcp +keepopen +time=5 -p {port} @::1 -f names | awk '{print $1, $5}' | md5sum
+kill %1; sleep 0.1; $d @127.0.0.1 n7.lan n9.lan; dig +time=5 -p {port} @::1 here.lan | grep -o 'status: [A-Z]*'
+kill $(cat pid); wait; grep -ci 'error\|fatal' log; echo
+"""
+
 SSH = r"""
 mkdir -p /run/sshd /root/.ssh /tmp/s; chmod 700 /root/.ssh; cd /tmp/s
 ssh-keygen -q -t ed25519 -N '' -f host; ssh-keygen -q -t ed25519 -N '' -f id; cp id.pub /root/.ssh/authorized_keys
@@ -145,7 +178,7 @@ END
 python3 /tmp/echo.py
 """
 
-CASES = {"nginx": NGINX, "dnsmasq-dig": DNSMASQ, "ssh": SSH, "iperf3": IPERF, "postgresql": POSTGRES, "node": NODE,
+CASES = {"nginx": NGINX, "dnsmasq-dig": DNSMASQ, "unbound-dig": UNBOUND, "ssh": SSH, "iperf3": IPERF, "postgresql": POSTGRES, "node": NODE,
          "caddy": CADDY, "asyncio-1000": ASYNCIO}
 
 
