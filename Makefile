@@ -29,6 +29,7 @@ TESTS_SOFTWARE ?= tests/software
 test-software: deps-test all
 	CALLGATE_BUILD=$(abspath $(BUILD)) CALLGATE_SOFTWARE=all CALLGATE_SOFTWARE_RESULTS=docs/compatibility.json \
 		$(PYTEST) -v $(TESTS_SOFTWARE) </dev/null
+	tools/gen-compatibility.py kernel/sys/syscalls.tbl docs/compatibility.json >docs/compatibility.md
 
 demo: deps-demo all
 	tools/demo.sh $(BUILD)

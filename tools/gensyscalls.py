@@ -1,12 +1,15 @@
 #!/usr/bin/python3
 """gensyscalls.py syscalls.tbl OUT.h OUT.c: the guest's system call table.
 
-One call per line: NR NAME HANDLER NARGS FLAGS, '#' starts a comment, for example
+One call per line: NR NAME HANDLER NARGS FLAGS STATUS TESTS [TEXT], '#' starts a comment, for example
 
-    39 getpid sys_getpid 0 -
+    39 getpid sys_getpid 0 - full fork_wait
+    155 pivot_root sys_refused 0 - refused:EPERM - no mounts inside
 
 A HANDLER of '-' says that the call is known and answers ENOSYS. FLAGS is '-' or words
 joined by commas; the word `noret` becomes SYSCALL_NORET, which the kernel's header defines.
+STATUS is `full`, `partial` (TEXT says what is missing) or `refused:ERRNO` (TEXT says why): what
+docs/compatibility.md says (gen-compatibility.py). TESTS is '-' or programs of tests/guest joined by commas.
 Numbers that the table leaves out get their names from asm/unistd_64.h, so that a missing
 call can always be counted by name.
 """
@@ -14,9 +17,20 @@ call can always be counted by name.
 import re
 import subprocess
 import sys
+from typing import NamedTuple
 
 TABLE_SIZE = 512
-FIELDS = 5
+FIELDS = 7
+
+
+class Call(NamedTuple):
+    name: str
+    handler: str = "-"
+    nargs: int = 0
+    flags: str = "-"
+    status: str = ""
+    tests: tuple = ()
+    text: str = ""
 
 
 class TableError(Exception):
@@ -33,12 +47,23 @@ def kernel_names():
             if int(nr) < TABLE_SIZE}
 
 
+def check_status(handler, status, text):
+    if not re.fullmatch(r"full|partial|refused:E[A-Z0-9]+", status):
+        raise TableError(f"bad status '{status}'")
+    if (status == "full") == bool(text):
+        raise TableError("text behind 'full'" if text else f"'{status}' without saying what or why")
+    if (handler == "-") != (status == "refused:ENOSYS"):
+        raise TableError("calls without a handler are refused:ENOSYS, and only those")
+    if handler == "sys_refused" and status != "refused:EPERM":
+        raise TableError("sys_refused is refused:EPERM")
+
+
 def parse_line(text, known):
-    """One line's (nr, name, handler, nargs, flags), or a TableError."""
-    words = text.split()
-    if len(words) != FIELDS:
-        raise TableError(f"expected {FIELDS} fields, found {len(words)}")
-    nr, name, handler, nargs, flags = words
+    """One line's (nr, Call), or a TableError."""
+    words = text.split(None, FIELDS)
+    if len(words) < FIELDS:
+        raise TableError(f"expected {FIELDS} fields and a text, found {len(words)}")
+    nr, name, handler, nargs, flags, status, tests, *text = words
     if not nr.isdigit() or int(nr) >= TABLE_SIZE:
         raise TableError(f"bad system call number '{nr}'")
     if not nargs.isdigit() or int(nargs) > 6:
@@ -51,11 +76,13 @@ def parse_line(text, known):
         raise TableError(f"'{name}' has another number")
     if flags != "-" and not re.fullmatch(r"[a-z]\w*(,[a-z]\w*)*", flags):
         raise TableError(f"bad flags '{flags}'")
-    return int(nr), name, handler, int(nargs), flags
+    check_status(handler, status, text)
+    return int(nr), Call(name, handler, int(nargs), flags, status, tuple(tests.split(",")) if tests != "-" else (),
+                         " ".join(text))
 
 
 def parse(path, known):
-    """{nr: (name, handler, nargs, flags)}; exits with file:line at the first error."""
+    """{nr: Call}; exits with file:line at the first error."""
     table, names = {}, {}
     with open(path, encoding="utf-8") as lines:
         for number, line in enumerate(lines, 1):
@@ -63,14 +90,14 @@ def parse(path, known):
             if not text:
                 continue
             try:
-                nr, name, *rest = parse_line(text, known)
-                for key, seen in ((nr, table), (name, names)):
+                nr, call = parse_line(text, known)
+                for key, seen in ((nr, table), (call.name, names)):
                     if key in seen:
                         raise TableError(f"'{key}' is there twice")
             except TableError as error:
                 sys.exit(f"{path}:{number}: {error}")
-            table[nr] = (name, *rest)
-            names[name] = nr
+            table[nr] = call
+            names[call.name] = nr
     return table
 
 
@@ -80,10 +107,10 @@ def params(nargs):
 
 def header(table):
     handlers = {}
-    for nr, (_, handler, nargs, _) in sorted(table.items()):
-        if handler != "-" and handlers.setdefault(handler, nargs) != nargs:
-            sys.exit(f"handler {handler} is used with different numbers of arguments")
-    served = sum(1 for call in table.values() if call[1] != "-")
+    for _, call in sorted(table.items()):
+        if call.handler != "-" and handlers.setdefault(call.handler, call.nargs) != call.nargs:
+            sys.exit(f"handler {call.handler} is used with different numbers of arguments")
+    served = sum(1 for call in table.values() if call.handler != "-")
     out = ["/* Generated from kernel/sys/syscalls.tbl. */", "#pragma once", '#include "types.h"',
            "",
            f"#define SYSCALL_TABLE_SIZE {TABLE_SIZE}", f"#define SYSCALLS_SERVED {served}", "",
@@ -95,21 +122,21 @@ def header(table):
     return "\n".join(out) + "\n"
 
 
-def entry(nr, name, handler, nargs, flags):
+def entry(nr, call):
     # Through a function of no type: a direct cast between the two types is a warning.
-    fn = "NULL" if handler == "-" else f"(syscall_fn)(void (*)(void)){handler}"
-    bits = "0" if flags == "-" else " | ".join(
-        f"SYSCALL_{flag.upper()}" for flag in flags.split(","))
-    return f'\t[{nr}] = {{ {fn}, "{name}", {nargs}, {bits} }},'
+    fn = "NULL" if call.handler == "-" else f"(syscall_fn)(void (*)(void)){call.handler}"
+    bits = "0" if call.flags == "-" else " | ".join(
+        f"SYSCALL_{flag.upper()}" for flag in call.flags.split(","))
+    return f'\t[{nr}] = {{ {fn}, "{call.name}", {call.nargs}, {bits} }},'
 
 
 def source(table, known):
     for nr, name in known.items():
-        table.setdefault(nr, (name, "-", 0, "-"))
+        table.setdefault(nr, Call(name))
     out = ["/* Generated from kernel/sys/syscalls.tbl. */", "#include <stddef.h>",
            '#include "syscalls_gen.h"', '#include "syscall.h"', "",
            "const struct syscall_desc syscall_table[SYSCALL_TABLE_SIZE] = {"]
-    out += [entry(nr, *call) for nr, call in sorted(table.items())]
+    out += [entry(nr, call) for nr, call in sorted(table.items())]
     return "\n".join(out + ["};"]) + "\n"
 
 

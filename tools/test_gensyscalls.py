@@ -29,8 +29,8 @@ class GenSyscalls(unittest.TestCase):
         self.assertIn(message, error)
 
     def test_good(self):
-        h, c = self.generate("0 read sys_read 3 -\n39 getpid sys_getpid 0 fast,quiet # why\n"
-                             "1 write - 3 -\n")
+        h, c = self.generate("0 read sys_read 3 - full a,b\n39 getpid sys_getpid 0 fast,quiet full - # why\n"
+                             "1 write - 3 - refused:ENOSYS - as a disk\n")
         self.assertIn("long sys_read(u64, u64, u64);", h)
         self.assertIn("long sys_getpid(void);", h)
         self.assertIn("#define SYSCALLS_SERVED 2", h)
@@ -39,13 +39,21 @@ class GenSyscalls(unittest.TestCase):
         self.assertIn('[60] = { NULL, "exit", 0, 0 }', c)
 
     def test_bad(self):
-        self.refused("0 read sys_read 3\n", "t.tbl:1: expected 5 fields")
-        self.refused("# one\nx read sys_read 3 -\n", "t.tbl:2: bad system call number")
-        self.refused("0 read sys_read 7 -\n", "t.tbl:1: bad number of arguments")
-        self.refused("0 write sys_read 3 -\n", "t.tbl:1: number 0 is 'read'")
-        self.refused("0 read a 3 -\n0 read b 3 -\n", "t.tbl:2: '0' is there twice")
-        self.refused("0 read a-b 3 -\n", "t.tbl:1: bad handler")
-        self.refused("511 read a 3 -\n", "t.tbl:1: 'read' has another number")
+        self.refused("0 read sys_read 3 - full\n", "t.tbl:1: expected 7 fields")
+        self.refused("# one\nx read sys_read 3 - full -\n", "t.tbl:2: bad system call number")
+        self.refused("0 read sys_read 7 - full -\n", "t.tbl:1: bad number of arguments")
+        self.refused("0 write sys_read 3 - full -\n", "t.tbl:1: number 0 is 'read'")
+        self.refused("0 read a 3 - full -\n0 read b 3 - full -\n", "t.tbl:2: '0' is there twice")
+        self.refused("0 read a-b 3 - full -\n", "t.tbl:1: bad handler")
+        self.refused("511 read a 3 - full -\n", "t.tbl:1: 'read' has another number")
+
+    def test_bad_status(self):
+        self.refused("0 read sys_read 3 - whole -\n", "t.tbl:1: bad status 'whole'")
+        self.refused("0 read sys_read 3 - full - or so\n", "t.tbl:1: text behind 'full'")
+        self.refused("0 read sys_read 3 - partial -\n", "t.tbl:1: 'partial' without saying")
+        self.refused("0 read - 3 - full -\n", "t.tbl:1: calls without a handler")
+        self.refused("0 read sys_read 3 - refused:ENOSYS - why\n", "t.tbl:1: calls without a handler")
+        self.refused("0 read sys_refused 3 - partial - why\n", "t.tbl:1: sys_refused is")
 
 
 if __name__ == "__main__":
