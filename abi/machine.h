@@ -176,8 +176,9 @@ int mc_fstat(u32 handle, struct stat *st); /* asm/stat.h, kernel memory */
 s64 mc_send(u32 handle, const struct mc_iovec *iov, int n, int flags);
 s64 mc_recv(u32 handle, const struct mc_iovec *iov, int n, int flags, void *addr, u32 *addr_len);
 /*
- * Wait for readiness of handles (fds[i].fd holds the handle) or unpark. Number ready, 0 = unparked or deadline, -EINTR if
- * kicked. Deadline 0 only looks: it neither takes the token of an unpark nor is it interrupted.
+ * Wait for readiness of handles (fds[i].fd holds the handle) or unpark. Number ready, 0 = unparked or no cause, -ETIMEDOUT:
+ * none until the deadline, -EINTR if kicked. Deadline 0 only looks: it neither takes the token of an unpark nor is it
+ * interrupted, and none ready is 0.
  */
 int mc_poll(struct pollfd *fds, int n, u64 deadline);
 /* Watches: scalable sets of handles (epoll on pv). `data` comes back with the events. */

@@ -51,7 +51,7 @@ ARGUMENTS = {
     "recvfrom": "fd buf len flags src_addr addrlen", "sendto": "fd buf len flags dest_addr addrlen",
     "preadv2": "fd iov iovcnt off off_hi flags", "pwritev2": "fd iov iovcnt off off_hi flags",
     "lseek": "fd offset whence", "fstat": "fd statbuf", "ppoll": "fds nfds timeout sigmask",
-    "epoll_pwait": "epfd events maxevents timeout sigmask", "epoll_ctl": "epfd op fd event",
+    "epoll_pwait2": "epfd events maxevents timeout sigmask", "epoll_ctl": "epfd op fd event",
     "mmap": "addr length prot flags fd offset", "munmap": "addr length", "mprotect": "addr len prot",
     "mremap": "old_address old_size new_size flags new_address", "madvise": "addr length advice",
     "msync": "addr length flags", "mincore": "addr length vec", "clone": "flags stack parent_tid child_tid tls",

@@ -113,7 +113,9 @@ static long ep_sleep(struct eventpoll *ep, struct epoll_event *ev, int max, u64 
 	for (;;) {
 		int n = collect(ep, ev, max, timed_out ? 0 : deadline);
 
-		if (n > 0 || (n < 0 && n != -EINTR && n != -ETIMEDOUT))
+		if (n == -ETIMEDOUT) /* nothing of the host's until then */
+			return collect_guest(ep, ev, max);
+		if (n > 0 || (n < 0 && n != -EINTR))
 			return n;
 		if (n == 0 && guest_ready(ep) && !timed_out)
 			continue; /* a guest object ended the sleep */

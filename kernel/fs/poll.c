@@ -164,14 +164,14 @@ static bool past(u64 deadline)
 
 static long poll_loop(struct poll_call *pc, u64 deadline)
 {
-	bool timed_out = deadline == 0;
+	bool timed_out = deadline == 0, host_done = false;
 
 	pc->pt.fn = timed_out ? NULL : poll_register;
 	for (;;) {
 		int ready = scan_guest(pc), r = 0;
 		u64 until = ready || timed_out || pc->error ? 0 : deadline;
 
-		if (pc->nhost)
+		if (pc->nhost && !host_done)
 			r = scan_host(pc, until, &ready);
 		if (ready)
 			return ready;
@@ -185,7 +185,8 @@ static long poll_loop(struct poll_call *pc, u64 deadline)
 			return r;
 		if (!pc->nhost)
 			r = mc_park(deadline);
-		timed_out = r == -ETIMEDOUT || past(deadline);
+		host_done = r == -ETIMEDOUT; /* it has looked until the deadline */
+		timed_out = host_done || past(deadline);
 	}
 }
 

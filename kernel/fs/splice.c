@@ -35,7 +35,7 @@ static s64 transfer(struct file *f, void *buf, size_t n, s64 *pos, bool nowait, 
 	s64 at, done;
 
 	uio_kernel(&u, &iov, buf, n);
-	u.nowait = nowait || (f->flags & O_NONBLOCK);
+	u.nowait = (f->mode & FMODE_STREAM) && (nowait || (f->flags & O_NONBLOCK));
 	if (pos) {
 		at = *pos;
 		done = move(f, &u, &at);

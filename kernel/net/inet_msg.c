@@ -23,12 +23,12 @@ long inet_wait(struct socket *s, u32 events, u64 deadline, u64 timeo, u32 *got)
 		*got = (u16)p.revents;
 	if (ret > 0)
 		return 0;
+	if (ret == -ETIMEDOUT)
+		return -EAGAIN;
 	if (ret == -EINTR || task_work_pending())
 		return sock_interrupted(timeo);
 	if (ret < 0)
 		return ret;
-	if (deadline != MC_FOREVER && mc_clock(1 /* CLOCK_MONOTONIC */) >= deadline)
-		return -EAGAIN;
 	return 0; /* unparked without cause: the caller tries again */
 }
 

@@ -53,7 +53,7 @@ static s64 move(struct file *f, void *buf, size_t n, s64 *pos, bool writes)
 	struct uio u;
 
 	uio_kernel(&u, &iov, buf, n);
-	u.nowait = f->flags & O_NONBLOCK;
+	u.nowait = (f->mode & FMODE_STREAM) && (f->flags & O_NONBLOCK);
 	if (f->mode & FMODE_STREAM)
 		return writes ? vfs_write(f, &u, NULL) : vfs_read(f, &u, NULL);
 	if (pos)

@@ -155,14 +155,14 @@ static bool wait_begin(struct pv_thread *t)
 	return __atomic_compare_exchange_n(&t->token, &none, TOKEN_HOST, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
 }
 
-/* The wait's result: an end by unpark or deadline is 0, one by a kick -EINTR. */
+/* The wait's result: an end by unpark is 0, one by a kick -EINTR, one by the deadline -ETIMEDOUT. */
 static int wait_end(struct pv_thread *t, long r)
 {
 	u32 old = __atomic_exchange_n(&t->token, TOKEN_NONE, __ATOMIC_SEQ_CST);
 
 	if (r == -EINTR)
 		return old != TOKEN_SET && t->work ? -EINTR : 0;
-	return (int)r;
+	return r || old == TOKEN_SET ? (int)r : -ETIMEDOUT;
 }
 
 static int poll_now(struct pollfd *fds, int n)
@@ -182,8 +182,7 @@ static int do_poll(struct pollfd *fds, int n, u64 deadline)
 		return poll_now(fds, n);
 	if (wait_begin(t))
 		r = hostcall_wait(ppoll, fds, n, relative(deadline, &ts), 0, 0);
-	r = wait_end(t, r);
-	return r ? (int)r : poll_now(fds, n);
+	return wait_end(t, r);
 }
 
 int mc_poll(struct pollfd *fds, int n, u64 deadline)
@@ -219,26 +218,20 @@ int mc_watch_wait(u32 watch, struct mc_event *out, int max, u64 deadline)
 {
 	struct pv_thread *t = pv_self();
 	struct epoll_event ev[WATCH_BATCH];
-	struct pollfd p = { .fd = (int)watch, .events = POLLIN };
+	struct __kernel_timespec ts = { 0 };
 	int wfd = pv_fd(watch), i;
-	long r;
+	long r = -EINTR;
 
 	if (wfd < 0)
 		return wfd;
 	if (max > WATCH_BATCH)
 		max = WATCH_BATCH;
-	if (deadline == MC_FOREVER || deadline == 0) {
-		r = -EINTR;
-		if (!deadline)
-			r = hostcall(epoll_pwait, wfd, ev, max, 0, 0, 0);
-		else if (wait_begin(t))
-			r = wait_end(t, hostcall_wait(epoll_pwait, wfd, ev, max, -1, 0, 0));
-		else
-			r = wait_end(t, -EINTR);
-	} else { /* epoll_pwait counts milliseconds: wait by ppoll, then collect */
-		r = mc_poll(&p, 1, deadline);
-		if (r > 0)
-			r = hostcall(epoll_pwait, wfd, ev, max, 0, 0, 0);
+	if (!deadline) {
+		r = hostcall(epoll_pwait2, wfd, ev, max, &ts, 0, 0);
+	} else {
+		if (wait_begin(t))
+			r = hostcall_wait(epoll_pwait2, wfd, ev, max, relative(deadline, &ts), 0, 0);
+		r = wait_end(t, r);
 	}
 	for (i = 0; i < r; i++)
 		out[i] = (struct mc_event){ .events = ev[i].events, .data = ev[i].data };

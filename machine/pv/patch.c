@@ -236,19 +236,22 @@ static bool replace(uaddr_t site, const u8 *insn, const struct verdict *v)
 static void patch(uaddr_t site, u64 nr)
 {
 	u8 code[WINDOW + WINDOW_BEHIND];
-	u32 off = (u32)(site & (PAGE_SIZE - 1)), at = min((u32)WINDOW, off);
+	u32 off = (u32)(site & (PAGE_SIZE - 1)), at = WINDOW;
 	u32 behind = min((u32)WINDOW_BEHIND, (u32)PAGE_SIZE - off);
 	struct verdict v;
 
-	/* The whole pattern must lie in one page, and the decoder must see enough before it. */
-	if (at < 32 || behind < 2)
+	if (behind < 2 || PRIV->patch_npages == PATCH_PAGES)
 		return;
-	if (PRIV->patch_npages == PATCH_PAGES || mc_copy_from_user(code, site - at, at + behind))
-		return;
+	/* The decoder may see the page before; what is replaced must lie in one. */
+	if (mc_copy_from_user(code, site - at, at + behind)) {
+		at = min(at, off);
+		if (at < 32 || mc_copy_from_user(code, site - at, at + behind))
+			return;
+	}
 	if (code[at] != 0x0f || code[at + 1] != 0x05)
 		return;
 	v = judge(code, at + behind, at);
-	if (v.kind == PV_SITE_NONE || !number_fits(code, at, &v, nr))
+	if (v.kind == PV_SITE_NONE || v.len > off || !number_fits(code, at, &v, nr))
 		return;
 	if (replace(site, code + at - v.len, &v))
 		__atomic_fetch_add(&COUNTERS->patched, 1, __ATOMIC_RELAXED);

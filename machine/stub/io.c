@@ -218,7 +218,7 @@ int mc_poll(struct pollfd *fds, int n, u64 deadline)
 	for (int i = 0; i < n; i++)
 		fds[i].revents = host[i].revents;
 	free(host);
-	return ret == -ETIMEDOUT ? 0 : ret;
+	return ret == -ETIMEDOUT && !deadline ? 0 : ret;
 }
 
 int mc_watch_ctl(u32 watch, int op, u32 handle, u32 events, u64 data)
@@ -243,7 +243,7 @@ int mc_watch_wait(u32 watch, struct mc_event *out, int max, u64 deadline)
 		return p.fd;
 	ret = stub_wait(&p, 1, deadline, true);
 	if (ret <= 0)
-		return ret == -ETIMEDOUT ? 0 : ret;
+		return ret == -ETIMEDOUT && !deadline ? 0 : ret;
 	ret = epoll_wait(p.fd, ev, max < WATCH_BATCH ? max : WATCH_BATCH, 0);
 	for (int i = 0; i < ret; i++)
 		out[i] = (struct mc_event){.events = ev[i].events, .data = ev[i].data.u64};

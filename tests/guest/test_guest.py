@@ -6,7 +6,7 @@ import subprocess
 import tempfile
 
 import pytest
-from bundle import BUILD
+from bundle import BUILD, RUNTIME
 
 PROGRAMS = sorted(path.stem for path in pathlib.Path(__file__).parent.glob("*.c")
                   if path.stem != "helper" and not path.stem.startswith("stress_"))
@@ -33,3 +33,10 @@ def test_native(program, variant):
 def test_guest(run, program, variant):
     result = run("/t/" + program + variant, cwd="/var/tmp", timeout=SECONDS)
     assert (result.status, result.stdout) == (0, ""), str(result)
+
+
+@pytest.mark.skipif(RUNTIME == "runc", reason="known: runc rewrites nothing")
+@pytest.mark.parametrize("variant", VARIANTS, ids=["dynamic", "static"])
+def test_sites_at_page_borders(run, variant):
+    """Whatever lies in one page is rewritten, an instruction in two is not."""
+    assert run("/t/patch_page" + variant, "show").stdout == "1 0 1\n"

@@ -33,15 +33,24 @@ static void test_contended(void)
 	CHECK(counter == THREADS * ROUNDS);
 }
 
+static volatile int *held(void)
+{
+	return (volatile int *)(mutex + 1);
+}
+
 static void *die_with_it(void *arg)
 {
 	CHECK(pthread_mutex_lock(mutex) == 0);
+	*held() = 1;
 	pause_ms(20);
 	return arg;
 }
 
 static void expect_owner_died(void)
 {
+	while (!*held())
+		pause_ms(1);
+	*held() = 0;
 	CHECK(pthread_mutex_lock(mutex) == EOWNERDEAD);
 	CHECK(pthread_mutex_consistent(mutex) == 0);
 	CHECK(pthread_mutex_unlock(mutex) == 0);
@@ -53,7 +62,6 @@ static void test_owner_dies(bool shared)
 	pid_t child;
 
 	CHECK(pthread_create(&thread, NULL, die_with_it, NULL) == 0);
-	pause_ms(5);
 	expect_owner_died();
 	CHECK(pthread_join(thread, NULL) == 0);
 	if (!shared)
@@ -63,7 +71,6 @@ static void test_owner_dies(bool shared)
 		die_with_it(NULL);
 		_exit(0);
 	}
-	pause_ms(5);
 	expect_owner_died();
 	CHECK(reap(child) == 0);
 }

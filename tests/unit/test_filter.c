@@ -161,7 +161,7 @@ static bool data_allowed(long nr, const uint64_t *a)
 	case 5: /* fstat */
 	case 8: /* lseek */
 	case 45: /* recvfrom */
-	case 281: /* epoll_pwait */
+	case 441: /* epoll_pwait2 */
 	case 327: /* preadv2 */
 	case 328: /* pwritev2 */
 		return donated(a[0]);
@@ -273,7 +273,7 @@ static const struct {
 	{ 60, { 0 } }, { 61, { ~0ull } }, { 131, { 0 } },
 	{ 202, { 0x7ff100000000, 0, 1 } }, { 202, { 0x7ff100000000, 1, 1 } }, { 202, { 0x7ff100000000, 9, 1 } },
 	{ 219, { 0 } }, { 228, { 1 } }, { 233, { 64, 1, 65, 0 } }, { 234, { 2, 2, 12 } }, { 271, { 0 } },
-	{ 281, { 64 } }, { 292, { 9, 64, 0 } }, { 322, { 3, 0x7ff0f0000000, 0, 0, 0x1000 } }, { 327, { 64 } },
+	{ 441, { 64 } }, { 292, { 9, 64, 0 } }, { 322, { 3, 0x7ff0f0000000, 0, 0, 0x1000 } }, { 327, { 64 } },
 	{ 328, { 64 } },
 };
 #define GOOD (sizeof(good) / sizeof(good[0]))

@@ -1,0 +1,93 @@
+"""What a call on a socket costs: exactly so many host calls, by the guest kernel's own count."""
+
+import pytest
+from bundle import RUNTIME
+from test_trace import parse, traced  # noqa: F401
+
+pytestmark = pytest.mark.skipif(RUNTIME == "runc", reason="known: of callgate alone")
+
+# What is counted is between two calls of getsid, which nothing else makes.
+PRELUDE = """
+import os, select, socket, struct
+from socket import *
+listener = create_server(("127.0.0.1", 0))
+c = create_connection(listener.getsockname())
+s, _ = listener.accept()
+u, v = socket(AF_INET, SOCK_DGRAM), socket(AF_INET, SOCK_DGRAM)
+u.bind(("127.0.0.1", 0)); v.connect(u.getsockname())
+ep = select.epoll(); ep.register(s, select.EPOLLIN)
+p = select.poll(); p.register(s, select.POLLIN)
+pipe_r, pipe_w = os.pipe()
+file = os.open("/etc/passwd", os.O_RDONLY | os.O_NONBLOCK)
+room = bytearray(1 << 20)
+"""
+
+# scenario: (before, what is counted, {call: host calls}); no PV call in any
+ONE = {
+    "send": ("", "c.send(b'x')", {"sendto": 1}),
+    "recv": ("c.send(b'x')", "s.recv(10)", {"recvfrom": 1}),
+    "write-read": ("", "os.write(c.fileno(), b'x'); os.read(s.fileno(), 10)", {"write": 1, "read": 1}),
+    "blocking-recv": ("if not os.fork():\n    import time; time.sleep(0.3); c.send(b'x'); os._exit(0)", "s.recv(10)", {"recvfrom": 1}),
+    "writev": ("", "os.writev(c.fileno(), [b'x', b'y'])", {"writev": 1}),
+    "sendmsg": ("", "c.sendmsg([b'x'])", {"sendmsg": 1}),
+    "sendmsg-of-pieces": ("", "c.sendmsg([b'x', b'y'])", {"sendmsg": 1}),
+    "recvmsg": ("c.send(b'x')", "s.recvmsg_into([room])", {"recvmsg": 1}),
+    "nowait": ("s.setblocking(False)", "try: s.recv(1)\nexcept BlockingIOError: pass", {"recvfrom": 1}),
+    "epoll": ("c.send(b'x')", "ep.poll(); s.recv(10)", {"epoll_wait": 1, "recvfrom": 1}),
+    "epoll-with-timeout": ("c.send(b'x')", "ep.poll(10); s.recv(10)", {"epoll_wait": 1, "recvfrom": 1}),
+    "epoll-in-vain": ("", "ep.poll(0.05)", {"epoll_wait": 1}),
+    "epoll-look": ("", "ep.poll(0)", {"epoll_wait": 1}),
+    "epoll-that-waits": ("if not os.fork():\n    import time; time.sleep(0.3); c.send(b'x'); os._exit(0)", "ep.poll(10)", {"epoll_wait": 1}),
+    "poll": ("c.send(b'x')", "p.poll(10000)", {"poll": 1}),
+    "poll-in-vain": ("", "p.poll(50)", {"poll": 1}),
+    "poll-with-pipe-in-vain": ("p.register(pipe_r, select.POLLIN)", "p.poll(50)", {"poll": 1}),
+    "select-in-vain": ("", "select.select([s], [], [], 0.05)", {"pselect6": 1}),
+    "receive-timeout": ("s.setsockopt(SOL_SOCKET, SO_RCVTIMEO, struct.pack('ll', 0, 50000))",
+                        "try: s.recv(1)\nexcept BlockingIOError: pass", {"recvfrom": 2}),
+    "datagram": ("", "v.send(b'x'); u.recv(10)", {"sendto": 1, "recvfrom": 1}),
+    "datagram-and-sender": ("v.send(b'x')", "u.recvfrom(10)", {"recvfrom": 1}),
+    "sendfile": ("", "os.sendfile(c.fileno(), file, 0, 100)", {"sendfile": 2}),  # a read and a write
+    "close-of-a-copy": ("d = s.dup()", "d.close()", {"close": 0}),
+}
+IGNORED = {"mmap", "munmap", "brk", "rt_sigreturn", "wait4", "madvise"}
+
+
+def counted(traced, before, what):  # noqa: F811
+    """[(name, pv calls, host calls)] of `what`, the third time that it is done."""
+    drain = "s.setblocking(False)\ntry: s.recv(1 << 20)\nexcept BlockingIOError: pass\ns.setblocking(True)\n"
+    lines = f"{before}\nos.getsid(0)\n{what}\nos.getsid(0)\n{drain}" * 3
+    calls = parse(traced("/usr/bin/python3", "-c", PRELUDE + lines).trace("--no-loss", "-p", "1").start().lines())
+    marks = [i for i, call in enumerate(calls) if call[1] == "getsid"]
+    assert len(marks) == 6, calls[-20:]
+    return [(name, pv, host) for _, name, _, _, pv, host in calls[marks[4] + 1:marks[5]] if name not in IGNORED]
+
+
+@pytest.mark.parametrize("name", ONE)
+def test_data(traced, name):  # noqa: F811
+    before, what, expected = ONE[name]
+    got = counted(traced, before, what)
+    assert got == [(call, 0, host) for call, host in expected.items()], got
+
+
+# What the hypervisor has to do: so many PV calls; the host calls are those that bring a descriptor (recvmsg, dup3,
+# close) or close it, a look at readiness (accept: a PV call in vain costs more; a blocking connect: until it is there), and two
+# at most that wake the hypervisor and wait for it.
+MEDIATED = {
+    "accept4": ("d = create_connection(listener.getsockname())", "listener.accept()[0].detach()", {"accept4": (1, 4)}),
+    "socket": ("", "socket().detach()", {"socket": (1, 3)}),
+    "connect": ("d = socket()", "d.connect(listener.getsockname())", {"connect": (1, 1)}),
+    "sendto": ("", "socket.sendto(w, b'x', u.getsockname())", {"sendto": (1, 0)}),
+    "setsockopt": ("", "s.setsockopt(IPPROTO_TCP, TCP_NODELAY, 1)", {"setsockopt": (1, 0)}),
+    "close": ("d = create_connection(listener.getsockname())", "d.close()", {"close": (1, 1)}),
+    "open": ("", "os.open('/etc/passwd', os.O_RDONLY)", {"openat": (1, 3)}),
+}
+
+
+@pytest.mark.parametrize("name", MEDIATED)
+def test_mediated(traced, name):  # noqa: F811
+    before, what, expected = MEDIATED[name]
+    setup = "w = socket(AF_INET, SOCK_DGRAM)\n" if name == "sendto" else ""
+    got = {call: (pv, host) for call, pv, host in counted(traced, setup + before, what) if call in expected}
+    assert got.keys() == expected.keys()
+    for call, (pv, host) in expected.items():
+        assert got[call][0] == pv and host <= got[call][1] <= host + 2, got
