@@ -2,6 +2,7 @@
 /* Generated file systems: inodes and directories. The files are in pseudo_file.c. */
 #include "pseudo.h"
 
+#include "pid_ns.h"
 #include "pseudo_impl.h"
 
 #define FIRST_STATIC 2           /* cookies 0 and 1 are the dots */
@@ -58,6 +59,8 @@ static struct inode *make_inode(struct mount *mnt, const struct pseudo_fs *fs, s
 		return ERR_PTR(-ENOMEM);
 	}
 	node->ctx = *c;
+	if (c->pids)
+		ns_get(&c->pids->ns);
 	node->fs = fs;
 	i->priv = node;
 	i->ino = ino_of(c);
@@ -74,6 +77,10 @@ static struct inode *make_inode(struct mount *mnt, const struct pseudo_fs *fs, s
 
 static void pseudo_release(struct inode *i)
 {
+	struct pseudo_node *node = i->priv;
+
+	if (node->ctx.pids)
+		ns_put(&node->ctx.pids->ns);
 	if (i->parent != i)
 		inode_put(i->parent);
 	kfree(i->priv);
@@ -83,7 +90,11 @@ static void pseudo_release(struct inode *i)
 int pseudo_mount(struct mount *m, const struct pseudo_fs *fs, struct inode **root)
 {
 	struct pseudo_ctx c = { .e = fs->root };
-	struct inode *i = make_inode(m, fs, NULL, &c);
+	struct inode *i;
+
+	if (fs->of_pid_ns && current->numbers)
+		c.pids = current->numbers->ns;
+	i = make_inode(m, fs, NULL, &c);
 
 	if (IS_ERR(i))
 		return (int)PTR_ERR(i);

@@ -10,6 +10,7 @@
 #include "fs.h"
 #include "seq.h"
 
+struct pid_ns;
 struct pseudo_entry;
 
 /* Which one of the objects that an entry describes. Children inherit it from their directory. */
@@ -17,6 +18,7 @@ struct pseudo_ctx {
 	const struct pseudo_entry *e;
 	int pid, tid; /* proc: the process; the thread, 0 for the process itself */
 	int n;        /* proc: a descriptor; sysfs: an index */
+	struct pid_ns *pids; /* proc: the pid namespace that it was mounted in; NULL: the first. Counted by inodes */
 	u64 start;    /* proc: start time, so that a pid used again is not taken for the old one */
 };
 
@@ -52,6 +54,7 @@ struct pseudo_fs {
 	const struct pseudo_entry *root;
 	/* Owner of the object, and 0; or -ENOENT when it is gone. NULL: root owns everything. */
 	int (*owner)(const struct pseudo_ctx *c, u32 *uid, u32 *gid);
+	bool of_pid_ns; /* shows the pid namespace of who mounts it */
 };
 
 int pseudo_mount(struct mount *m, const struct pseudo_fs *fs, struct inode **root);

@@ -8,6 +8,7 @@
 #include <linux/capability.h>
 
 #include "cred.h"
+#include "pid_ns.h"
 #include "pty.h"
 #include "task.h"
 
@@ -164,12 +165,12 @@ static s64 set_foreground(struct tty *tty, uaddr_t arg)
 		return -ENOTTY;
 	if (id < 0)
 		return -EINVAL;
-	g = find_pgrp(id);
+	g = find_vpgrp(id);
 	if (!g)
 		return -ESRCH;
 	if (g->session != current->proc->session)
 		return -EPERM;
-	tty->pgrp = id;
+	tty->pgrp = g->id;
 	return 0;
 }
 
@@ -198,12 +199,12 @@ s64 tty_job_ioctl(struct tty *tty, u32 cmd, u64 arg)
 		return 0;
 	}
 	case TIOCGPGRP:
-		return put_int(arg, tty->pgrp);
+		return put_int(arg, pid_shown(tty->pgrp));
 	case TIOCSPGRP:
 		return set_foreground(tty, arg);
 	case TIOCGSID: {
 		mutex_lock(&tasklist_lock);
-		id = tty->session ? tty->session->id : 0;
+		id = tty->session ? session_nr(tty->session, task_pid_ns(current)) : 0;
 		mutex_unlock(&tasklist_lock);
 		return id ? put_int(arg, id) : -ENOTTY;
 	}

@@ -8,10 +8,12 @@
 #include "kernel.h"
 
 struct task;
+struct user_ns;
 
 struct cred {
 	refcount_t ref;
-	u32 uid, euid, suid, fsuid;
+	struct user_ns *user_ns; /* counted; what the capabilities are over (user_ns.h) */
+	u32 uid, euid, suid, fsuid; /* kernel ids */
 	u32 gid, egid, sgid, fsgid;
 	u64 cap_permitted, cap_effective, cap_inheritable, cap_bounding, cap_ambient;
 	u32 securebits;
@@ -26,7 +28,7 @@ void cred_put(struct cred *c);
 struct cred *cred_copy(const struct cred *c); /* private copy to change; NULL: no memory */
 void cred_install(struct cred *c);            /* for current; takes over the reference */
 struct cred *task_cred_get(struct task *t);   /* of any task, with a reference */
-bool capable(int cap);                        /* current has it in its effective set */
+bool capable(int cap);                        /* current has it, over the container: in the first user namespace */
 bool cred_in_group(const struct cred *c, u32 gid);
 u32 cred_pv_id(void);                         /* of current, registering it if needed */
 void cred_pv_drop(struct cred *c);            /* for cred_put only: gives the number back */

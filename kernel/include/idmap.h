@@ -15,9 +15,6 @@ bool gid_mapped(u32 gid);
 /* What an owner looks like who has no id here. One who has, and has this number, can't be told from it. */
 bool uid_foreign(u32 uid);
 bool gid_foreign(u32 gid);
-/* False for an id without a mapping; true for -1, "leave it as it is". */
-bool uid_usable(u32 uid);
-bool gid_usable(u32 gid);
 bool setgroups_allowed(void);
 /* Extent number i, or false: there are no more. */
 bool uid_extent(u32 i, struct boot_idmap *out);

@@ -24,6 +24,8 @@ struct seccomp;
 struct tty;
 struct vfork_done;
 struct program;
+struct nsproxy;
+struct pid_numbers;
 
 /* Bits of task->mc.work. */
 #define WORK_SIGNAL 1u  /* a deliverable signal may be pending */
@@ -37,7 +39,7 @@ enum task_state { TASK_RUNNING, TASK_STOPPED, TASK_ZOMBIE, TASK_DEAD };
 
 struct task {
 	struct mc_thread mc; /* first: machine.h */
-	int tid;
+	int tid, vtid; /* its number, and the one in its own pid namespace (pid_ns.h) */
 	struct process *proc;
 	struct list_head thread_node; /* in proc->threads */
 	struct list_head tid_node;    /* hash of tids */
@@ -46,6 +48,8 @@ struct task {
 	struct fs_ctx *fs; /* cwd, root, umask */
 	struct sighand *sighand;
 	struct cred *cred;
+	struct nsproxy *nsproxy;     /* ns.h; of others under tasklist_lock. NULL: a thread of the kernel, or exited */
+	struct pid_numbers *numbers; /* NULL: of the first pid namespace */
 	struct seccomp *seccomp; /* filters of its system calls, the newest; NULL: none. Changed under tasklist_lock */
 	enum task_state state;
 	char comm[16];
@@ -99,13 +103,14 @@ struct task {
 
 struct process {
 	refcount_t ref;
-	int pid;
+	int pid, vpid; /* as for tasks */
+	struct pid_numbers *numbers;
 	struct task *leader; /* first thread still alive (any, after exec by another thread) */
 	struct list_head threads;
 	int nthreads;
 	struct list_head pid_node;
 	struct process *parent; /* real parent; NULL for pid 1 and those that the hypervisor added */
-	int ppid;               /* its pid, for getppid() without a lock */
+	int ppid;               /* its pid, in p's own pid namespace: for getppid() without a lock */
 	struct list_head children, sibling;
 	struct list_head pgrp_node; /* in struct pgrp */
 	struct pgrp *pgrp;
@@ -135,7 +140,7 @@ struct process {
 	u64 cutime, cstime; /* ns, of waited-for children */
 	u64 rss_sampled; /* when, CLOCK_MONOTONIC */
 	u64 maxrss, cmaxrss;
-	bool dumpable, child_subreaper, did_exec, thp_disable;
+	bool dumpable, child_subreaper, ns_reaper /* the first process of a pid namespace */, did_exec, thp_disable;
 	struct process_timers *timers; /* time/: interval and POSIX timers, CPU limit; made on first use */
 	int oom_score_adj;
 	u32 personality;
@@ -159,6 +164,7 @@ struct process {
 struct pgrp {
 	refcount_t ref;
 	int id;
+	struct pid_numbers *numbers;
 	struct session *session;
 	struct list_head members;
 	struct list_head node; /* hash */
@@ -167,6 +173,7 @@ struct pgrp {
 struct session {
 	refcount_t ref;
 	int id;
+	struct pid_numbers *numbers;
 	struct tty *tty;
 	struct process *leader;
 };
@@ -177,7 +184,9 @@ extern struct process *init_process; /* guest pid 1 */
 #define current mc_current()
 
 /* ---- kernel/task/pid.c; callers hold tasklist_lock ---- */
+#define PID_MAX 32768
 int pid_alloc(void); /* -EAGAIN when none is left */
+int pid_alloc_wanted(int pid); /* this one; -EEXIST */
 void pid_free(int pid);
 int pid_last(void); /* the last one given out, for /proc */
 struct process *find_process(int pid);
@@ -189,9 +198,10 @@ int next_pid(int after); /* the lowest pid of a process above `after`; 0 if none
 u32 process_count(void);
 u32 task_count(void);
 
-/* With a reference, taking tasklist_lock; NULL if there is none. For other subsystems. */
-struct process *process_get(int pid);
 void process_put(struct process *p);
+struct process *pidfd_process(int fd); /* with a reference, or ERR_PTR(-EBADF) */
+/* May current look inside? PTRACE_MODE_READ of ptrace(2), with the ids for files. tasklist_lock held. */
+bool ptrace_may_read(const struct task *t);
 
 /* ---- kernel/task/exit.c ---- */
 void do_exit(int wait_status) __attribute__((noreturn));       /* this thread */

@@ -5,7 +5,7 @@
 
 #include <linux/utsname.h>
 
-#include "kernel.h"
+#include "ns.h"
 
 /*
  * The Linux version whose system call interface the guest kernel claims, the newest long-term one that
@@ -18,6 +18,13 @@
 #endif
 #define UTS_VERSION "#1 SMP Callgate " CALLGATE_VERSION
 
+struct uts_ns {
+	struct ns ns;
+	struct new_utsname name;
+};
+extern struct uts_ns init_uts_ns;
+
+/* Of current's namespace, as all below. */
 void uts_get(struct new_utsname *out);
 /* 0, -EINVAL (too long), or why the host does not let it be set. name is not terminated. The system calls need CAP_SYS_ADMIN, the files only root. */
 int uts_set_hostname(const char *name, size_t len);

@@ -10,13 +10,15 @@
 #include <linux/ipc.h>
 
 #include "ipc_limits.h"
+#include "ipc_ns.h"
 #include "sync.h"
 
 #define IPC_SLOTS IPC_MNI_MAX
 
 struct ipc_object {
 	refcount_t ref;
-	struct ipc64_perm perm;
+	struct ipc64_perm perm; /* of kernel ids */
+	struct ipc_ns *ns;      /* not counted: its objects go with it */
 	int id;
 	bool removed; /* IPC_RMID, under the table's lock */
 	s64 ctime;    /* seconds */
@@ -26,12 +28,13 @@ struct ipc_object {
 /* One kind. `lock` protects the table, its objects and all they hold. */
 struct ipc_table {
 	struct mutex lock;
-	struct ipc_object *slot[IPC_SLOTS];
-	u16 seq[IPC_SLOTS];
-	u32 used;
+	struct ipc_object **slot; /* of `room`, made larger as needed */
+	u16 *seq;
+	u32 room, used;
 	u32 top;          /* no slot at or above it is, or was, in use */
 	const s64 *most;  /* the limit on `used` */
 	void (*free)(struct ipc_object *o); /* last reference; without the lock */
+	void (*forget)(struct ipc_object *o); /* removal: what refers to it. Lock held; may be NULL */
 	/* Is a removed object still to be found by its id? NULL: no. Lock held. */
 	bool (*lingers)(struct ipc_object *o);
 };
@@ -51,7 +54,9 @@ struct ipc_object *ipc_find(struct ipc_table *t, int id); /* or ERR_PTR(-EINVAL,
 struct ipc_object *ipc_at(struct ipc_table *t, int index); /* SHM_STAT and its kin: by slot */
 bool ipc_allowed(const struct ipc_object *o, u32 mode);
 bool ipc_owned(const struct ipc_object *o); /* may it be changed and removed? */
-void ipc_set_perm(struct ipc_object *o, const struct ipc64_perm *p);
+int ipc_set_perm(struct ipc_object *o, const struct ipc64_perm *p); /* IPC_SET: 0 or -EINVAL */
+struct ipc64_perm ipc_shown_perm(const struct ipc_object *o);        /* IPC_STAT: as current sees the ids */
+static inline bool ipc_visible(const struct ipc_object *o) { return o && o->ns == current_ipc_ns(); }
 /* Out of the table; wakes the waiters. The caller puts the table's reference after unlocking. */
 void ipc_remove(struct ipc_table *t, struct ipc_object *o);
 void ipc_put(struct ipc_table *t, struct ipc_object *o); /* without the lock */

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* mq_open(2), mq_unlink(2), mq_timedsend(2), mq_timedreceive(2), mq_notify(2), mq_getsetattr(2). */
 #include "mqueue.h"
+#include "pid_ns.h"
 
 #include <asm/poll.h>
 
@@ -65,7 +66,7 @@ static s64 status_read(struct file *f, struct uio *u, s64 *pos)
 	len = snprintf(text, sizeof(text), "QSIZE:%-10lu NOTIFY:%-5d SIGNO:%-5d NOTIFY_PID:%-6d\n", q->bytes,
 		       q->notify ? q->notify_how : 0,
 		       q->notify && q->notify_how == SIGEV_SIGNAL ? q->notify_signal : 0,
-		       q->notify ? q->notify->pid : 0);
+		       q->notify ? process_nr(q->notify, task_pid_ns(current)) : 0);
 	mutex_unlock(&q->lock);
 	if (*pos < 0 || *pos >= len)
 		return 0;
@@ -442,7 +443,8 @@ static long set_notify(struct mqueue *q, const struct sigevent *ev)
 	}
 	if (q->notify)
 		return -EBUSY;
-	q->notify = process_get(current->proc->pid);
+	q->notify = current->proc;
+	ref_get(&q->notify->ref);
 	q->notify_how = ev->sigev_notify;
 	q->notify_signal = ev->sigev_signo;
 	q->notify_value = (u64)ev->sigev_value.sival_ptr;

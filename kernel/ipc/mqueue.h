@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* POSIX message queues (mq_overview(7)): inodes of one flat directory, which every mount of mqueue shows. */
+/* POSIX message queues (mq_overview(7)): inodes of one flat directory for each ipc namespace, which every mount of mqueue in it shows. */
 #ifndef MQUEUE_H
 #define MQUEUE_H
 
@@ -33,6 +33,6 @@ extern const struct file_ops mqueue_file_ops;
 /* attr NULL: the defaults. New inode in *out with a reference, or -errno. The directory's lock is held. */
 int mqueue_make(struct inode *dir, const char *name, size_t len, u32 mode, const struct mq_attr *attr,
 		struct inode **out);
-struct inode *mqueue_dir(void); /* its root, with a reference; NULL: no memory */
+struct inode *mqueue_dir(void); /* the root of current's namespace, with a reference; NULL: no memory */
 
 #endif

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The directory of POSIX message queues: there is one, with or without a mount. */
+/* The directory of POSIX message queues: each ipc namespace has one, with or without a mount. */
 #include <linux/mqueue.h>
 
 #include "cred.h"
 #include "ipc_limits.h"
+#include "ipc_ns.h"
 #include "mounts.h"
 #include "mqueue.h"
 #include "task.h"
@@ -16,10 +17,18 @@
 #define MESSAGE_HEAD 48 /* what Linux charges for the head of a message, and for a priority in use */
 
 static const struct inode_ops root_ops, queue_ops;
-static struct list_head queues = LIST_HEAD_INIT(queues); /* the directory's lock */
-static u32 n_queues;
-static struct inode *root;
-static struct mutex root_lock;
+static struct mutex root_lock; /* ipc_ns.mqueue_root */
+
+struct mq_dir {
+	struct inode i; /* its lock protects the rest */
+	struct list_head queues;
+	u32 n;
+};
+
+static struct mq_dir *dir_of(struct inode *i)
+{
+	return (struct mq_dir *)i;
+}
 
 static struct mqueue *mqueue_of(struct inode *i)
 {
@@ -48,18 +57,18 @@ static u64 charge_of(const struct mq_attr *a)
 }
 
 /* Would another queue of this charge be more than the caller may have? */
-static bool over_limit(u64 charge)
+static bool over_limit(struct mq_dir *d, u64 charge)
 {
 	u64 sum = charge, limit = rlimit(RLIMIT_MSGQUEUE);
 	struct mqueue *q;
 
-	list_for_each(q, &queues, node)
+	list_for_each(q, &d->queues, node)
 		if (q->i.uid == current->cred->fsuid)
 			sum += q->charged;
 	return sum > limit;
 }
 
-static struct mqueue *queue_new(const char *name, size_t len, u32 mode, const struct mq_attr *a)
+static struct mqueue *queue_new(struct inode *dir, const char *name, size_t len, u32 mode, const struct mq_attr *a)
 {
 	struct mqueue *q = kzalloc(sizeof(*q));
 
@@ -72,7 +81,7 @@ static struct mqueue *queue_new(const char *name, size_t len, u32 mode, const st
 	}
 	memcpy(q->name, name, len);
 	q->name[len] = '\0';
-	inode_init(&q->i, &queue_ops, root->mnt, S_IFREG | (mode & 07777));
+	inode_init(&q->i, &queue_ops, dir->mnt, S_IFREG | (mode & 07777));
 	inode_own(&q->i);
 	q->i.size = STATUS_SIZE;
 	list_init(&q->messages);
@@ -96,18 +105,18 @@ int mqueue_make(struct inode *dir, const char *name, size_t len, u32 mode, const
 	struct mqueue *q;
 	int r;
 
-	if (n_queues >= READ_ONCE(l->mq_queues_max) && !capable(CAP_SYS_RESOURCE))
+	if (dir_of(dir)->n >= READ_ONCE(l->mq_queues_max) && !capable(CAP_SYS_RESOURCE))
 		return -ENOSPC;
 	r = check_attr(&a);
 	if (r)
 		return r;
-	if (over_limit(charge_of(&a)))
+	if (over_limit(dir_of(dir), charge_of(&a)))
 		return -EMFILE;
-	q = queue_new(name, len, mode, &a);
+	q = queue_new(dir, name, len, mode, &a);
 	if (!q)
 		return -ENOMEM;
-	list_add_tail(&q->node, &queues); /* with the first reference */
-	n_queues++;
+	list_add_tail(&q->node, &dir_of(dir)->queues); /* with the first reference */
+	dir_of(dir)->n++;
 	dir->size += 20;
 	if (out)
 		*out = inode_get(&q->i);
@@ -137,11 +146,11 @@ static const struct inode_ops queue_ops = {
 
 /* ---- the directory; its lock is held ---- */
 
-static struct mqueue *find(const char *name, size_t len)
+static struct mqueue *find(struct inode *dir, const char *name, size_t len)
 {
 	struct mqueue *q;
 
-	list_for_each(q, &queues, node)
+	list_for_each(q, &dir_of(dir)->queues, node)
 		if (strlen(q->name) == len && !memcmp(q->name, name, len))
 			return q;
 	return NULL;
@@ -149,7 +158,7 @@ static struct mqueue *find(const char *name, size_t len)
 
 static int root_lookup(struct inode *dir, const char *name, size_t len, struct inode **out)
 {
-	struct mqueue *q = find(name, len);
+	struct mqueue *q = find(dir, name, len);
 
 	if (!q)
 		return -ENOENT;
@@ -161,21 +170,21 @@ static int root_create(struct inode *dir, const char *name, size_t len, u32 mode
 {
 	if (!name || !S_ISREG(mode))
 		return name ? -EPERM : -EOPNOTSUPP;
-	if (find(name, len))
+	if (find(dir, name, len))
 		return -EEXIST;
 	return mqueue_make(dir, name, len, mode, NULL, out);
 }
 
 static int root_unlink(struct inode *dir, const char *name, size_t len, bool rmdir)
 {
-	struct mqueue *q = find(name, len);
+	struct mqueue *q = find(dir, name, len);
 
 	if (!q)
 		return -ENOENT;
 	if (rmdir)
 		return -ENOTDIR;
 	list_del(&q->node);
-	n_queues--;
+	dir_of(dir)->n--;
 	dir->size -= 20;
 	q->i.nlink = 0;
 	inode_put(&q->i);
@@ -190,7 +199,7 @@ static int root_readdir(struct inode *dir, struct dir_context *ctx)
 	if (!dir_emit_dots(ctx, dir))
 		return 0;
 	guard(&dir->lock);
-	list_for_each(q, &queues, node) {
+	list_for_each(q, &dir_of(dir)->queues, node) {
 		if (cookie++ < ctx->pos)
 			continue;
 		if (!ctx->emit(ctx, q->name, strlen(q->name), q->i.ino, 8 /* DT_REG */))
@@ -200,7 +209,22 @@ static int root_readdir(struct inode *dir, struct dir_context *ctx)
 	return 0;
 }
 
+/* The namespace has ended: queues that are open live on without a name. */
+static void root_release(struct inode *i)
+{
+	struct mq_dir *d = dir_of(i);
+	struct mqueue *q, *next;
+
+	list_for_each_safe(q, next, &d->queues, node) {
+		list_del(&q->node);
+		q->i.nlink = 0;
+		inode_put(&q->i);
+	}
+	kfree(d);
+}
+
 static const struct inode_ops root_ops = {
+	.release = root_release,
 	.lookup = root_lookup,
 	.readdir = root_readdir,
 	.create = root_create,
@@ -209,16 +233,26 @@ static const struct inode_ops root_ops = {
 
 /* ---- mounting ---- */
 
+static struct inode *root_new(struct mount *m)
+{
+	struct mq_dir *d = m ? kzalloc(sizeof(*d)) : NULL;
+
+	if (!d)
+		return NULL;
+	inode_init(&d->i, &root_ops, m, S_IFDIR | 01777);
+	list_init(&d->queues);
+	return &d->i;
+}
+
 /* m: the mount that it is made for; NULL: for none. */
 static struct inode *get_root(struct mount *m)
 {
+	struct ipc_ns *ns = current_ipc_ns();
+
 	guard(&root_lock);
-	if (!root) {
-		if (!m)
-			m = mount_new(&mqueue_type, "/dev/mqueue", "mqueue", 0, "");
-		root = m ? inode_new(&root_ops, m, S_IFDIR | 01777) : NULL;
-	}
-	return root ? inode_get(root) : NULL;
+	if (!ns->mqueue_root)
+		ns->mqueue_root = root_new(m ? m : mount_new(&mqueue_type, "/dev/mqueue", "mqueue", 0, ""));
+	return ns->mqueue_root ? inode_get(ns->mqueue_root) : NULL;
 }
 
 struct inode *mqueue_dir(void)

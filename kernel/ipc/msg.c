@@ -6,8 +6,9 @@
 
 #include "cred.h"
 #include "ipc_show.h"
+#include "pid_ns.h"
 #include "syscall.h"
-#include "task.h"
+#include "user_ns.h"
 
 struct message {
 	struct list_head node;
@@ -226,15 +227,15 @@ long sys_msgrcv(u64 id, u64 to, u64 room, u64 type, u64 flags)
 static void fill(const struct queue *q, struct msqid64_ds *d)
 {
 	memset(d, 0, sizeof(*d));
-	d->msg_perm = q->ipc.perm;
+	d->msg_perm = ipc_shown_perm(&q->ipc);
 	d->msg_stime = q->stime;
 	d->msg_rtime = q->rtime;
 	d->msg_ctime = q->ipc.ctime;
 	d->msg_cbytes = q->bytes;
 	d->msg_qnum = q->count;
 	d->msg_qbytes = q->limit;
-	d->msg_lspid = q->lspid;
-	d->msg_lrpid = q->lrpid;
+	d->msg_lspid = pid_shown(q->lspid);
+	d->msg_lrpid = pid_shown(q->lrpid);
 }
 
 static long stat_queue(int id, int cmd, uaddr_t to)
@@ -260,10 +261,11 @@ static long stat_queue(int id, int cmd, uaddr_t to)
 
 static long set_queue(struct queue *q, const struct msqid64_ds *d)
 {
-	if (d->msg_qbytes > (u64)READ_ONCE(ipc_limits.msgmnb) && !capable(CAP_SYS_RESOURCE))
+	if (d->msg_qbytes > (u64)READ_ONCE(ipc_limits.msgmnb) && !ns_capable(ns_owner(&q->ipc.ns->ns), CAP_SYS_RESOURCE))
 		return -EPERM;
+	if (ipc_set_perm(&q->ipc, &d->msg_perm))
+		return -EINVAL;
 	q->limit = d->msg_qbytes;
-	ipc_set_perm(&q->ipc, &d->msg_perm);
 	waitq_wake_all(&q->ipc.wait, 0);
 	return 0;
 }
@@ -342,11 +344,11 @@ void ipc_show_msg(struct seq *m)
 	for (u32 i = 0; i < msg_table.top; i++) {
 		struct queue *q = (struct queue *)msg_table.slot[i];
 
-		if (q)
+		if (q && ipc_visible(&q->ipc))
 			seq_printf(m, "%10d %10d  %4o  %10lu %10lu %5d %5d %5u %5u %5u %5u %10lu %10lu %10lu\n",
 				   q->ipc.perm.key, q->ipc.id, q->ipc.perm.mode, q->bytes, q->count,
-				   q->lspid, q->lrpid, q->ipc.perm.uid, q->ipc.perm.gid,
-				   q->ipc.perm.cuid, q->ipc.perm.cgid, q->stime, q->rtime,
+				   pid_shown(q->lspid), pid_shown(q->lrpid), show_uid(q->ipc.perm.uid),
+				   show_gid(q->ipc.perm.gid), show_uid(q->ipc.perm.cuid), show_gid(q->ipc.perm.cgid), q->stime, q->rtime,
 				   q->ipc.ctime);
 	}
 }

@@ -12,8 +12,17 @@ static void set_free(struct ipc_object *o)
 	kfree(o);
 }
 
-struct ipc_table sem_table = { .free = set_free, .most = &ipc_limits.sem[SEM_LIMIT_MNI] };
 u64 sem_total;
+
+static void set_forget(struct ipc_object *o)
+{
+	struct sem_set *s = (struct sem_set *)o;
+
+	sem_undo_drop(s);
+	sem_total -= s->n;
+}
+
+struct ipc_table sem_table = { .forget = set_forget, .free = set_free, .most = &ipc_limits.sem[SEM_LIMIT_MNI] };
 
 static struct ipc_object *set_create(const struct ipc_request *r)
 {

@@ -3,7 +3,9 @@
 #include "sem.h"
 
 #include "ipc_show.h"
+#include "pid_ns.h"
 #include "syscall.h"
+#include "user_ns.h"
 
 /* The set, if current may use it so; the lock is held. */
 static struct sem_set *find(int id, u32 mode)
@@ -27,7 +29,7 @@ static long get_one(int id, u32 num, int cmd)
 	case GETVAL:
 		return s->sem[num].value;
 	case GETPID:
-		return s->sem[num].pid;
+		return pid_shown(s->sem[num].pid);
 	case GETNCNT:
 		return s->sem[num].ncount;
 	}
@@ -136,7 +138,7 @@ static long stat_set(int id, int cmd, uaddr_t to)
 	if (!ret && cmd != SEM_STAT_ANY && !ipc_allowed(&s->ipc, 0444))
 		ret = -EACCES;
 	if (!ret) {
-		d.sem_perm = s->ipc.perm;
+		d.sem_perm = ipc_shown_perm(&s->ipc);
 		d.sem_otime = s->otime;
 		d.sem_ctime = s->ipc.ctime;
 		d.sem_nsems = s->n;
@@ -163,10 +165,8 @@ static long change(int id, int cmd, uaddr_t from)
 	} else if (!ipc_owned(&s->ipc)) {
 		ret = -EPERM;
 	} else if (cmd == IPC_SET) {
-		ipc_set_perm(&s->ipc, &d.sem_perm);
+		ret = ipc_set_perm(&s->ipc, &d.sem_perm);
 	} else {
-		sem_undo_drop(s);
-		sem_total -= s->n;
 		ipc_remove(&sem_table, &s->ipc);
 	}
 	mutex_unlock(&sem_table.lock);
@@ -230,9 +230,9 @@ void ipc_show_sem(struct seq *m)
 	for (u32 i = 0; i < sem_table.top; i++) {
 		struct sem_set *s = (struct sem_set *)sem_table.slot[i];
 
-		if (s)
+		if (s && ipc_visible(&s->ipc))
 			seq_printf(m, "%10d %10d  %4o %10u %5u %5u %5u %5u %10lu %10lu\n", s->ipc.perm.key,
-				   s->ipc.id, s->ipc.perm.mode, s->n, s->ipc.perm.uid, s->ipc.perm.gid,
-				   s->ipc.perm.cuid, s->ipc.perm.cgid, s->otime, s->ipc.ctime);
+				   s->ipc.id, s->ipc.perm.mode, s->n, show_uid(s->ipc.perm.uid), show_gid(s->ipc.perm.gid),
+				   show_uid(s->ipc.perm.cuid), show_gid(s->ipc.perm.cgid), s->otime, s->ipc.ctime);
 	}
 }

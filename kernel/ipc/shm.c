@@ -11,8 +11,8 @@
 #include "fs.h"
 #include "mm.h"
 #include "ipc_show.h"
+#include "pid_ns.h"
 #include "syscall.h"
-#include "task.h"
 
 /* linux/shm.h wants a C library */
 #define SHM_RDONLY 010000
@@ -243,15 +243,15 @@ long sys_shmdt(u64 addr)
 static void fill(const struct shm *s, struct shmid64_ds *d)
 {
 	memset(d, 0, sizeof(*d));
-	d->shm_perm = s->ipc.perm;
+	d->shm_perm = ipc_shown_perm(&s->ipc);
 	if (s->ipc.removed)
 		d->shm_perm.mode |= SHM_DEST;
 	d->shm_segsz = s->size;
 	d->shm_atime = s->atime;
 	d->shm_dtime = s->dtime;
 	d->shm_ctime = s->ipc.ctime;
-	d->shm_cpid = s->cpid;
-	d->shm_lpid = s->lpid;
+	d->shm_cpid = pid_shown(s->cpid);
+	d->shm_lpid = pid_shown(s->lpid);
 	d->shm_nattch = attaches(s);
 }
 
@@ -281,6 +281,7 @@ static long change(int id, int cmd, uaddr_t from)
 	struct shmid64_ds d;
 	struct shm *s;
 	bool gone = false;
+	long ret = 0;
 
 	if (cmd == IPC_SET && mc_copy_from_user(&d, from, sizeof(d)))
 		return -EFAULT;
@@ -291,7 +292,7 @@ static long change(int id, int cmd, uaddr_t from)
 		return IS_ERR(s) ? PTR_ERR(s) : -EPERM;
 	}
 	if (cmd == IPC_SET) {
-		ipc_set_perm(&s->ipc, &d.shm_perm);
+		ret = ipc_set_perm(&s->ipc, &d.shm_perm);
 	} else if (cmd == IPC_RMID && !s->ipc.removed) {
 		ipc_remove(&shm_table, &s->ipc);
 		gone = !shm_lingers(&s->ipc);
@@ -303,7 +304,7 @@ static long change(int id, int cmd, uaddr_t from)
 	mutex_unlock(&shm_table.lock);
 	if (gone)
 		ipc_put(&shm_table, &s->ipc);
-	return 0;
+	return ret;
 }
 
 static long show_limits(uaddr_t to)
@@ -363,7 +364,7 @@ void ipc_show_shm(struct seq *m)
 		struct shm *s = (struct shm *)shm_table.slot[i];
 		struct shmid64_ds d;
 
-		if (!s)
+		if (!s || !ipc_visible(&s->ipc))
 			continue;
 		fill(s, &d);
 		seq_printf(m, "%10d %10d  %4o %21lu %5d %5d  %5lu %5u %5u %5u %5u %10lu %10lu %10lu %21lu %21lu\n",

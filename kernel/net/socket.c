@@ -8,6 +8,7 @@
 
 #include "epoll.h"
 #include "msg.h"
+#include "net_ns.h"
 #include "sock_calls.h"
 #include "signal.h"
 #include "syscall.h"
@@ -119,9 +120,12 @@ bool socket_nonblock(struct fdref r)
 
 static struct socket *new_socket(int domain, int type, int protocol)
 {
-	switch (domain) {
-	case AF_UNIX:
+	if (domain == AF_UNIX)
 		return unix_socket(type, protocol);
+	/* What follows are sockets of the container's network, which others than the first namespace have no part in. */
+	if (current_net_ns() != &init_net_ns)
+		return ERR_PTR(-EAFNOSUPPORT);
+	switch (domain) {
 	case AF_INET:
 	case AF_INET6:
 		return inet_socket(domain, type, protocol);

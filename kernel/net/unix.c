@@ -4,8 +4,10 @@
 #include <linux/sockios.h>
 
 #include "cred.h"
+#include "pid_ns.h"
 #include "task.h"
 #include "unix.h"
+#include "user_ns.h"
 
 #define SNDBUF_MIN 4608u
 #define BUF_MAX 212992u /* net.core.wmem_max, rmem_max */
@@ -21,6 +23,14 @@ struct ucred unix_current_cred(void)
 	return (struct ucred){ current->proc->pid, c->euid, c->egid };
 }
 
+struct ucred unix_show_cred(const struct ucred *c)
+{
+	bool none = c->uid == NO_ID; /* the peer of a socket that has none */
+
+	return (struct ucred){ pid_shown((int)c->pid), none ? NO_ID : show_uid(c->uid),
+			       none ? NO_ID : show_gid(c->gid) };
+}
+
 struct unix_sock *unix_new(int type)
 {
 	struct unix_sock *u = kzalloc(sizeof(*u));
@@ -31,6 +41,7 @@ struct unix_sock *unix_new(int type)
 	u->sk.domain = AF_UNIX;
 	u->sk.type = type;
 	ref_init(&u->ref);
+	u->net = net_ns_of(ns_get(&current_net_ns()->ns));
 	u->sndbuf = u->rcvbuf = UNIX_SNDBUF;
 	u->other = (struct ucred){ 0, ~0u, ~0u };
 	list_init(&u->rx);
@@ -53,6 +64,7 @@ void unix_put(struct unix_sock *u)
 	if (!u || !ref_put(&u->ref))
 		return;
 	unix_addr_put(u->addr);
+	ns_put(&u->net->ns);
 	kfree(u);
 }
 
@@ -232,7 +244,7 @@ static int set_noted(struct unix_sock *u, int name, int n)
 
 static int set_priority(struct unix_sock *u, int n)
 {
-	if ((n < 0 || n > 6) && !capable(CAP_NET_ADMIN))
+	if ((n < 0 || n > 6) && !ns_capable(ns_owner(&u->net->ns), CAP_NET_ADMIN))
 		return -EPERM;
 	u->priority = n;
 	return 0;
@@ -295,9 +307,12 @@ static int unix_getsockopt(struct socket *s, int level, int name, void *val, u32
 		return get_int(val, u->passcred);
 	case SO_ACCEPTCONN:
 		return get_int(val, u->state == UNIX_LISTENING);
-	case SO_PEERCRED:
-		memcpy(val, &u->other, sizeof(u->other));
-		return sizeof(u->other);
+	case SO_PEERCRED: {
+		const struct ucred shown = unix_show_cred(&u->other);
+
+		memcpy(val, &shown, sizeof(shown));
+		return sizeof(shown);
+	}
 	case SO_LINGER:
 		memset(val, 0, 8);
 		return 8;
@@ -380,7 +395,7 @@ size_t unix_proc_line(u32 n, char *buf, size_t size)
 
 	guard(&unix_table_lock);
 	list_for_each(u, &unix_all, all_node)
-		if (n-- == 0)
+		if (u->net == current_net_ns() && n-- == 0)
 			return proc_line(u, buf, size);
 	return 0;
 }

@@ -12,6 +12,7 @@
 #ifndef UNIX_H
 #define UNIX_H
 
+#include "net_ns.h"
 #include "socket.h"
 
 #define RCV_SHUTDOWN 1u
@@ -52,7 +53,8 @@ struct unix_sock {
 	u32 noted; /* options that change nothing here, by unix_noted[] */
 	int priority;
 	struct waitq rd_wait, wr_wait;
-	struct ucred own, other; /* as SO_PEERCRED shows: ours to peers; the peer's */
+	struct net_ns *net; /* counted; abstract names are of it */
+	struct ucred own, other; /* kernel ids, as SO_PEERCRED shows: ours to peers; the peer's */
 
 	struct list_head pending; /* connections to accept, by pending_node */
 	struct list_head pending_node;
@@ -103,6 +105,7 @@ void unix_put(struct unix_sock *u);
 struct unix_sock *unix_peer_get(struct unix_sock *u); /* with a reference; NULL */
 int unix_take_error(struct unix_sock *u); /* -errno, and clears it */
 struct ucred unix_current_cred(void);
+struct ucred unix_show_cred(const struct ucred *c); /* as current sees these ids */
 bool unix_writable(const struct unix_sock *u);
 void unix_release(struct socket *s);
 u32 unix_poll(struct socket *s, struct file *f, struct poll_table *pt);

@@ -7,6 +7,7 @@
 #include "fs.h"
 #include "task.h"
 #include "unix.h"
+#include "user_ns.h"
 
 #define BUCKETS 64u
 
@@ -106,10 +107,10 @@ static bool may_connect(const struct statx *st)
 	const struct cred *c = current->cred;
 
 	if (st->stx_uid == c->fsuid)
-		return (st->stx_mode & 0200) || capable(CAP_DAC_OVERRIDE);
+		return (st->stx_mode & 0200) || capable_owner(st->stx_uid, st->stx_gid, CAP_DAC_OVERRIDE);
 	if (cred_in_group(c, st->stx_gid))
-		return (st->stx_mode & 0020) || capable(CAP_DAC_OVERRIDE);
-	return (st->stx_mode & 0002) || capable(CAP_DAC_OVERRIDE);
+		return (st->stx_mode & 0020) || capable_owner(st->stx_uid, st->stx_gid, CAP_DAC_OVERRIDE);
+	return (st->stx_mode & 0002) || capable_owner(st->stx_uid, st->stx_gid, CAP_DAC_OVERRIDE);
 }
 
 static struct unix_sock *find_path(const struct sockaddr_un *un, u32 len, int type)
@@ -137,12 +138,12 @@ static struct unix_sock *find_path(const struct sockaddr_un *un, u32 len, int ty
 	return ERR_PTR(-ECONNREFUSED);
 }
 
-static struct unix_sock *lookup_abstract(const struct unix_addr *a)
+static struct unix_sock *lookup_abstract(const struct unix_addr *a, const struct net_ns *net)
 {
 	struct unix_sock *u;
 
 	list_for_each(u, abstract_bucket(a), hash_node)
-		if (!u->ino && u->addr->len == a->len && !memcmp(&u->addr->un, &a->un, a->len))
+		if (!u->ino && u->net == net && u->addr->len == a->len && !memcmp(&u->addr->un, &a->un, a->len))
 			return u;
 	return NULL;
 }
@@ -156,7 +157,7 @@ static struct unix_sock *find_abstract(const struct sockaddr_un *un, u32 len, in
 		return ERR_PTR(-ENOMEM);
 	{
 		guard(&unix_table_lock);
-		u = lookup_abstract(a);
+		u = lookup_abstract(a, current_net_ns());
 		u = u ? take(u, type) : ERR_PTR(-ECONNREFUSED);
 	}
 	kfree(a);
@@ -180,7 +181,7 @@ static int install_abstract(struct unix_sock *u, struct unix_addr *a)
 	guard(&unix_table_lock);
 	if (u->addr)
 		return -EINVAL;
-	if (lookup_abstract(a))
+	if (lookup_abstract(a, u->net))
 		return -EADDRINUSE;
 	list_add(&u->hash_node, abstract_bucket(a));
 	u->addr = a;

@@ -6,8 +6,10 @@
  * collected; what bounds them is Linux' own limit on the descriptors that a user has in flight.
  */
 #include "cred.h"
+#include "pid_ns.h"
 #include "task.h"
 #include "unix.h"
+#include "user_ns.h"
 
 #define USER_BUCKETS 64u
 
@@ -113,7 +115,7 @@ static bool one_of(u32 id, u32 a, u32 b, u32 c)
 	return id == a || id == b || id == c;
 }
 
-/* What a process may claim to be: unix(7). */
+/* What a process may claim to be: unix(7). In *cred are the kernel's numbers. */
 static int take_cred(struct ucred *cred, const u8 *data, u32 len)
 {
 	const struct cred *c = current->cred;
@@ -121,11 +123,14 @@ static int take_cred(struct ucred *cred, const u8 *data, u32 len)
 	if (len != sizeof(*cred))
 		return -EINVAL;
 	memcpy(cred, data, sizeof(*cred));
-	if ((int)cred->pid != current->proc->pid && !capable(CAP_SYS_ADMIN))
+	if ((int)cred->pid != current->proc->vpid && !ns_capable(ns_owner(&task_pid_ns(current)->ns), CAP_SYS_ADMIN))
 		return -EPERM;
-	if (!one_of(cred->uid, c->uid, c->euid, c->suid) && !capable(CAP_SETUID))
+	cred->pid = pid_unshown((int)cred->pid);
+	if (!take_uid(cred->uid, &cred->uid) || !take_gid(cred->gid, &cred->gid))
+		return -EINVAL;
+	if (!one_of(cred->uid, c->uid, c->euid, c->suid) && !capable_here(CAP_SETUID))
 		return -EPERM;
-	if (!one_of(cred->gid, c->gid, c->egid, c->sgid) && !capable(CAP_SETGID))
+	if (!one_of(cred->gid, c->gid, c->egid, c->sgid) && !capable_here(CAP_SETGID))
 		return -EPERM;
 	return 0;
 }
@@ -173,8 +178,11 @@ int scm_send(struct unix_sock *u, struct msg *m, struct ucred *cred, struct scm_
 
 void scm_receive_cred(struct unix_sock *u, struct msg *m, const struct ucred *cred)
 {
-	if (u->passcred)
-		msg_put_cmsg(m, SOL_SOCKET, SCM_CREDENTIALS, cred, sizeof(*cred));
+	if (u->passcred) {
+		const struct ucred shown = unix_show_cred(cred);
+
+		msg_put_cmsg(m, SOL_SOCKET, SCM_CREDENTIALS, &shown, sizeof(shown));
+	}
 }
 
 /* How many descriptors the receiver has room for. */

@@ -3,15 +3,17 @@
 #include "syscall.h"
 
 #include "cred.h"
+#include "pid_ns.h"
 #include "sig.h"
+#include "user_ns.h"
 
 void siginfo_user(siginfo_t *info, int sig, int code)
 {
 	memset(info, 0, sizeof(*info));
 	info->si_signo = sig;
 	info->si_code = code;
-	info->si_pid = current->proc->pid;
-	info->si_uid = current->cred->uid;
+	info->si_pid = current->proc->vpid;
+	info->si_uid = current->cred->uid; /* send() makes it the receiver's */
 }
 
 static bool same_user(const struct cred *me, const struct cred *target)
@@ -27,7 +29,7 @@ int may_signal(struct process *p, int sig)
 
 	if (p == me || !t) /* a zombie takes anything, to no effect */
 		return 0;
-	if (same_user(current->cred, t->cred) || capable(CAP_KILL))
+	if (same_user(current->cred, t->cred) || ns_capable(t->cred->user_ns, CAP_KILL))
 		return 0;
 	return sig == SIGCONT && p->session == me->session ? 0 : -EPERM;
 }
@@ -48,12 +50,12 @@ static int signal_process(struct process *p, int sig, const siginfo_t *info)
 /* A pid, or the number of any thread of the process, as in Linux. */
 static struct process *process_of(int pid)
 {
-	struct process *p = find_process(pid);
+	struct process *p = find_vprocess(pid);
 	struct task *t;
 
 	if (p)
 		return p;
-	t = find_task(pid);
+	t = find_vtask(pid);
 	return t ? t->proc : NULL;
 }
 
@@ -78,7 +80,7 @@ static int broadcast_one(struct process *p, void *arg)
 	struct broadcast *b = arg;
 	int err;
 
-	if (p == init_process || p == current->proc)
+	if (process_nr(p, task_pid_ns(current)) <= 1 || p == current->proc)
 		return 0;
 	err = signal_process(p, b->sig, b->info);
 	b->count++;
@@ -106,7 +108,7 @@ static int kill_group(int id, int sig, const siginfo_t *info)
 
 	defer_wakes();
 	guard(&tasklist_lock);
-	g = id ? find_pgrp(id) : current->proc->pgrp;
+	g = id ? find_vpgrp(id) : current->proc->pgrp;
 	if (!g)
 		return -ESRCH;
 	list_for_each(p, &g->members, pgrp_node) {
@@ -141,8 +143,8 @@ static int kill_thread(int tgid, int tid, int sig, const siginfo_t *info)
 
 	defer_wakes();
 	guard(&tasklist_lock);
-	t = find_task(tid);
-	if (!t || (tgid && t->proc->pid != tgid))
+	t = find_vtask(tid);
+	if (!t || (tgid && process_nr(t->proc, task_pid_ns(current)) != tgid))
 		return -ESRCH;
 	if (sig && !valid_signal(sig))
 		return -EINVAL;
@@ -188,7 +190,7 @@ static int get_info(uaddr_t from, int sig, bool self, siginfo_t *info)
 long sys_rt_sigqueueinfo(u64 pid, u64 sig, u64 from)
 {
 	siginfo_t info;
-	int err = get_info(from, (int)sig, current->proc->pid == (int)pid, &info);
+	int err = get_info(from, (int)sig, current->proc->vpid == (int)pid, &info);
 
 	if (err)
 		return err;
@@ -202,6 +204,6 @@ long sys_rt_tgsigqueueinfo(u64 tgid, u64 tid, u64 sig, u64 from)
 
 	if ((int)tgid <= 0 || (int)tid <= 0)
 		return -EINVAL;
-	err = get_info(from, (int)sig, current->tid == (int)tid, &info);
+	err = get_info(from, (int)sig, current->vtid == (int)tid, &info);
 	return err ? err : kill_thread((int)tgid, (int)tid, (int)sig, &info);
 }

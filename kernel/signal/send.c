@@ -6,7 +6,8 @@
  */
 #include "sig.h"
 
-#include "cred.h"
+#include "pid_ns.h"
+#include "user_ns.h"
 
 bool default_ignored(int sig)
 {
@@ -172,14 +173,41 @@ static void mark_pending(struct task *t, struct process *group, struct sigpendin
 		wake_for_signal(t);
 }
 
+/*
+ * A sender's pid and user are told as the receiver sees them. True: it cannot see the sender, which is in an outer pid
+ * namespace.
+ */
+static bool to_receiver(const struct task *t, siginfo_t *info)
+{
+	bool outer = t->numbers && current->proc && !process_nr(current->proc, task_pid_ns(t));
+
+	if (outer)
+		info->si_pid = 0;
+	if (t->cred)
+		info->si_uid = show_uid_in(t->cred->user_ns, info->si_uid);
+	return outer;
+}
+
+/* Of kill(2), sigqueue(3) and their kin; not what timers and files send. */
+static bool has_sender(const siginfo_t *info)
+{
+	return info && (info->si_code == SI_USER || info->si_code == SI_TKILL || info->si_code == SI_QUEUE);
+}
+
 /* To thread t, or to the process `group` of which t is a live thread. tasklist_lock held. */
 static int send(struct task *t, struct process *group, int sig, const siginfo_t *info, bool outside)
 {
 	struct process *p = t->proc;
 	struct sigpending *q = group ? &p->pending : &t->pending;
+	siginfo_t copy;
 	bool continued;
 	int err = 0;
 
+	if (unlikely(t->numbers || (t->cred && t->cred->user_ns != &init_user_ns)) && !outside && has_sender(info)) {
+		copy = *info;
+		outside = to_receiver(t, &copy);
+		info = &copy;
+	}
 	mutex_lock(&t->sighand->lock);
 	continued = stop_continue_effects(p, sig);
 	if (!dropped(t, sig, outside)) {
@@ -301,7 +329,7 @@ void force_signal(int sig, const siginfo_t *info)
 		a->handler = HANDLER_DFL;
 		WRITE_ONCE(t->blocked, t->blocked & ~SIGBIT(sig));
 	}
-	if (a->handler == HANDLER_DFL && t->proc == init_process)
+	if (a->handler == HANDLER_DFL && t->proc->ns_reaper)
 		t->proc->flags |= PROC_KILLABLE;
 	enqueue(t, &t->pending, sig, info);
 	mark_pending(t, NULL, &t->pending, sig);

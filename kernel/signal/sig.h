@@ -32,10 +32,10 @@ static inline void work_clear(struct task *t, u32 bits)
 	__atomic_fetch_and(&t->mc.work, ~bits, __ATOMIC_SEQ_CST);
 }
 
-/* Pid 1 is not killed by a signal that it has no handler for. */
+/* Pid 1 of a pid namespace is not killed by a signal that it has no handler for. */
 static inline bool unkillable(const struct process *p)
 {
-	return p == init_process && !(READ_ONCE(p->flags) & PROC_KILLABLE);
+	return p->ns_reaper && !(READ_ONCE(p->flags) & PROC_KILLABLE);
 }
 
 /* ---- queue.c: the queues. sighand->lock held ---- */

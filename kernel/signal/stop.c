@@ -9,7 +9,8 @@
  */
 #include "sig.h"
 
-#include "cred.h"
+#include "pid_ns.h"
+#include "user_ns.h"
 
 /* ---- what the parent learns ---- */
 
@@ -54,12 +55,14 @@ static void child_info(struct process *p, int why, siginfo_t *info)
 	 * The last thread of a process that exits is no longer in its list, but still has its
 	 * credentials.
 	 */
-	struct task *t = p == current->proc ? current : p->leader;
+	struct task *t = p == current->proc ? current : p->leader, *to = live_thread(p->parent);
 
 	memset(info, 0, sizeof(*info));
 	info->si_code = why;
-	info->si_pid = p->pid;
+	info->si_pid = process_nr(p, to ? task_pid_ns(to) : &init_pid_ns);
 	info->si_uid = t && t->cred ? t->cred->uid : 0;
+	if (to && to->cred)
+		info->si_uid = show_uid_in(to->cred->user_ns, info->si_uid);
 	info->si_status = status_of(p, why);
 	info->si_utime = (long)ticks(p->utime);
 	info->si_stime = (long)ticks(p->stime);

@@ -4,9 +4,9 @@
 
 #include <linux/kcmp.h>
 
-#include "cred.h"
 #include "fs.h"
-#include "task.h"
+#include "pid_ns.h"
+#include "user_ns.h"
 
 static long order(const void *a, const void *b)
 {
@@ -15,7 +15,7 @@ static long order(const void *a, const void *b)
 
 static bool may_look(struct task *t)
 {
-	return t->cred->uid == current->cred->uid || capable(CAP_SYS_PTRACE);
+	return t->cred->uid == current->cred->uid || ns_capable(t->cred->user_ns, CAP_SYS_PTRACE);
 }
 
 static long compare(struct task *a, struct task *b, int type)
@@ -57,8 +57,8 @@ long sys_kcmp(u64 tid1, u64 tid2, u64 type, u64 idx1, u64 idx2)
 	long ret = -ESRCH;
 
 	mutex_lock(&tasklist_lock);
-	a = find_task((int)tid1);
-	b = find_task((int)tid2);
+	a = find_vtask((int)tid1);
+	b = find_vtask((int)tid2);
 	if (a && b)
 		ret = may_look(a) && may_look(b) ? compare(a, b, (int)type) : -EPERM;
 	if (ret == -EINVAL && (int)type == KCMP_FILE) {

@@ -5,8 +5,10 @@
 #include <linux/ioprio.h>
 
 #include "cred.h"
+#include "pid_ns.h"
 #include "sched.h"
 #include "task.h"
+#include "user_ns.h"
 
 /* Who is meant: PRIO_* and IOPRIO_WHO_* differ by one, and are otherwise the same. */
 enum who { WHO_TASK, WHO_PGRP, WHO_USER };
@@ -46,11 +48,15 @@ static long select_tasks(struct selection *s)
 	s->result = -ESRCH;
 	guard(&tasklist_lock);
 	if (s->who == WHO_TASK) {
-		t = s->id ? find_task((int)s->id) : current;
+		t = s->id ? find_vtask((int)s->id) : current;
 		return t ? s->fn(t, s->result, s->value) : -ESRCH;
 	}
-	if (!s->id)
+	if (s->id)
+		s->id = s->who == WHO_PGRP ? (u32)pid_global((int)s->id) : make_kuid(current_user_ns(), s->id);
+	else
 		s->id = s->who == WHO_PGRP ? (u32)me->pgrp->id : current->cred->uid;
+	if (!s->id && s->who == WHO_PGRP)
+		return -ESRCH;
 	for_each_process(visit, s);
 	return s->result;
 }

@@ -6,7 +6,9 @@
 
 #include "cred.h"
 #include "mm.h"
+#include "pid_ns.h"
 #include "task.h"
+#include "user_ns.h"
 
 #define MAX_PIECES 1024
 
@@ -46,11 +48,11 @@ static bool may_attach(struct task *t)
 {
 	const struct cred *me = current->cred, *c = t->cred;
 
-	if (t->proc == current->proc || capable(CAP_SYS_PTRACE))
+	if (t->proc == current->proc || ns_capable(c->user_ns, CAP_SYS_PTRACE))
 		return true;
 	return me->uid == c->euid && me->uid == c->suid && me->uid == c->uid && me->gid == c->egid &&
 	       me->gid == c->sgid && me->gid == c->gid && t->proc->dumpable &&
-	       !(c->cap_permitted & ~me->cap_permitted);
+	       c->user_ns == me->user_ns && !(c->cap_permitted & ~me->cap_permitted);
 }
 
 /* The lock is what keeps the task while the machine moves the bytes. */
@@ -59,7 +61,7 @@ static s64 transfer(int pid, uaddr_t at, void *buf, size_t n, bool writes)
 	struct task *t;
 
 	guard(&tasklist_lock);
-	t = find_task(pid);
+	t = find_vtask(pid);
 	if (!t || !t->mm)
 		return -ESRCH;
 	if (!may_attach(t))
@@ -76,7 +78,7 @@ static bool page_allows(int pid, uaddr_t at, bool writes)
 	bool ok;
 
 	mutex_lock(&tasklist_lock);
-	t = find_task(pid);
+	t = find_vtask(pid);
 	if (t && t->mm)
 		mm = mm_get(t->mm);
 	mutex_unlock(&tasklist_lock);

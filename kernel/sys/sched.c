@@ -11,9 +11,11 @@
 
 #include "cred.h"
 #include "hoststat.h"
+#include "pid_ns.h"
 #include "ring.h"
 #include "sched.h"
 #include "task.h"
+#include "user_ns.h"
 
 #define MASK_WORDS ARRAY_SIZE(((struct task_sched *)0)->affinity)
 #define RT_MIN 1
@@ -30,14 +32,15 @@ long sys_sched_yield(void)
 /* The task `tid` (0: current); caller holds tasklist_lock. */
 static struct task *target(int tid)
 {
-	return tid ? find_task(tid) : current;
+	return tid ? find_vtask(tid) : current;
 }
 
 bool sched_may_change(struct task *t)
 {
 	const struct cred *me = current->cred;
 
-	return me->euid == t->cred->uid || me->euid == t->cred->euid || capable(CAP_SYS_NICE);
+	return me->euid == t->cred->uid || me->euid == t->cred->euid ||
+	       ns_capable(t->cred->user_ns, CAP_SYS_NICE);
 }
 
 /* ---- CPU masks ---- */

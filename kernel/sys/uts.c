@@ -4,19 +4,23 @@
 
 #include <linux/personality.h>
 
-#include "cred.h"
 #include "pv_ctl.h"
 #include "ring.h"
 #include "sync.h"
 #include "syscall.h"
 #include "task.h"
+#include "user_ns.h"
 
-static struct mutex lock;
-static struct new_utsname uts = {
-	.sysname = "Linux",
-	.release = UTS_RELEASE,
-	.version = UTS_VERSION,
-	.machine = "x86_64",
+static struct mutex lock; /* the names of all */
+
+struct uts_ns init_uts_ns = {
+	.ns = NS_INIT(NS_UTS, 4026531838u),
+	.name = {
+		.sysname = "Linux",
+		.release = UTS_RELEASE,
+		.version = UTS_VERSION,
+		.machine = "x86_64",
+	},
 };
 
 static const char *boot_string(u32 off, const char *otherwise)
@@ -27,11 +31,35 @@ static const char *boot_string(u32 off, const char *otherwise)
 static void init_locked(void)
 {
 	const struct boot_info *b = mc_boot_info();
+	struct new_utsname *u = &init_uts_ns.name;
 
-	if (uts.nodename[0])
+	if (u->nodename[0])
 		return;
-	strlcpy(uts.nodename, boot_string(b->hostname, "localhost"), sizeof(uts.nodename));
-	strlcpy(uts.domainname, boot_string(b->domainname, "(none)"), sizeof(uts.domainname));
+	strlcpy(u->nodename, boot_string(b->hostname, "localhost"), sizeof(u->nodename));
+	strlcpy(u->domainname, boot_string(b->domainname, "(none)"), sizeof(u->domainname));
+}
+
+static struct uts_ns *current_uts(void)
+{
+	return (struct uts_ns *)current_ns(NS_UTS);
+}
+
+struct ns *uts_ns_copy(struct ns *old, struct user_ns *user)
+{
+	struct uts_ns *u = kzalloc(sizeof(*u));
+
+	if (!u)
+		return ERR_PTR(-ENOMEM);
+	ns_init(&u->ns, NS_UTS, user);
+	guard(&lock);
+	init_locked();
+	u->name = ((struct uts_ns *)old)->name;
+	return &u->ns;
+}
+
+void uts_ns_free(struct ns *ns)
+{
+	kfree(ns);
 }
 
 void uts_get(struct new_utsname *out)
@@ -39,7 +67,7 @@ void uts_get(struct new_utsname *out)
 	guard(&lock);
 
 	init_locked();
-	*out = uts;
+	*out = current_uts()->name;
 }
 
 long sys_uname(u64 to)
@@ -52,9 +80,11 @@ long sys_uname(u64 to)
 	return mc_copy_to_user(to, &u, sizeof(u)) ? -EFAULT : 0;
 }
 
-/* The host's uts namespace follows: what the hypervisor and tools outside show should agree. */
+/* The host's uts namespace follows the first one here: what the hypervisor and tools outside show should agree. */
 static int tell_host(const char *name, size_t len)
 {
+	if (current_uts() != &init_uts_ns)
+		return 0;
 	/* any bytes will do here, but not in a PV call's string */
 	return (int)pv_ctl_call(PV_SETHOSTNAME, 0, current->proc->pid, name, strnlen(name, len));
 }
@@ -74,19 +104,19 @@ int uts_set_hostname(const char *name, size_t len)
 {
 	int err = len > __NEW_UTS_LEN ? -EINVAL : tell_host(name, len);
 
-	return err ? err : set_name(uts.nodename, name, len);
+	return err ? err : set_name(current_uts()->name.nodename, name, len);
 }
 
 int uts_set_domainname(const char *name, size_t len)
 {
-	return set_name(uts.domainname, name, len);
+	return set_name(current_uts()->name.domainname, name, len);
 }
 
 static long from_user(int (*set)(const char *, size_t), uaddr_t name, int len)
 {
 	char copy[__NEW_UTS_LEN];
 
-	if (!capable(CAP_SYS_ADMIN))
+	if (!ns_capable(ns_owner(&current_uts()->ns), CAP_SYS_ADMIN))
 		return -EPERM;
 	if (len < 0 || len > __NEW_UTS_LEN)
 		return -EINVAL;

@@ -2,8 +2,8 @@
 /* capget, capset: capabilities(7). What exec makes of capabilities is in caps_exec.c. */
 #include "syscall.h"
 
-#include "cred.h"
-#include "task.h"
+#include "pid_ns.h"
+#include "user_ns.h"
 
 #define CAP_VALID ((1ULL << (CAP_LAST_CAP + 1)) - 1)
 #define SUBSET(a, b) (!((a) & ~(b)))
@@ -43,7 +43,7 @@ static struct cred *cred_of_tid(int tid)
 	if (!tid)
 		return cred_get(current->cred);
 	guard(&tasklist_lock);
-	t = find_task(tid);
+	t = find_vtask(tid);
 	return t ? cred_get(t->cred) : NULL;
 }
 
@@ -73,7 +73,7 @@ long sys_capget(u64 header, u64 data)
 
 static bool capset_allowed(const struct cred *old, u64 effective, u64 permitted, u64 inheritable)
 {
-	if (!capable(CAP_SETPCAP) && !SUBSET(inheritable, old->cap_inheritable | old->cap_permitted))
+	if (!capable_here(CAP_SETPCAP) && !SUBSET(inheritable, old->cap_inheritable | old->cap_permitted))
 		return false;
 	return SUBSET(inheritable, old->cap_inheritable | old->cap_bounding) &&
 	       SUBSET(permitted, old->cap_permitted) && SUBSET(effective, permitted);
@@ -88,7 +88,7 @@ long sys_capset(u64 header, u64 data)
 
 	if (err)
 		return err;
-	if (u.head.pid && u.head.pid != current->tid)
+	if (u.head.pid && u.head.pid != current->vtid)
 		return -EPERM;
 	if (mc_copy_from_user(u.data, data, u.words * sizeof(u.data[0])))
 		return -EFAULT;

@@ -3,9 +3,9 @@
 #include <linux/securebits.h>
 #include <linux/stat.h>
 
-#include "cred.h"
 #include "idmap.h"
 #include "seccomp.h"
+#include "user_ns.h"
 
 #define CAP_VALID ((1ULL << (CAP_LAST_CAP + 1)) - 1)
 #define SUBSET(a, b) (!((a) & ~(b)))
@@ -30,7 +30,8 @@ static void apply_set_id(struct cred *c, u32 mode, u32 uid, u32 gid)
 {
 	if (c->no_new_privs)
 		return;
-	if (uid_foreign(uid) || gid_foreign(gid))
+	if (uid_foreign(uid) || gid_foreign(gid) || from_kuid(c->user_ns, uid) == NO_ID ||
+	    from_kgid(c->user_ns, gid) == NO_ID)
 		return;
 	if (mode & S_ISUID)
 		c->euid = uid;
@@ -53,12 +54,14 @@ static int add_file_caps(struct cred *c, const struct file_caps *fc)
 /* Root has them all, unless a set-user-ID root program says by its own capabilities which it wants. */
 static bool as_root(struct cred *c, const struct file_caps *fc, bool *effective)
 {
-	if ((c->securebits & SECBIT_NOROOT) || (fc && c->uid && !c->euid))
+	u32 root = c->user_ns->uid.root;
+
+	if ((c->securebits & SECBIT_NOROOT) || (fc && c->uid != root && c->euid == root))
 		return false;
-	if (c->uid && c->euid)
+	if (root == NO_ID || (c->uid != root && c->euid != root))
 		return false;
 	c->cap_permitted = c->cap_bounding | c->cap_inheritable;
-	if (!c->euid)
+	if (c->euid == root)
 		*effective = true;
 	return true;
 }
@@ -106,6 +109,6 @@ struct cred *cred_for_exec(const struct cred *old, u32 mode, u32 uid, u32 gid, b
 	c->sgid = c->fsgid = c->egid;
 	c->securebits &= ~SECBIT_KEEP_CAPS;
 	/* The C library then trusts no LD_* of the caller's. */
-	*secure = set_id || (c->uid && (effective || !SUBSET(c->cap_permitted, c->cap_ambient)));
+	*secure = set_id || (c->uid != c->user_ns->uid.root && (effective || !SUBSET(c->cap_permitted, c->cap_ambient)));
 	return c;
 }

@@ -9,6 +9,7 @@
 
 #include "ring.h"
 #include "task.h"
+#include "user_ns.h"
 
 #define CAP_ALL_MASK ((1ULL << (CAP_LAST_CAP + 1)) - 1)
 
@@ -23,6 +24,7 @@ void cred_put(struct cred *c)
 	if (!c || !ref_put(&c->ref))
 		return;
 	cred_pv_drop(c);
+	ns_put(&c->user_ns->ns);
 	kfree(c->groups);
 	kfree(c);
 }
@@ -50,21 +52,36 @@ struct cred *cred_copy(const struct cred *old)
 	if (!c)
 		return NULL;
 	*c = *old;
+	ns_get(&c->user_ns->ns);
 	ref_init(&c->ref);
 	c->pv_id = 0;
 	c->groups = NULL;
 	if (cred_set_groups(c, old->groups, old->ngroups)) {
+		ns_put(&c->user_ns->ns);
 		kfree(c);
 		return NULL;
 	}
 	return c;
 }
 
+/* Over a namespace that it made itself, a process has had all capabilities anyway. */
+static bool within_rights(const struct cred *old, const struct cred *c)
+{
+	const struct user_ns *u = c->user_ns;
+
+	if (u == old->user_ns)
+		return !(c->cap_permitted & ~old->cap_permitted);
+	for (; user_ns_parent(u); u = user_ns_parent(u))
+		if (user_ns_parent(u) == old->user_ns && u->owner_uid == old->euid)
+			return true;
+	return false;
+}
+
 /* What makes a process unreadable for others of the same user: it may now hold more than they do. */
 static bool gained_or_changed(const struct cred *old, const struct cred *c)
 {
 	return c->euid != old->euid || c->egid != old->egid || c->fsuid != old->fsuid ||
-	       c->fsgid != old->fsgid || (c->cap_permitted & ~old->cap_permitted);
+	       c->fsgid != old->fsgid || !within_rights(old, c);
 }
 
 void cred_install(struct cred *c)
@@ -89,11 +106,6 @@ struct cred *task_cred_get(struct task *t)
 	return cred_get(t->cred);
 }
 
-bool capable(int cap)
-{
-	return (current->cred->cap_effective >> cap) & 1;
-}
-
 bool cred_in_group(const struct cred *c, u32 gid)
 {
 	if (gid == c->fsgid)
@@ -111,6 +123,7 @@ struct cred *cred_root(void)
 	if (!c)
 		return NULL;
 	ref_init(&c->ref);
+	c->user_ns = user_ns_of(ns_get(&init_user_ns.ns));
 	c->cap_permitted = c->cap_effective = c->cap_bounding = CAP_ALL_MASK;
 	return c;
 }
@@ -122,6 +135,7 @@ struct cred *cred_boot(const struct boot_process *b)
 	if (!c)
 		return NULL;
 	ref_init(&c->ref);
+	c->user_ns = user_ns_of(ns_get(&init_user_ns.ns));
 	c->uid = c->euid = c->suid = c->fsuid = b->uid;
 	c->gid = c->egid = c->sgid = c->fsgid = b->gid;
 	c->cap_permitted = b->cap_permitted & CAP_ALL_MASK;

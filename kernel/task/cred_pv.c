@@ -11,6 +11,7 @@
 #include "list.h"
 #include "sync.h"
 #include "task.h"
+#include "user_ns.h"
 
 /* The last number is kept for the fallback below. */
 #define PV_NOBODY (PV_MAX_CREDS - 1)
@@ -30,10 +31,16 @@ static struct pv_id *by_id[PV_MAX_CREDS];
 static u32 n_idle;
 static bool nobody_registered;
 
+/* Capabilities of a user namespace of the guest's own are over its objects, and the files are not among these. */
+static u64 caps_of(const struct cred *c)
+{
+	return c->user_ns == &init_user_ns ? c->cap_effective : 0;
+}
+
 static bool same_rights(const struct cred *a, const struct cred *b)
 {
 	return a->fsuid == b->fsuid && a->fsgid == b->fsgid &&
-	       a->cap_effective == b->cap_effective && a->ngroups == b->ngroups &&
+	       caps_of(a) == caps_of(b) && a->ngroups == b->ngroups &&
 	       (!a->ngroups || !memcmp(a->groups, b->groups, a->ngroups * sizeof(*a->groups)));
 }
 
@@ -64,7 +71,7 @@ static s64 pv_register(u32 id, const struct cred *c)
 	out = (struct pv_cred *)s.buf;
 	out->fsuid = c->fsuid;
 	out->fsgid = c->fsgid;
-	out->caps = c->cap_effective;
+	out->caps = caps_of(c);
 	out->ngroups = n;
 	if (n)
 		memcpy(out->groups, c->groups, n * sizeof(*c->groups));
@@ -96,7 +103,7 @@ static void pv_unregister(u32 id)
  */
 static u32 nobody(void)
 {
-	struct cred c = { .fsuid = 65534, .fsgid = 65534 };
+	struct cred c = { .user_ns = &init_user_ns, .fsuid = 65534, .fsgid = 65534 };
 
 	if (!nobody_registered && pv_register(PV_NOBODY, &c) < 0)
 		panic("the hypervisor refuses credentials");
@@ -135,6 +142,18 @@ static void forget_idle(bool short_of_numbers)
 	}
 }
 
+static struct cred *key_of(const struct cred *c)
+{
+	struct cred *key = cred_copy(c);
+
+	if (!key)
+		return NULL;
+	key->cap_effective = caps_of(c);
+	ns_put(&key->user_ns->ns); /* it may be kept for long, and must not keep the namespace */
+	key->user_ns = user_ns_of(ns_get(&init_user_ns.ns));
+	return key;
+}
+
 static struct pv_id *create(const struct cred *c)
 {
 	struct pv_id *p = kzalloc(sizeof(*p));
@@ -142,7 +161,7 @@ static struct pv_id *create(const struct cred *c)
 	if (!p)
 		return NULL;
 	forget_idle(false);
-	p->key = cred_copy(c);
+	p->key = key_of(c);
 	p->id = p->key ? id_take() : 0;
 	if (p->key && !p->id) {
 		forget_idle(true);

@@ -7,6 +7,7 @@
 #include "exec_id.h"
 #include "internal.h"
 #include "mm.h"
+#include "pid_ns.h"
 #include "seccomp.h"
 #include "trace_hook.h"
 #include "syscall.h"
@@ -25,6 +26,7 @@ static void release_parts(struct task *t)
 	struct fdtable *files = t->files;
 	struct fs_ctx *fs = t->fs;
 	struct mm *mm = t->mm;
+	struct nsproxy *nsproxy = t->nsproxy;
 
 	/* First out of sight: /proc takes references of what it finds here. */
 	mutex_lock(&tasklist_lock);
@@ -35,19 +37,26 @@ static void release_parts(struct task *t)
 	fdtable_put(files);
 	fs_ctx_put(fs);
 	mm_put(mm);
+	mutex_lock(&tasklist_lock);
+	t->nsproxy = NULL;
+	mutex_unlock(&tasklist_lock);
+	nsproxy_put(nsproxy);
 }
 
 static struct process *reaper_of(struct process *p)
 {
-	struct process *r;
+	struct pid_ns *ns = p->numbers ? p->numbers->ns : &init_pid_ns;
+	struct process *r, *last = pid_ns_reaper(ns, p);
 
-	for (r = p->parent; r && r != init_process; r = r->parent)
+	/* Subreapers of the same pid namespace come first. */
+	for (r = p->parent; r && r != last && (r->numbers ? r->numbers->ns : &init_pid_ns) == ns; r = r->parent)
 		if (r->child_subreaper && !r->group_exiting)
 			return r;
-	return init_process;
+	return last;
 }
 
-static void reparent_children(struct process *p)
+/* Who has them now. */
+static struct process *reparent_children(struct process *p)
 {
 	struct process *c, *tmp, *to = reaper_of(p);
 
@@ -56,7 +65,7 @@ static void reparent_children(struct process *p)
 
 		list_del(&c->sibling);
 		c->parent = to;
-		WRITE_ONCE(c->ppid, to->pid);
+		WRITE_ONCE(c->ppid, process_nr(to, c->numbers ? c->numbers->ns : &init_pid_ns));
 		c->exit_signal = SIGCHLD;
 		list_add_tail(&c->sibling, &to->children);
 		if (t && t->pdeathsig)
@@ -67,6 +76,7 @@ static void reparent_children(struct process *p)
 				c->state = TASK_DEAD;
 		}
 	}
+	return to;
 }
 
 /* Children that became DEAD by reparenting are nobody's: release them. tasklist_lock held. */
@@ -86,6 +96,8 @@ void process_release(struct process *p)
 	pgrp_leave(p);
 	process_unhash(p);
 	pid_free(p->pid);
+	pid_numbers_put(p->numbers);
+	p->numbers = NULL;
 	p->state = TASK_DEAD;
 	p->parent = NULL;
 	process_put(p);
@@ -103,8 +115,7 @@ static void process_exit(struct process *p)
 {
 	p->state = TASK_ZOMBIE;
 	waitq_wake_all(&p->pidfd_wait, 0);
-	reparent_children(p);
-	reap_dead(init_process);
+	reap_dead(reparent_children(p));
 	orphan_check(p);
 	if (p->session && p->session->leader == p) {
 		tty_leader_exit(p);
@@ -146,6 +157,8 @@ static bool unlink_thread(struct task *t)
 	}
 	t->cred = NULL;
 	cred_put(cred);
+	pid_numbers_put(t->numbers);
+	t->numbers = NULL;
 	seccomp_put(t->seccomp);
 	t->seccomp = NULL;
 	return last;
@@ -164,6 +177,7 @@ static void last_thread(struct task *t)
 
 	if (p == init_process)
 		mc_poweroff(p->exit_code);
+	pid_ns_last_exit(p);
 	timers_process_exit(p);
 	sem_process_exit(p);
 	signal_process_exit(p);
@@ -243,6 +257,11 @@ static void become_leader(struct task *t)
 	task_unhash(t);
 	pid_free(t->tid);
 	t->tid = p->pid;
+	t->vtid = p->vpid;
+	if (t->numbers) {
+		pid_numbers_put(t->numbers);
+		t->numbers = pid_numbers_get(p->numbers);
+	}
 	task_hash(t);
 }
 

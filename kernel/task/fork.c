@@ -8,18 +8,42 @@
 #include "fs.h"
 #include "internal.h"
 #include "mm.h"
+#include "pid_ns.h"
 #include "ring.h"
 #include "seccomp.h"
 #include "syscall.h"
+#include "user_ns.h"
 
-#define CLONE_NAMESPACES                                                                           \
-	(CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER |             \
-	 CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWTIME)
+/* What clone(2) was asked for, with the numbers that its child is to have (clone3). */
+struct clone_request {
+	struct clone_args a;
+	int set_tid[PID_NS_DEPTH + 1];
+};
+
+static bool same_pid_ns(const struct task *t)
+{
+	return t->nsproxy->of[NS_PID] == &task_pid_ns(t)->ns;
+}
+
+static int check_ns_flags(u64 f)
+{
+	if (f & CLONE_FS && f & (CLONE_NEWNS | CLONE_NEWUSER))
+		return -EINVAL;
+	if (f & CLONE_NEWIPC && f & CLONE_SYSVSEM)
+		return -EINVAL;
+	/* The threads of a process see the same ones of these. */
+	if (f & CLONE_THREAD && (f & (CLONE_NEWUSER | CLONE_NEWPID) || !same_pid_ns(current)))
+		return -EINVAL;
+	return f & CLONE_NEWTIME ? -EINVAL : 0;
+}
 
 static int check_flags(const struct clone_args *a)
 {
 	u64 f = a->flags;
+	int err = check_ns_flags(f);
 
+	if (err)
+		return err;
 	if (f & CLONE_THREAD && !(f & CLONE_SIGHAND))
 		return -EINVAL;
 	if (f & CLONE_SIGHAND && !(f & CLONE_VM))
@@ -28,19 +52,28 @@ static int check_flags(const struct clone_args *a)
 		return -EINVAL;
 	if (f & CLONE_THREAD && a->exit_signal)
 		return -EINVAL;
-	if (f & CLONE_NAMESPACES)
-		return -EPERM;
 	if (f & CLONE_INTO_CGROUP || (f & CLONE_PIDFD && f & (CLONE_DETACHED | CLONE_THREAD)))
 		return -EINVAL;
-	if (f & CLONE_PARENT && current->proc == init_process)
+	if (f & CLONE_PARENT && current->proc->ns_reaper)
 		return -EINVAL;
 	return 0;
+}
+
+/* The error in place of a pointer, which becomes NULL. */
+static void *take_error(void **p)
+{
+	void *error = *p;
+
+	*p = NULL;
+	return error;
 }
 
 /* The parts that copying can fail for. On failure task_parts_put() undoes it. */
 static int copy_parts(struct task *c, struct task *p, u64 flags)
 {
-	c->cred = cred_get(p->cred);
+	c->cred = flags & CLONE_NEWUSER ? user_ns_create(p->cred) : cred_get(p->cred);
+	if (IS_ERR(c->cred))
+		return (int)PTR_ERR(take_error((void **)&c->cred));
 	c->files = flags & CLONE_FILES ? fdtable_get(p->files) : fdtable_copy(p->files);
 	c->fs = flags & CLONE_FS ? fs_ctx_get(p->fs) : fs_ctx_copy(p->fs);
 	c->sighand = flags & CLONE_SIGHAND ? sighand_get(p->sighand) : sighand_copy(p->sighand);
@@ -51,7 +84,8 @@ static int copy_parts(struct task *c, struct task *p, u64 flags)
 		for (int i = 0; i < NSIG_MAX; i++)
 			if (c->sighand->action[i].handler != 1 /* SIG_IGN */)
 				c->sighand->action[i] = (struct ksigaction){ 0 };
-	return 0;
+	c->nsproxy = nsproxy_copy(flags, p->nsproxy, c->cred->user_ns, c->fs);
+	return IS_ERR(c->nsproxy) ? (int)PTR_ERR(take_error((void **)&c->nsproxy)) : 0;
 }
 
 static void put_parts(struct task *c)
@@ -64,6 +98,7 @@ static void put_parts(struct task *c)
 		fs_ctx_put(c->fs);
 	if (c->files)
 		fdtable_put(c->files);
+	nsproxy_put(c->nsproxy);
 	if (c->cred)
 		cred_put(c->cred);
 }
@@ -117,16 +152,53 @@ static void task_init(struct task *c, struct task *p)
 		memset(&c->sched, 0, sizeof(c->sched));
 }
 
+/* The child's number, and those that it has in the namespaces below the first one. */
+static int number_task(struct task *c, struct task *me, const struct clone_request *r)
+{
+	struct pid_ns *ns = pid_ns_of(me->nsproxy->of[NS_PID]);
+	u32 n = (u32)r->a.set_tid_size;
+	bool all = n == (u32)ns->level + 1; /* also the one in the first namespace */
+
+	c->vtid = c->tid = all ? pid_alloc_wanted(r->set_tid[n - 1]) : pid_alloc();
+	if (c->tid < 0 || !ns->level)
+		return min(c->tid, 0);
+	c->numbers = pid_numbers_new(ns, c->tid, r->set_tid, all ? n - 1 : n);
+	if (IS_ERR(c->numbers)) {
+		pid_free(c->tid);
+		return (int)PTR_ERR(take_error((void **)&c->numbers));
+	}
+	c->vtid = c->numbers->at[ns->level - 1].nr;
+	if (!(r->a.flags & CLONE_THREAD) && !ns->reaper) {
+		ns->reaper = c->proc;
+		c->proc->ns_reaper = true;
+	}
+	return 0;
+}
+
+static void unnumber_task(struct task *c)
+{
+	struct pid_ns *ns = task_pid_ns(c);
+
+	if (ns->reaper == c->proc && c->proc->nthreads == 0) {
+		ns->reaper = NULL;
+		ns->last = 0;
+	}
+	pid_numbers_put(c->numbers);
+	c->numbers = NULL;
+	pid_free(c->tid);
+}
+
 /* Enter the tables. tasklist_lock held; after this others can find the child. */
-static int link_task(struct task *c, struct task *me, u64 flags)
+static int link_task(struct task *c, struct task *me, const struct clone_request *r)
 {
 	struct process *p = c->proc, *parent = me->proc;
+	u64 flags = r->a.flags;
+	int err = number_task(c, me, r);
 
-	c->tid = pid_alloc();
-	if (c->tid < 0)
-		return c->tid;
+	if (err)
+		return err;
 	if (me->proc->group_exiting || fatal_signal_pending()) {
-		pid_free(c->tid);
+		unnumber_task(c);
 		return -ERESTARTNOINTR;
 	}
 	seccomp_fork(c, me); /* under the lock: a TSYNC sees the new thread, or the new thread has its filter */
@@ -140,12 +212,14 @@ static int link_task(struct task *c, struct task *me, u64 flags)
 		return 0;
 	}
 	p->pid = c->tid;
+	p->vpid = c->vtid;
+	p->numbers = pid_numbers_get(c->numbers);
 	p->leader = c;
 	p->parent = flags & CLONE_PARENT ? parent->parent : parent;
 	if (flags & CLONE_PARENT)
 		p->exit_signal = parent->exit_signal;
 	if (p->parent) {
-		p->ppid = p->parent->pid;
+		p->ppid = process_nr(p->parent, task_pid_ns(c));
 		list_add_tail(&p->sibling, &p->parent->children);
 	}
 	pgrp_join(p, parent->pgrp);
@@ -159,12 +233,14 @@ static void unlink_task(struct task *c, u64 flags)
 	list_del(&c->thread_node);
 	c->proc->nthreads--;
 	task_unhash(c);
-	pid_free(c->tid);
-	if (flags & CLONE_THREAD)
-		return;
-	list_del(&c->proc->sibling);
-	pgrp_leave(c->proc);
-	process_unhash(c->proc);
+	if (!(flags & CLONE_THREAD)) {
+		list_del(&c->proc->sibling);
+		pgrp_leave(c->proc);
+		process_unhash(c->proc);
+		pid_numbers_put(c->proc->numbers);
+		c->proc->numbers = NULL;
+	}
+	unnumber_task(c);
 }
 
 static struct vfork_done *vfork_new(struct task *parent)
@@ -222,8 +298,10 @@ static enum mc_start how_of(u64 flags)
 /* User words that clone(2) writes. The child's own are written by itself, in its space (kernel_task_start). */
 static void child_words(struct task *c, const struct clone_args *a)
 {
+	int nr = task_nr(c, task_pid_ns(current));
+
 	if (a->flags & CLONE_PARENT_SETTID)
-		mc_copy_to_user(a->parent_tid, &c->tid, sizeof(int));
+		mc_copy_to_user(a->parent_tid, &nr, sizeof(int));
 	if (a->flags & CLONE_CHILD_SETTID)
 		c->set_child_tid = a->child_tid;
 	if (a->flags & CLONE_CHILD_CLEARTID)
@@ -241,13 +319,16 @@ static void child_regs(struct pt_regs *r, const struct clone_args *a)
 static struct task *prepare(const struct clone_args *a)
 {
 	struct task *me = current, *c = mc_task_alloc(sizeof(struct task));
+	int err;
 
 	if (!c)
-		return NULL;
+		return ERR_PTR(-ENOMEM);
 	task_init(c, me);
-	if (copy_parts(c, me, a->flags))
+	err = copy_parts(c, me, a->flags);
+	if (err)
 		goto fail;
 	c->proc = me->proc;
+	err = -ENOMEM;
 	if (!(a->flags & CLONE_THREAD))
 		c->proc = process_new(me->proc, (int)a->exit_signal);
 	if (!c->proc)
@@ -261,7 +342,7 @@ static struct task *prepare(const struct clone_args *a)
 fail:
 	put_parts(c);
 	mc_task_free(c);
-	return NULL;
+	return ERR_PTR(err);
 }
 
 static void abandon(struct task *c, u64 flags)
@@ -290,19 +371,20 @@ static int give_pidfd(struct task *c, const struct clone_args *a, int *fd)
 	return mc_copy_to_user(a->pidfd, fd, sizeof(int));
 }
 
-static long start(struct task *c, const struct clone_args *a)
+static long start(struct task *c, const struct clone_request *request)
 {
+	const struct clone_args *a = &request->a;
 	struct pt_regs regs;
 	int r, tid, pidfd;
 
 	mutex_lock(&tasklist_lock);
-	r = link_task(c, current, a->flags);
+	r = link_task(c, current, request);
 	mutex_unlock(&tasklist_lock);
 	if (r)
 		return r;
 	child_words(c, a);
 	child_regs(&regs, a);
-	tid = c->tid;
+	tid = task_nr(c, task_pid_ns(current));
 	if (!(a->flags & CLONE_THREAD))
 		timers_cpu_limit(c->proc);
 	r = give_pidfd(c, a, &pidfd);
@@ -317,8 +399,9 @@ static long start(struct task *c, const struct clone_args *a)
 	return tid;
 }
 
-static long do_clone(const struct clone_args *a)
+static long do_clone(const struct clone_request *request)
 {
+	const struct clone_args *a = &request->a;
 	struct vfork_done *v;
 	struct task *c;
 	long r = check_flags(a);
@@ -329,10 +412,10 @@ static long do_clone(const struct clone_args *a)
 	    !capable(CAP_SYS_ADMIN))
 		return -EAGAIN;
 	c = prepare(a);
-	if (!c)
-		return -ENOMEM;
+	if (IS_ERR(c))
+		return PTR_ERR(c);
 	v = c->vfork;
-	r = start(c, a);
+	r = start(c, request);
 	if (r < 0)
 		abandon(c, a->flags);
 	else if (v)
@@ -347,26 +430,26 @@ void kernel_task_start(struct task *t)
 	if (t->copied_mm)
 		mm_fork_child(t->mm);
 	if (t->set_child_tid)
-		mc_copy_to_user(t->set_child_tid, &t->tid, sizeof(int));
+		mc_copy_to_user(t->set_child_tid, &t->vtid, sizeof(int));
 }
 
 long sys_fork(void)
 {
-	struct clone_args a = { .exit_signal = SIGCHLD };
+	struct clone_request r = { .a.exit_signal = SIGCHLD };
 
-	return do_clone(&a);
+	return do_clone(&r);
 }
 
 long sys_vfork(void)
 {
-	struct clone_args a = { .flags = CLONE_VM | CLONE_VFORK, .exit_signal = SIGCHLD };
+	struct clone_request r = { .a = { .flags = CLONE_VM | CLONE_VFORK, .exit_signal = SIGCHLD } };
 
-	return do_clone(&a);
+	return do_clone(&r);
 }
 
 long sys_clone(u64 flags, u64 stack, u64 parent_tid, u64 child_tid, u64 tls)
 {
-	struct clone_args a = {
+	struct clone_request r = { .a = {
 		.flags = flags & 0xffffffff & ~(u64)CSIGNAL,
 		.exit_signal = flags & CSIGNAL,
 		.stack = stack,
@@ -374,35 +457,63 @@ long sys_clone(u64 flags, u64 stack, u64 parent_tid, u64 child_tid, u64 tls)
 		.pidfd = parent_tid, /* clone(2): the same argument */
 		.child_tid = child_tid,
 		.tls = tls,
-	};
+	} };
 
-	if (a.flags & CLONE_THREAD)
-		a.exit_signal = 0;
-	return do_clone(&a);
+	if (r.a.flags & CLONE_THREAD)
+		r.a.exit_signal = 0;
+	return do_clone(&r);
+}
+
+/* The numbers that the caller wants: who may checkpoint and restore in all these namespaces, and so that each has a first process. */
+static int take_set_tid(struct clone_request *r)
+{
+	const struct pid_ns *ns = pid_ns_of(current->nsproxy->of[NS_PID]);
+	u64 n = r->a.set_tid_size;
+
+	if (n > PID_NS_DEPTH || (!r->a.set_tid) != (!n) || n > (u64)ns->level + 1)
+		return -EINVAL;
+	if (mc_copy_from_user(r->set_tid, r->a.set_tid, n * sizeof(int)))
+		return -EFAULT;
+	for (u64 i = 0; i < n; i++, ns = ns->parent) {
+		const struct user_ns *owner = ns_owner(&ns->ns);
+
+		if (r->set_tid[i] < 1 || r->set_tid[i] >= PID_MAX)
+			return -EINVAL;
+		if (r->set_tid[i] != 1 && ns->level && !ns->reaper)
+			return -EINVAL;
+		if (!ns_capable(owner, CAP_CHECKPOINT_RESTORE) && !ns_capable(owner, CAP_SYS_ADMIN))
+			return -EPERM;
+	}
+	return 0;
 }
 
 long sys_clone3(u64 uargs, u64 size)
 {
-	struct clone_args a = { 0 };
+	struct clone_request r = { 0 };
+	struct clone_args *a = &r.a;
 	u8 more[CLONE_ARGS_SIZE_VER2];
+	int err;
 	u64 i;
 
 	if (size < CLONE_ARGS_SIZE_VER0)
 		return -EINVAL;
 	if (size > PAGE_SIZE)
 		return -E2BIG;
-	if (mc_copy_from_user(&a, uargs, min(size, (u64)sizeof(a))))
+	if (mc_copy_from_user(a, uargs, min(size, (u64)sizeof(*a))))
 		return -EFAULT;
-	for (i = sizeof(a); i < size; i++)
+	for (i = sizeof(*a); i < size; i++)
 		if (mc_copy_from_user(more, uargs + i, 1) || more[0])
 			return -E2BIG;
-	if (a.exit_signal & ~(u64)CSIGNAL || a.exit_signal > NSIG_MAX || a.set_tid_size)
+	if (a->exit_signal & ~(u64)CSIGNAL || a->exit_signal > NSIG_MAX)
 		return -EINVAL;
-	if (!a.stack != !a.stack_size)
+	err = take_set_tid(&r);
+	if (err)
+		return err;
+	if (!a->stack != !a->stack_size)
 		return -EINVAL;
-	if (a.flags & (CSIGNAL | CLONE_DETACHED) & ~(u64)CLONE_NEWTIME)
+	if (a->flags & (CSIGNAL | CLONE_DETACHED) & ~(u64)CLONE_NEWTIME)
 		return -EINVAL;
-	return do_clone(&a);
+	return do_clone(&r);
 }
 
 static struct task *kthread_alloc(void (*fn)(void *), void *arg)
@@ -448,15 +559,15 @@ static int link_leader(struct task *t)
 
 	if (pid < 0)
 		return pid;
+	t->tid = t->vtid = p->pid = p->vpid = pid;
 	s = session_new(pid, p);
-	g = s ? pgrp_new(pid, s) : NULL;
+	g = s ? pgrp_new(p, s) : NULL;
 	if (s)
 		session_put(s);
 	if (!g) {
 		pid_free(pid);
 		return -ENOMEM;
 	}
-	t->tid = p->pid = pid;
 	p->leader = t;
 	p->dumpable = true;
 	list_add_tail(&t->thread_node, &p->threads);
@@ -485,6 +596,8 @@ struct task *task_first(void)
 	guard(&tasklist_lock);
 	BUG_ON(link_leader(t));
 	init_process = t->proc;
+	t->proc->ns_reaper = true;
+	t->nsproxy = nsproxy_get(&init_nsproxy);
 	return t;
 }
 
@@ -499,6 +612,7 @@ static struct task *prepare_added(struct program *prog)
 	t->start_time = mc_clock(7 /* CLOCK_BOOTTIME */);
 	t->timer_slack = 50000;
 	t->cred = cred_root();
+	t->nsproxy = nsproxy_get(&init_nsproxy);
 	t->sighand = kzalloc(sizeof(*t->sighand));
 	t->mm = mm_new();
 	t->files = fdtable_new();

@@ -4,6 +4,7 @@
  * arrival. Nobody inherits a priority: the machine's scheduler is not this kernel's.
  */
 #include "futex.h"
+#include "pid_ns.h"
 
 /* First PI waiter of the key; *more: there is another. Bucket locked. */
 static struct futex_waiter *first_waiter(struct futex_bucket *b, const struct futex_key *key,
@@ -57,7 +58,7 @@ static int check_owner(int tid)
 	struct task *t;
 
 	guard(&tasklist_lock);
-	t = find_task(tid);
+	t = find_vtask(tid);
 	if (!t)
 		return -ESRCH;
 	if (t->state == TASK_ZOMBIE || t->state == TASK_DEAD)
@@ -81,7 +82,7 @@ static int take_from_dead(uaddr_t addr, u32 me, u32 dead)
 static int attempt(struct futex_waiter *w, uaddr_t addr, bool try, int dead)
 {
 	struct futex_bucket *b = futex_wait_lock(&w->key);
-	u32 me = (u32)current->tid;
+	u32 me = (u32)current->vtid;
 	bool more;
 	int r = 0;
 
@@ -136,7 +137,7 @@ static int hand_over(struct futex_bucket *b, uaddr_t addr, const struct futex_ke
 
 	for (;; word = seen) {
 		w = first_waiter(b, key, &more);
-		new = w ? (u32)w->task->tid | (more ? FUTEX_WAITERS : 0) : 0;
+		new = w ? (u32)w->task->vtid | (more ? FUTEX_WAITERS : 0) : 0;
 		err = mc_user_cmpxchg(addr, word, new, &seen);
 		if (err)
 			return err;
@@ -162,7 +163,7 @@ long futex_unlock_pi(uaddr_t addr, bool shared)
 		err = mc_user_load(addr, &word);
 	if (err)
 		return err;
-	if ((word & FUTEX_TID_MASK) != (u32)current->tid)
+	if ((word & FUTEX_TID_MASK) != (u32)current->vtid)
 		return -EPERM;
 	b = futex_bucket(&key);
 	futex_lock(b);
@@ -202,7 +203,7 @@ static bool wake_waiters_of(struct task *t, struct futex_bucket *b)
 
 	futex_lock(b);
 	list_for_each_safe(w, tmp, &b->list, node)
-		if (w->pi && w->owner == t->tid && !futex_take(w, &batch)) {
+		if (w->pi && w->owner == t->vtid && !futex_take(w, &batch)) {
 			all = false;
 			break;
 		}

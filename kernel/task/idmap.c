@@ -62,16 +62,6 @@ bool gid_foreign(u32 gid)
 	       (gid == OVERFLOW_ID && ((const struct boot_info *)mc_boot_info())->ngid_map);
 }
 
-bool uid_usable(u32 uid)
-{
-	return uid == KEEP || uid_mapped(uid);
-}
-
-bool gid_usable(u32 gid)
-{
-	return gid == KEEP || gid_mapped(gid);
-}
-
 bool setgroups_allowed(void)
 {
 	return !((const struct boot_info *)mc_boot_info())->setgroups_denied;

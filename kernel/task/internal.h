@@ -20,7 +20,7 @@ void process_hash(struct process *p);
 void process_unhash(struct process *p);
 
 /* ---- session.c; tasklist_lock held ---- */
-struct pgrp *pgrp_new(int id, struct session *s);
+struct pgrp *pgrp_new(struct process *leader, struct session *s);
 void pgrp_put(struct pgrp *g);
 void session_put(struct session *s);
 void pgrp_join(struct process *p, struct pgrp *g); /* takes a reference; leaves the old one */
@@ -32,7 +32,6 @@ void orphan_check(struct process *p);
 
 /* ---- pidfd.c ---- */
 int pidfd_new(struct process *p, u32 flags); /* takes over a reference */
-struct process *pidfd_process(int fd);       /* with a reference, or ERR_PTR(-EBADF) */
 
 /* ---- program.c: from a struct boot_process to a program that runs ---- */
 struct program {

@@ -3,7 +3,6 @@
 #include "internal.h"
 #include "syscall.h"
 
-#define PID_MAX 32768
 #define HASH_SIZE 512
 
 struct mutex tasklist_lock __attribute__((section(".data.hot")));
@@ -43,6 +42,14 @@ int pid_alloc(void)
 		}
 	}
 	return -EAGAIN;
+}
+
+int pid_alloc_wanted(int pid)
+{
+	if (taken(pid))
+		return -EEXIST;
+	used[pid / 64] |= 1ULL << (pid % 64);
+	return pid;
 }
 
 int pid_last(void) { return last_pid; }
@@ -128,24 +135,13 @@ int for_each_process(int (*fn)(struct process *p, void *arg), void *arg)
 u32 process_count(void) { return nprocesses; }
 u32 task_count(void) { return ntasks; }
 
-struct process *process_get(int pid)
-{
-	struct process *p;
-
-	guard(&tasklist_lock);
-	p = find_process(pid);
-	if (p)
-		ref_get(&p->ref);
-	return p;
-}
-
 void process_put(struct process *p)
 {
 	if (p && ref_put(&p->ref))
 		process_free(p);
 }
 
-long sys_getpid(void) { return current->proc->pid; }
-long sys_gettid(void) { return current->tid; }
+long sys_getpid(void) { return current->proc->vpid; }
+long sys_gettid(void) { return current->vtid; }
 
 long sys_getppid(void) { return READ_ONCE(current->proc->ppid); }

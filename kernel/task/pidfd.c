@@ -3,10 +3,11 @@
 #include <asm/poll.h>
 #include <linux/pidfd.h>
 
-#include "cred.h"
 #include "fs.h"
 #include "internal.h"
+#include "pid_ns.h"
 #include "syscall.h"
+#include "user_ns.h"
 
 static u32 pidfd_poll(struct file *f, struct poll_table *pt)
 {
@@ -51,7 +52,7 @@ long sys_pidfd_open(u64 pid, u64 flags)
 
 	if ((u32)flags & ~(u32)O_NONBLOCK || (int)pid <= 0)
 		return -EINVAL;
-	p = process_get((int)pid);
+	p = process_vget((int)pid);
 	return p ? pidfd_new(p, (u32)flags) : -ESRCH;
 }
 
@@ -62,6 +63,8 @@ static long send(struct process *p, int sig, siginfo_t *info)
 	guard(&tasklist_lock);
 	if (p->state == TASK_DEAD)
 		return -ESRCH;
+	if (!process_nr(p, task_pid_ns(current)))
+		return -EINVAL; /* it is in an outer namespace */
 	r = may_signal(p, sig);
 	if (!r && sig)
 		r = send_signal_process_locked(p, sig, info);
@@ -99,7 +102,7 @@ static struct fdtable *files_of(struct process *p)
 	guard(&tasklist_lock);
 	if (!p->leader || !p->leader->files)
 		return ERR_PTR(-ESRCH);
-	if (p->leader->cred->uid != current->cred->euid && !capable(CAP_SYS_PTRACE))
+	if (p->leader->cred->uid != current->cred->euid && !ns_capable(p->leader->cred->user_ns, CAP_SYS_PTRACE))
 		return ERR_PTR(-EPERM);
 	return fdtable_get(p->leader->files);
 }

@@ -7,6 +7,7 @@
 
 #include "cred.h"
 #include "task.h"
+#include "user_ns.h"
 
 #define CAP_BIT(c) (1ULL << (c))
 
@@ -21,7 +22,7 @@ static long bounding_drop(u64 cap)
 {
 	struct cred *c;
 
-	if (!capable(CAP_SETPCAP))
+	if (!capable_here(CAP_SETPCAP))
 		return -EPERM;
 	if (cap > CAP_LAST_CAP)
 		return -EINVAL;
@@ -97,7 +98,7 @@ static bool securebits_allowed(u32 old, u32 bits)
 		return false;
 	if (old & SECURE_ALL_LOCKS & ~bits)
 		return false;
-	return !(bits & ~(u32)(SECURE_ALL_BITS | SECURE_ALL_LOCKS)) && capable(CAP_SETPCAP);
+	return !(bits & ~(u32)(SECURE_ALL_BITS | SECURE_ALL_LOCKS)) && capable_here(CAP_SETPCAP);
 }
 
 static long set_securebits(u64 bits)

@@ -2,9 +2,10 @@
 /* Resource limits: getrlimit, setrlimit, prlimit64. */
 #include "syscall.h"
 
-#include "cred.h"
+#include "pid_ns.h"
 #include "ring.h"
 #include "task.h"
+#include "user_ns.h"
 
 #define INF ((u64)RLIM_INFINITY)
 #define DEFAULT_PROCS 31000 /* what Linux gives the first process on a machine of some GB */
@@ -117,14 +118,15 @@ static bool may_limit(struct process *p)
 		return capable(CAP_SYS_RESOURCE);
 	same = me->uid == c->uid && me->uid == c->euid && me->uid == c->suid &&
 	       me->gid == c->gid && me->gid == c->egid && me->gid == c->sgid;
+	same = same || ns_capable(c->user_ns, CAP_SYS_RESOURCE);
 	cred_put(c);
-	return same || capable(CAP_SYS_RESOURCE);
+	return same;
 }
 
 static struct process *process_of_arg(int pid)
 {
 	if (pid)
-		return process_get(pid);
+		return process_vget(pid);
 	ref_get(&current->proc->ref);
 	return current->proc;
 }

@@ -6,13 +6,14 @@
  */
 #include "futex.h"
 
-#include "cred.h"
+#include "pid_ns.h"
+#include "user_ns.h"
 #include "syscall.h"
 
 long sys_set_tid_address(u64 addr)
 {
 	current->clear_child_tid = addr;
-	return current->tid;
+	return current->vtid;
 }
 
 long sys_set_robust_list(u64 head, u64 len)
@@ -32,10 +33,10 @@ static int robust_list_of(int tid, uaddr_t *head)
 	struct task *t;
 
 	guard(&tasklist_lock);
-	t = tid ? find_task(tid) : current;
+	t = tid ? find_vtask(tid) : current;
 	if (!t || !t->cred)
 		return -ESRCH;
-	if (t->proc != current->proc && me->uid != t->cred->uid && !capable(CAP_SYS_PTRACE))
+	if (t->proc != current->proc && me->uid != t->cred->uid && !ns_capable(t->cred->user_ns, CAP_SYS_PTRACE))
 		return -EPERM;
 	*head = t->robust_list;
 	return 0;
@@ -71,7 +72,7 @@ static int owner_died(struct task *t, uaddr_t addr, bool pi, bool pending)
 	if (!err && pending && !pi && !word)
 		futex_wake(addr, true, 1, FUTEX_BITSET_MATCH_ANY);
 	for (; !err; word = seen) {
-		if ((word & FUTEX_TID_MASK) != (u32)t->tid)
+		if ((word & FUTEX_TID_MASK) != (u32)t->vtid)
 			return 0;
 		err = mc_user_cmpxchg(addr, word, (word & FUTEX_WAITERS) | FUTEX_OWNER_DIED, &seen);
 		if (!err && seen == word)

@@ -10,6 +10,7 @@
 #include "cred.h"
 #include "syscall.h"
 #include "task.h"
+#include "user_ns.h"
 
 /* About as in Linux, which counts translated instructions: what all filters of a task may have together; each costs four more. */
 #define MAX_TOTAL 32768u
@@ -88,7 +89,7 @@ static struct seccomp *filter_from_user(uaddr_t uprog, u64 flags)
 		return ERR_PTR(-EFAULT);
 	if (!prog.len || prog.len > BPF_MAX_INSNS)
 		return ERR_PTR(-EINVAL);
-	if (!no_new_privs() && !capable(CAP_SYS_ADMIN))
+	if (!no_new_privs() && !capable_here(CAP_SYS_ADMIN))
 		return ERR_PTR(-EACCES);
 	size = prog.len * sizeof(*insns);
 	insns = kmalloc(size);
@@ -160,7 +161,7 @@ static long attach(struct seccomp *s, u64 flags)
 	guard(&tasklist_lock);
 	t = flags & SECCOMP_FILTER_FLAG_TSYNC ? sync_obstacle(me) : NULL;
 	if (t)
-		return flags & SECCOMP_FILTER_FLAG_TSYNC_ESRCH ? -ESRCH : t->tid;
+		return flags & SECCOMP_FILTER_FLAG_TSYNC_ESRCH ? -ESRCH : t->vtid;
 	err = join_chain(me, s);
 	if (err)
 		return err;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Process groups and sessions: setpgid(2), setsid(2), credentials(7). */
 #include "internal.h"
+#include "pid_ns.h"
 #include "syscall.h"
 
 static struct list_head pgrps = LIST_HEAD_INIT(pgrps);
@@ -27,8 +28,10 @@ bool session_exists(int id)
 
 void session_put(struct session *s)
 {
-	if (ref_put(&s->ref))
-		kfree(s);
+	if (!ref_put(&s->ref))
+		return;
+	pid_numbers_put(s->numbers);
+	kfree(s);
 }
 
 struct session *session_new(int id, struct process *leader)
@@ -39,19 +42,21 @@ struct session *session_new(int id, struct process *leader)
 		return NULL;
 	ref_init(&s->ref);
 	s->id = id;
+	s->numbers = pid_numbers_get(leader->numbers);
 	s->leader = leader;
 	return s;
 }
 
 /* References: one for each member, and one for whoever makes it. */
-struct pgrp *pgrp_new(int id, struct session *s)
+struct pgrp *pgrp_new(struct process *leader, struct session *s)
 {
 	struct pgrp *g = kzalloc(sizeof(*g));
 
 	if (!g)
 		return NULL;
 	ref_init(&g->ref);
-	g->id = id;
+	g->id = leader->pid;
+	g->numbers = pid_numbers_get(leader->numbers);
 	g->session = s;
 	ref_get(&s->ref);
 	list_init(&g->members);
@@ -65,6 +70,7 @@ void pgrp_put(struct pgrp *g)
 		return;
 	list_del(&g->node);
 	session_put(g->session);
+	pid_numbers_put(g->numbers);
 	kfree(g);
 }
 
@@ -110,7 +116,7 @@ void orphan_check(struct process *p)
 /* The process that setpgid(pid) means: the caller or a child of it that has not exec'ed. */
 static struct process *setpgid_target(int pid, int *err)
 {
-	struct process *me = current->proc, *p = pid ? find_process(pid) : me;
+	struct process *me = current->proc, *p = pid ? find_vprocess(pid) : me;
 
 	*err = -ESRCH;
 	if (!p || (p != me && p->parent != me) || p->state == TASK_ZOMBIE)
@@ -137,15 +143,14 @@ long sys_setpgid(u64 pid, u64 pgid)
 	p = setpgid_target((int)pid, &err);
 	if (!p)
 		return err;
-	if (!id)
-		id = p->pid;
-	g = find_pgrp(id);
+	id = id ? pid_global(id) : p->pid;
+	g = id ? find_pgrp(id) : NULL;
 	if (id != p->pid && (!g || g->session != p->session))
 		return -EPERM;
 	if (g)
 		ref_get(&g->ref);
 	else
-		g = pgrp_new(id, p->session);
+		g = pgrp_new(p, p->session);
 	if (!g)
 		return -ENOMEM;
 	if (g != p->pgrp)
@@ -159,10 +164,10 @@ static long id_of(u64 pid, bool session)
 	struct process *p;
 
 	guard(&tasklist_lock);
-	p = (int)pid ? find_process((int)pid) : current->proc;
+	p = (int)pid ? find_vprocess((int)pid) : current->proc;
 	if (!p || !p->pgrp)
 		return -ESRCH;
-	return session ? p->session->id : p->pgrp->id;
+	return session ? session_nr(p->session, task_pid_ns(current)) : pgrp_nr(p->pgrp, task_pid_ns(current));
 }
 
 long sys_getpgid(u64 pid) { return id_of(pid, false); }
@@ -179,7 +184,7 @@ long sys_setsid(void)
 	if (find_pgrp(p->pid) || session_exists(p->pid))
 		return -EPERM;
 	s = session_new(p->pid, p);
-	g = s ? pgrp_new(p->pid, s) : NULL;
+	g = s ? pgrp_new(p, s) : NULL;
 	if (s)
 		session_put(s);
 	if (!g)
@@ -187,5 +192,5 @@ long sys_setsid(void)
 	pgrp_join(p, g);
 	pgrp_put(g);
 	p->tty = NULL;
-	return p->pid;
+	return p->vpid;
 }

@@ -7,11 +7,10 @@
 
 #include <linux/securebits.h>
 
-#include "cred.h"
-#include "idmap.h"
 #include "task.h"
+#include "user_ns.h"
 
-#define KEEP 0xffffffffu /* -1: leave this one as it is */
+#define KEEP NO_ID /* -1: leave this one as it is */
 #define NGROUPS_LIMIT 1024u /* what struct pv_cred can carry; /proc/sys/kernel/ngroups_max says so */
 
 /* The capabilities that follow the fsuid rather than the euid. */
@@ -23,22 +22,22 @@
 
 long sys_getuid(void)
 {
-	return current->cred->uid;
+	return show_uid(current->cred->uid);
 }
 
 long sys_geteuid(void)
 {
-	return current->cred->euid;
+	return show_uid(current->cred->euid);
 }
 
 long sys_getgid(void)
 {
-	return current->cred->gid;
+	return show_gid(current->cred->gid);
 }
 
 long sys_getegid(void)
 {
-	return current->cred->egid;
+	return show_gid(current->cred->egid);
 }
 
 static long put_three(uaddr_t to[3], const u32 ids[3])
@@ -53,23 +52,27 @@ long sys_getresuid(u64 ruid, u64 euid, u64 suid)
 {
 	const struct cred *c = current->cred;
 
-	return put_three((uaddr_t[]){ ruid, euid, suid }, (u32[]){ c->uid, c->euid, c->suid });
+	return put_three((uaddr_t[]){ ruid, euid, suid }, (u32[]){ show_uid(c->uid), show_uid(c->euid), show_uid(c->suid) });
 }
 
 long sys_getresgid(u64 rgid, u64 egid, u64 sgid)
 {
 	const struct cred *c = current->cred;
 
-	return put_three((uaddr_t[]){ rgid, egid, sgid }, (u32[]){ c->gid, c->egid, c->sgid });
+	return put_three((uaddr_t[]){ rgid, egid, sgid }, (u32[]){ show_gid(c->gid), show_gid(c->egid), show_gid(c->sgid) });
 }
 
 static bool any_root(const struct cred *c)
 {
-	return !c->uid || !c->euid || !c->suid;
+	u32 root = c->user_ns->uid.root;
+
+	return c->uid == root || c->euid == root || c->suid == root;
 }
 
 static void fix_caps(const struct cred *old, struct cred *c)
 {
+	u32 root = c->user_ns->uid.root;
+
 	if (c->securebits & SECBIT_NO_SETUID_FIXUP)
 		return;
 	if (any_root(old) && !any_root(c)) {
@@ -77,9 +80,9 @@ static void fix_caps(const struct cred *old, struct cred *c)
 			c->cap_permitted = c->cap_effective = 0;
 		c->cap_ambient = 0;
 	}
-	if (!old->euid && c->euid)
+	if (old->euid == root && c->euid != root)
 		c->cap_effective = 0;
-	else if (old->euid && !c->euid)
+	else if (old->euid != root && c->euid == root)
 		c->cap_effective = c->cap_permitted;
 }
 
@@ -100,15 +103,15 @@ static long refuse(struct cred *c)
 long sys_setuid(u64 uid_arg)
 {
 	const struct cred *old = current->cred;
-	u32 uid = (u32)uid_arg;
 	struct cred *c;
+	u32 uid;
 
-	if (!uid_mapped(uid))
+	if (!take_uid(uid_arg, &uid) || uid == NO_ID)
 		return -EINVAL;
 	c = cred_copy(old);
 	if (!c)
 		return -ENOMEM;
-	if (capable(CAP_SETUID))
+	if (capable_here(CAP_SETUID))
 		c->uid = c->suid = uid;
 	else if (uid != old->uid && uid != old->suid)
 		return refuse(c);
@@ -119,11 +122,11 @@ long sys_setuid(u64 uid_arg)
 long sys_setreuid(u64 ruid_arg, u64 euid_arg)
 {
 	const struct cred *old = current->cred;
-	u32 ruid = (u32)ruid_arg, euid = (u32)euid_arg;
-	bool all = capable(CAP_SETUID);
+	bool all = capable_here(CAP_SETUID);
 	struct cred *c;
+	u32 ruid, euid;
 
-	if (!uid_usable(ruid) || !uid_usable(euid))
+	if (!take_uid(ruid_arg, &ruid) || !take_uid(euid_arg, &euid))
 		return -EINVAL;
 	if (!all && ruid != KEEP && ruid != old->uid && ruid != old->euid)
 		return -EPERM;
@@ -154,12 +157,12 @@ static bool gid_ours(const struct cred *c, u32 id)
 long sys_setresuid(u64 ruid_arg, u64 euid_arg, u64 suid_arg)
 {
 	const struct cred *old = current->cred;
-	u32 ruid = (u32)ruid_arg, euid = (u32)euid_arg, suid = (u32)suid_arg;
+	u32 ruid, euid, suid;
 	struct cred *c;
 
-	if (!uid_usable(ruid) || !uid_usable(euid) || !uid_usable(suid))
+	if (!take_uid(ruid_arg, &ruid) || !take_uid(euid_arg, &euid) || !take_uid(suid_arg, &suid))
 		return -EINVAL;
-	if (!capable(CAP_SETUID) &&
+	if (!capable_here(CAP_SETUID) &&
 	    !(uid_ours(old, ruid) && uid_ours(old, euid) && uid_ours(old, suid)))
 		return -EPERM;
 	c = cred_copy(old);
@@ -184,15 +187,15 @@ static long install_gids(struct cred *c)
 long sys_setgid(u64 gid_arg)
 {
 	const struct cred *old = current->cred;
-	u32 gid = (u32)gid_arg;
 	struct cred *c;
+	u32 gid;
 
-	if (!gid_mapped(gid))
+	if (!take_gid(gid_arg, &gid) || gid == NO_ID)
 		return -EINVAL;
 	c = cred_copy(old);
 	if (!c)
 		return -ENOMEM;
-	if (capable(CAP_SETGID))
+	if (capable_here(CAP_SETGID))
 		c->gid = c->sgid = gid;
 	else if (gid != old->gid && gid != old->sgid)
 		return refuse(c);
@@ -203,11 +206,11 @@ long sys_setgid(u64 gid_arg)
 long sys_setregid(u64 rgid_arg, u64 egid_arg)
 {
 	const struct cred *old = current->cred;
-	u32 rgid = (u32)rgid_arg, egid = (u32)egid_arg;
-	bool all = capable(CAP_SETGID);
+	bool all = capable_here(CAP_SETGID);
 	struct cred *c;
+	u32 rgid, egid;
 
-	if (!gid_usable(rgid) || !gid_usable(egid))
+	if (!take_gid(rgid_arg, &rgid) || !take_gid(egid_arg, &egid))
 		return -EINVAL;
 	if (!all && rgid != KEEP && rgid != old->gid && rgid != old->egid)
 		return -EPERM;
@@ -228,12 +231,12 @@ long sys_setregid(u64 rgid_arg, u64 egid_arg)
 long sys_setresgid(u64 rgid_arg, u64 egid_arg, u64 sgid_arg)
 {
 	const struct cred *old = current->cred;
-	u32 rgid = (u32)rgid_arg, egid = (u32)egid_arg, sgid = (u32)sgid_arg;
+	u32 rgid, egid, sgid;
 	struct cred *c;
 
-	if (!gid_usable(rgid) || !gid_usable(egid) || !gid_usable(sgid))
+	if (!take_gid(rgid_arg, &rgid) || !take_gid(egid_arg, &egid) || !take_gid(sgid_arg, &sgid))
 		return -EINVAL;
-	if (!capable(CAP_SETGID) &&
+	if (!capable_here(CAP_SETGID) &&
 	    !(gid_ours(old, rgid) && gid_ours(old, egid) && gid_ours(old, sgid)))
 		return -EPERM;
 	c = cred_copy(old);
@@ -250,11 +253,13 @@ long sys_setresgid(u64 rgid_arg, u64 egid_arg, u64 sgid_arg)
 
 static void fix_fs_caps(const struct cred *old, struct cred *c)
 {
+	u32 root = c->user_ns->uid.root;
+
 	if (c->securebits & SECBIT_NO_SETUID_FIXUP)
 		return;
-	if (!old->fsuid && c->fsuid)
+	if (old->fsuid == root && c->fsuid != root)
 		c->cap_effective &= ~CAP_FS;
-	else if (old->fsuid && !c->fsuid)
+	else if (old->fsuid != root && c->fsuid == root)
 		c->cap_effective |= c->cap_permitted & CAP_FS;
 }
 
@@ -262,12 +267,12 @@ static void fix_fs_caps(const struct cred *old, struct cred *c)
 long sys_setfsuid(u64 uid_arg)
 {
 	const struct cred *old = current->cred;
-	u32 uid = (u32)uid_arg, was = old->fsuid;
+	u32 uid, was = show_uid(old->fsuid);
 	struct cred *c;
 
-	if (!uid_mapped(uid) || uid == was)
+	if (!take_uid(uid_arg, &uid) || uid == NO_ID || uid == old->fsuid)
 		return was;
-	if (!uid_ours(old, uid) && !capable(CAP_SETUID))
+	if (!uid_ours(old, uid) && !capable_here(CAP_SETUID))
 		return was;
 	c = cred_copy(old);
 	if (!c)
@@ -281,12 +286,12 @@ long sys_setfsuid(u64 uid_arg)
 long sys_setfsgid(u64 gid_arg)
 {
 	const struct cred *old = current->cred;
-	u32 gid = (u32)gid_arg, was = old->fsgid;
+	u32 gid, was = show_gid(old->fsgid);
 	struct cred *c;
 
-	if (!gid_mapped(gid) || gid == was)
+	if (!take_gid(gid_arg, &gid) || gid == NO_ID || gid == old->fsgid)
 		return was;
-	if (!gid_ours(old, gid) && !capable(CAP_SETGID))
+	if (!gid_ours(old, gid) && !capable_here(CAP_SETGID))
 		return was;
 	c = cred_copy(old);
 	if (!c)
@@ -307,8 +312,12 @@ long sys_getgroups(u64 size_arg, u64 list)
 		return c->ngroups;
 	if ((u32)size < c->ngroups)
 		return -EINVAL;
-	if (c->ngroups && mc_copy_to_user(list, c->groups, c->ngroups * sizeof(u32)))
-		return -EFAULT;
+	for (u32 i = 0; i < c->ngroups; i++) {
+		u32 gid = show_gid(c->groups[i]);
+
+		if (mc_copy_to_user(list + i * sizeof(gid), &gid, sizeof(gid)))
+			return -EFAULT;
+	}
 	return c->ngroups;
 }
 
@@ -318,7 +327,7 @@ long sys_setgroups(u64 size_arg, u64 list)
 	struct cred *c;
 	int err;
 
-	if (!capable(CAP_SETGID) || !setgroups_allowed())
+	if (!capable_here(CAP_SETGID) || !user_ns_setgroups_allowed(current_user_ns()))
 		return -EPERM;
 	if (n > NGROUPS_LIMIT)
 		return -EINVAL;
@@ -328,7 +337,7 @@ long sys_setgroups(u64 size_arg, u64 list)
 	if (n && mc_copy_from_user(groups, list, n * sizeof(u32)))
 		return -EFAULT;
 	for (u32 i = 0; i < n; i++) {
-		if (!gid_mapped(groups[i])) /* the host would refuse it */
+		if (groups[i] == NO_ID || !take_gid(groups[i], &groups[i]))
 			return -EINVAL;
 	}
 	c = cred_copy(current->cred);

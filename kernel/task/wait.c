@@ -5,10 +5,12 @@
 
 #include "cred.h"
 #include "internal.h"
+#include "pid_ns.h"
 #include "syscall.h"
+#include "user_ns.h"
 
 struct wait_args {
-	int type, id; /* P_ALL, P_PID, P_PGID */
+	int type, id; /* P_ALL, P_PID, P_PGID; a global number */
 	int options;
 	/* result */
 	int pid, status, why;
@@ -29,10 +31,10 @@ static bool selected(struct process *c, const struct wait_args *a)
 
 static void result(struct wait_args *a, struct process *c, int why, int status)
 {
-	a->pid = c->pid;
+	a->pid = process_nr(c, task_pid_ns(current));
 	a->why = why;
 	a->status = status;
-	a->uid = c->leader && c->leader->cred ? c->leader->cred->uid : 0;
+	a->uid = show_uid(c->leader && c->leader->cred ? c->leader->cred->uid : 0);
 	a->utime = c->utime + c->cutime;
 	a->stime = c->stime + c->cstime;
 }
@@ -108,6 +110,16 @@ static int put_rusage(uaddr_t to, const struct wait_args *a)
 	return mc_copy_to_user(to, &ru, sizeof(ru));
 }
 
+/* The global number of whom the caller calls id; of its own group for 0. One that nobody has: -1. */
+static int wait_id(int type, int id)
+{
+	guard(&tasklist_lock);
+	if (type == P_PGID && !id)
+		return current->proc->pgrp->id;
+	id = pid_global(id);
+	return id ? id : -1;
+}
+
 long sys_wait4(u64 upid, u64 status, u64 options, u64 rusage)
 {
 	int pid = (int)upid, r;
@@ -118,7 +130,7 @@ long sys_wait4(u64 upid, u64 status, u64 options, u64 rusage)
 	if (pid == (int)0x80000000)
 		return -ESRCH;
 	a.type = pid == -1 ? P_ALL : pid > 0 ? P_PID : P_PGID;
-	a.id = pid > 0 ? pid : pid < -1 ? -pid : (int)sys_getpgrp();
+	a.id = wait_id(a.type, pid > 0 ? pid : pid < -1 ? -pid : 0);
 	r = do_wait(&a);
 	if (r <= 0)
 		return r;
@@ -138,17 +150,15 @@ static int waitid_args(struct wait_args *a, int type, int id, int options)
 
 		if (IS_ERR(p))
 			return (int)PTR_ERR(p);
-		id = p->pid;
+		*a = (struct wait_args){ .type = P_PID, .id = p->pid, .options = options };
 		process_put(p);
-		type = P_PID;
+		return 0;
 	}
-	if (type == P_PGID && id == 0)
-		id = (int)sys_getpgrp();
 	if (type != P_ALL && type != P_PID && type != P_PGID)
 		return -EINVAL;
-	if (type != P_ALL && id <= 0)
+	if (type != P_ALL && (id < 0 || (!id && type == P_PID)))
 		return -EINVAL;
-	*a = (struct wait_args){ .type = type, .id = id, .options = options };
+	*a = (struct wait_args){ .type = type, .id = wait_id(type, id), .options = options };
 	return 0;
 }
 

@@ -5,6 +5,7 @@
 #include <linux/times.h>
 
 #include "mm.h"
+#include "pid_ns.h"
 #include "timers.h"
 
 /*
@@ -86,12 +87,12 @@ static int read_thread(int tid, bool user_only, u64 *ns)
 {
 	struct task *t;
 
-	if (!tid || tid == current->tid) {
+	if (!tid || tid == current->vtid) {
 		*ns = thread_time(current, user_only);
 		return 0;
 	}
 	guard(&tasklist_lock);
-	t = find_task(tid);
+	t = find_vtask(tid);
 	if (!t || t->proc != current->proc)
 		return -EINVAL;
 	*ns = thread_time(t, user_only);
@@ -103,7 +104,7 @@ static int read_process(int pid, bool user_only, u64 *ns)
 	struct process *p;
 
 	guard(&tasklist_lock);
-	p = pid ? find_process(pid) : current->proc;
+	p = pid ? find_vprocess(pid) : current->proc;
 	if (!p)
 		return -EINVAL;
 	*ns = process_time_locked(p, user_only);

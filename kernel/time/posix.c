@@ -6,6 +6,7 @@
 #include "syscall.h"
 
 #include "cred.h"
+#include "pid_ns.h"
 #include "timers.h"
 
 struct posix_timer {
@@ -154,7 +155,7 @@ static bool thread_of_mine(int tid)
 	struct task *t;
 
 	guard(&tasklist_lock);
-	t = find_task(tid);
+	t = find_vtask(tid);
 	return t && t->proc == current->proc;
 }
 
@@ -181,7 +182,7 @@ static void watch_cpu_clock(struct posix_timer *t)
 		return;
 	t->cpu.user_only = c.user_only;
 	if (c.thread)
-		t->cpu.tid = c.pid ? c.pid : current->tid;
+		t->cpu.tid = c.pid ? pid_unshown(c.pid) : current->tid;
 }
 
 static struct posix_timer *timer_new(struct process_timers *pt, int clock,
@@ -195,7 +196,7 @@ static struct posix_timer *timer_new(struct process_timers *pt, int clock,
 	t->pt = pt;
 	t->clock = clock;
 	t->notify = ev->sigev_notify;
-	t->target = ev->sigev_notify_thread_id;
+	t->target = ev->sigev_notify & SIGEV_THREAD_ID ? pid_unshown(ev->sigev_notify_thread_id) : 0;
 	watch_cpu_clock(t);
 	list_init(&t->q.node);
 	t->q.timer = t;

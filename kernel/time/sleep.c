@@ -97,7 +97,7 @@ long sys_clock_nanosleep(u64 id, u64 flags, u64 from, u64 remain)
 		if (cpu_clock_parse(clock, &c) || cpu_clock_read(clock, &time))
 			return -EINVAL;
 		/* A thread asleep would wait for itself. */
-		if (c.thread && (!c.pid || c.pid == current->tid))
+		if (c.thread && (!c.pid || c.pid == current->vtid))
 			return -EINVAL;
 	}
 	err = get_timespec(from, &time);

@@ -3,6 +3,7 @@
 #include "cred.h"
 #include "hostfs.h"
 #include "syscall.h"
+#include "user_ns.h"
 #include "vfs_impl.h"
 
 /* ---- access ---- */
@@ -37,7 +38,7 @@ static struct cred *real_cred(void)
 		return NULL;
 	real->fsuid = c->uid;
 	real->fsgid = c->gid;
-	real->cap_effective = c->uid ? 0 : c->cap_permitted;
+	real->cap_effective = c->uid == c->user_ns->uid.root ? c->cap_permitted : 0;
 	real->pv_id = 0;
 	return real;
 }

@@ -2,10 +2,9 @@
 /* Changing attributes: chmod, chown, times. */
 #include <linux/time.h>
 
-#include "cred.h"
 #include "hostfs.h"
-#include "idmap.h"
 #include "syscall.h"
+#include "user_ns.h"
 #include "vfs_impl.h"
 
 static u32 name_flags(u64 at_flags)
@@ -37,7 +36,7 @@ static s64 guest_chmod(struct name *n, void *mode)
 		return -EOPNOTSUPP;
 	if (!inode_owner_or_capable(n->inode))
 		return -EPERM;
-	if (!cred_in_group(current->cred, n->inode->gid) && !capable(CAP_FSETID))
+	if (!cred_in_group(current->cred, n->inode->gid) && !capable_inode(n->inode, CAP_FSETID))
 		a.mode &= ~(u32)S_ISGID;
 	return inode_setattr(n->inode, &a);
 }
@@ -104,7 +103,7 @@ static bool may_chown(const struct inode *i, const struct owner *o)
 {
 	const struct cred *c = current->cred;
 
-	if (capable(CAP_CHOWN))
+	if (capable_inode(i, CAP_CHOWN))
 		return true;
 	if (c->fsuid != i->uid || (o->uid != KEEP && o->uid != i->uid))
 		return false;
@@ -121,8 +120,6 @@ static s64 guest_chown(struct name *n, void *arg)
 		return r;
 	if (!may_chown(n->inode, o))
 		return -EPERM;
-	if (!uid_usable(o->uid) || !gid_usable(o->gid))
-		return -EINVAL;
 	if (o->uid != KEEP)
 		a.valid |= ATTR_UID;
 	if (o->gid != KEEP)
@@ -137,11 +134,13 @@ static s64 guest_chown(struct name *n, void *arg)
 static long chown_at(int dirfd, uaddr_t upath, u64 uid, u64 gid, u32 flags)
 {
 	char *path __name = getname_flags(upath, flags & NAME_EMPTY ? AT_EMPTY_PATH : 0);
-	struct owner o = {uid, gid};
+	struct owner o;
 	struct name n;
 
 	if (IS_ERR(path))
 		return PTR_ERR(path);
+	if (!take_uid(uid, &o.uid) || !take_gid(gid, &o.gid))
+		return -EINVAL;
 	name_at(&n, dirfd, path, flags);
 	return name_run(&n, host_chown, guest_chown, &o);
 }
@@ -166,11 +165,13 @@ long sys_lchown(u64 path, u64 uid, u64 gid)
 long sys_fchown(u64 fd, u64 uid, u64 gid)
 {
 	struct file *f __file = fd_get_io((int)fd);
-	struct owner o = {uid, gid};
+	struct owner o;
 	struct name n;
 
 	if (!f)
 		return -EBADF;
+	if (!take_uid(uid, &o.uid) || !take_gid(gid, &o.gid))
+		return -EINVAL;
 	name_file(&n, f);
 	return name_run(&n, host_chown, guest_chown, &o);
 }

@@ -3,6 +3,7 @@
 #include "cred.h"
 #include "hostfs.h"
 #include "syscall.h"
+#include "user_ns.h"
 #include "vfs_impl.h"
 
 struct fs_ctx *fs_ctx_get(struct fs_ctx *f)
@@ -142,7 +143,7 @@ long sys_chroot(u64 path)
 
 	if (r)
 		return r;
-	if (!capable(CAP_SYS_CHROOT)) {
+	if (!capable_here(CAP_SYS_CHROOT)) {
 		path_put(&to);
 		return -EPERM;
 	}

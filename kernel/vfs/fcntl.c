@@ -3,6 +3,7 @@
 #include "epoll.h"
 #include "locks.h"
 #include "memfile.h"
+#include "pid_ns.h"
 #include "pipe.h"
 #include "syscall.h"
 #include "vfs_impl.h"
@@ -75,23 +76,24 @@ static long set_flags(struct file *f, int fd, u32 flags)
 
 static long owner(struct file *f, int fd, u32 cmd, u64 arg)
 {
-	struct f_owner_ex ex = {F_OWNER_PID, f->owner};
+	struct f_owner_ex ex = {F_OWNER_PID, pid_shown(f->owner)};
 
 	switch (cmd) {
 	case F_GETOWN:
-		return f->owner;
+		return f->owner < 0 ? -pid_shown(-f->owner) : ex.pid;
 	case F_SETOWN:
-		f->owner = (int)arg;
+		f->owner = (int)arg < 0 ? -pid_unshown(-(int)arg) : pid_unshown((int)arg);
 		return fasync_update(f, fd);
 	case F_GETOWN_EX:
 		if (f->owner < 0)
-			ex = (struct f_owner_ex){F_OWNER_PGRP, -f->owner};
+			ex = (struct f_owner_ex){F_OWNER_PGRP, pid_shown(-f->owner)};
 		return mc_copy_to_user(arg, &ex, sizeof(ex)) ? -EFAULT : 0;
 	default:
 		if (mc_copy_from_user(&ex, arg, sizeof(ex)))
 			return -EFAULT;
 		if (ex.type < 0 || ex.type > F_OWNER_PGRP)
 			return -EINVAL;
+		ex.pid = pid_unshown(ex.pid);
 		f->owner = ex.type == F_OWNER_PGRP ? -ex.pid : ex.pid;
 		return fasync_update(f, fd);
 	}

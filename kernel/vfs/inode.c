@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Inodes of guest file systems: life, permission, attributes. */
-#include "cred.h"
 #include "fsnotify.h"
 #include "hostfs.h"
+#include "user_ns.h"
 #include "vfs_impl.h"
 
 #define ANON_DEV 0x3ffffu /* minor of major 0: pipes, sockets, anonymous inodes */
@@ -79,7 +79,7 @@ void inode_touch(struct inode *i, u32 attrs)
 
 bool inode_owner_or_capable(const struct inode *i)
 {
-	return current->cred->fsuid == i->uid || capable(CAP_FOWNER);
+	return current->cred->fsuid == i->uid || capable_inode(i, CAP_FOWNER);
 }
 
 int inode_permission(struct inode *i, int mask)
@@ -93,12 +93,12 @@ int inode_permission(struct inode *i, int mask)
 		bits >>= 3;
 	if (((u32)mask & ~bits & 7) == 0)
 		return 0;
-	if (S_ISDIR(i->mode) && !(mask & MAY_WRITE) && capable(CAP_DAC_READ_SEARCH))
+	if (S_ISDIR(i->mode) && !(mask & MAY_WRITE) && capable_inode(i, CAP_DAC_READ_SEARCH))
 		return 0;
-	if (mask == MAY_READ && capable(CAP_DAC_READ_SEARCH))
+	if (mask == MAY_READ && capable_inode(i, CAP_DAC_READ_SEARCH))
 		return 0;
 	if ((S_ISDIR(i->mode) || !(mask & MAY_EXEC) || (i->mode & 0111)) &&
-	    capable(CAP_DAC_OVERRIDE))
+	    capable_inode(i, CAP_DAC_OVERRIDE))
 		return 0;
 	return -EACCES;
 }

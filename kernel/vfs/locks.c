@@ -9,6 +9,7 @@
 #include <linux/fcntl.h>
 
 #include "locks.h"
+#include "pid_ns.h"
 #include "syscall.h"
 #include "vfs_impl.h"
 
@@ -403,7 +404,7 @@ static long get_lock(struct file *f, struct lock_req *q, struct flock *fl, uaddr
 		fl->l_whence = SEEK_SET;
 		fl->l_start = found.start;
 		fl->l_len = found.end == MAX_OFFSET ? 0 : found.end - found.start + 1;
-		fl->l_pid = pid;
+		fl->l_pid = pid_shown(pid);
 	}
 	return mc_copy_to_user(arg, fl, sizeof(*fl)) ? -EFAULT : 0;
 }

@@ -2,6 +2,7 @@
 /* The stat family. */
 #include "hostfs.h"
 #include "syscall.h"
+#include "user_ns.h"
 #include "vfs_impl.h"
 
 /* ---- the three forms of one answer ---- */
@@ -102,8 +103,10 @@ int vfs_stat(int dirfd, const char *path, u32 at_flags, struct statx *st)
 
 /* ---- system calls ---- */
 
-static long copy_stat(uaddr_t to, const struct stat *st)
+static long copy_stat(uaddr_t to, struct stat *st)
 {
+	st->st_uid = show_uid(st->st_uid);
+	st->st_gid = show_gid(st->st_gid);
 	return mc_copy_to_user(to, st, sizeof(*st)) ? -EFAULT : 0;
 }
 
@@ -176,5 +179,7 @@ long sys_statx(u64 dirfd, u64 upath, u64 flags, u64 mask, u64 to)
 	r = vfs_stat((int)dirfd, path, (u32)flags, &x);
 	if (r)
 		return r;
+	x.stx_uid = show_uid(x.stx_uid);
+	x.stx_gid = show_gid(x.stx_gid);
 	return mc_copy_to_user(to, &x, sizeof(x)) ? -EFAULT : 0;
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* From a pid in a path to the process, and whether the caller may look inside. */
 #include "proc.h"
+#include "user_ns.h"
 
 struct process *proc_find(const struct pseudo_ctx *c, struct task **t)
 {
@@ -19,17 +20,20 @@ struct process *proc_find(const struct pseudo_ctx *c, struct task **t)
 }
 
 /* ptrace(2), "ptrace access mode checking", with file system credentials. */
-static bool may_ptrace(const struct process *p, const struct task *t)
+bool ptrace_may_read(const struct task *t)
 {
 	const struct cred *me = current->cred, *c = t->cred;
+	const struct process *p = t->proc;
 
 	if (p == current->proc)
 		return true;
-	if (capable(CAP_SYS_PTRACE))
+	if (!c)
+		return false;
+	if (ns_capable(c->user_ns, CAP_SYS_PTRACE))
 		return true;
 	return me->fsuid == c->euid && me->fsuid == c->suid && me->fsuid == c->uid &&
 	       me->fsgid == c->egid && me->fsgid == c->sgid && me->fsgid == c->gid &&
-	       p->dumpable && !(c->cap_permitted & ~me->cap_effective);
+	       p->dumpable && c->user_ns == me->user_ns && !(c->cap_permitted & ~me->cap_effective);
 }
 
 /* tasklist_lock held. */
@@ -40,7 +44,7 @@ static struct task *find_allowed(const struct pseudo_ctx *c, enum proc_access ac
 
 	if (!p || !t)
 		return ERR_PTR(-ESRCH);
-	if (access == PROC_PTRACE && !may_ptrace(p, t))
+	if (access == PROC_PTRACE && !ptrace_may_read(t))
 		return ERR_PTR(-EACCES);
 	return t;
 }

@@ -89,7 +89,7 @@ static const struct pseudo_entry attr_entries[] = {
 	MAGIC("exe", pid_exe),                                                                     \
 	{ .name = "fd", .mode = S_IFDIR | 0500, .dir = &fd_dir, .arg = fd_links },                 \
 	{ .name = "fdinfo", .mode = S_IFDIR | 0555, .dir = &fd_dir, .arg = fdinfo_files },         \
-	RO("gid_map", 0444, pid_gid_map),                                                          \
+	RW("gid_map", 0644, pid_gid_map),                                                          \
 	RO("io", 0400, pid_io),                                                                    \
 	RO("limits", 0444, pid_limits),                                                            \
 	RO("maps", 0444, pid_maps),                                                                \
@@ -107,14 +107,14 @@ static const struct pseudo_entry attr_entries[] = {
 	MAGIC("root", pid_root),                                                                   \
 	RO("sched", 0444, pid_sched),                                                              \
 	RO("schedstat", 0444, pid_schedstat),                                                      \
-	RO("setgroups", 0444, pid_setgroups),                                                      \
+	RW("setgroups", 0644, pid_setgroups),                                                      \
 	RO("smaps", 0444, pid_smaps),                                                              \
 	RO("smaps_rollup", 0444, pid_smaps_rollup),                                                \
 	RO("stat", 0444, pid_stat),                                                                \
 	RO("statm", 0444, pid_statm),                                                              \
 	RO("status", 0444, pid_status),                                                            \
 	RO("syscall", 0400, pid_syscall),                                                          \
-	RO("uid_map", 0444, pid_uid_map),                                                          \
+	RW("uid_map", 0644, pid_uid_map),                                                          \
 	RO("wchan", 0444, pid_wchan)
 
 static const struct pseudo_entry tid_entries[] = {
@@ -137,13 +137,15 @@ static int task_lookup(const struct pseudo_ctx *dir, const char *name, size_t le
 	if (child->tid <= 0)
 		return -ENOENT;
 	guard(&tasklist_lock);
-	return proc_find(child, &t) ? 0 : -ENOENT;
+	child->tid = pid_global_in(proc_pids(dir), child->tid);
+	return child->tid && proc_find(child, &t) ? 0 : -ENOENT;
 }
 
 /* Threads are not in the order of their numbers: look for the next higher one. */
 static bool task_next(const struct pseudo_ctx *dir, u64 *cookie, char name[64],
 		      struct pseudo_ctx *child)
 {
+	const struct pid_ns *pids = proc_pids(dir);
 	int best = 0;
 
 	guard(&tasklist_lock);
@@ -153,14 +155,14 @@ static bool task_next(const struct pseudo_ctx *dir, u64 *cookie, char name[64],
 	if (!p)
 		return false;
 	list_for_each(t, &p->threads, thread_node)
-		if ((u64)t->tid >= *cookie && (!best || t->tid < best))
-			best = t->tid;
+		if ((u64)task_nr(t, pids) >= *cookie && (!best || task_nr(t, pids) < best))
+			best = task_nr(t, pids);
 	if (!best)
 		return false;
 	*cookie = (u64)best;
 	snprintf(name, 64, "%d", best);
 	child->e = &tid_root_entry;
-	child->tid = best;
+	child->tid = pid_global_in(pids, best);
 	return true;
 }
 

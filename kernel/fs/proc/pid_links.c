@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* /proc/PID/{exe,cwd,root,fd/,fdinfo/,ns/}: links to things rather than to names. */
 #include "proc.h"
+#include "user_ns.h"
 
 #include <linux/fcntl.h>
 #include <linux/fs.h>
@@ -170,55 +171,71 @@ int pid_fdinfo(struct seq *m, const struct pseudo_ctx *c)
 	return 0;
 }
 
-/* ---- ns: there is one of each, with the numbers of a host's first ones ---- */
+/* ---- ns ---- */
 
-struct ns {
-	const char *kind;
-	u64 ino;
-};
-static const struct ns ns_cgroup = { "cgroup", 4026531835 }, ns_ipc = { "ipc", 4026531839 },
-		       ns_mnt = { "mnt", 4026531841 }, ns_net = { "net", 4026531840 },
-		       ns_pid = { "pid", 4026531836 }, ns_time = { "time", 4026531834 },
-		       ns_user = { "user", 4026531837 }, ns_uts = { "uts", 4026531838 };
+/* Which namespace of a task an entry is. */
+enum { PID_OF_CHILDREN = NS_KINDS };
+
+static struct ns *pick(const struct task *t, uintptr_t which)
+{
+	struct ns *pids = t->nsproxy ? t->nsproxy->of[NS_PID] : NULL;
+
+	switch (which) {
+	case NS_USER:
+		return t->cred ? &t->cred->user_ns->ns : NULL;
+	case NS_PID:
+		return &task_pid_ns(t)->ns;
+	case PID_OF_CHILDREN: /* in one without a first process nobody can be yet */
+		return pids && (!pid_ns_of(pids)->parent || pid_ns_of(pids)->reaper) ? pids : NULL;
+	default:
+		return t->nsproxy ? t->nsproxy->of[which] : NULL;
+	}
+}
+
+/* With a reference, or ERR_PTR(-ESRCH, -EACCES, -ENOENT). */
+static struct ns *ns_of_ctx(const struct pseudo_ctx *c)
+{
+	struct ns *ns;
+	struct task *t;
+
+	guard(&tasklist_lock);
+	if (!proc_find(c, &t) || !t)
+		return ERR_PTR(-ESRCH);
+	if (!ptrace_may_read(t))
+		return ERR_PTR(-EACCES);
+	ns = pick(t, (uintptr_t)c->e->arg);
+	return ns ? ns_get(ns) : ERR_PTR(-ENOENT);
+}
 
 int pid_ns(struct seq *m, const struct pseudo_ctx *c)
 {
-	const struct ns *ns = c->e->arg;
+	struct ns *ns = ns_of_ctx(c);
 
-	seq_printf(m, "%s:[%lu]", ns->kind, ns->ino);
-	return proc_may_access(c);
-}
-
-static const struct inode_ops ns_ops = { 0 };
-
-/* Enough for stat(2), by which programs compare namespaces. */
-int pid_ns_follow(const struct pseudo_ctx *c, struct path *out)
-{
-	const struct ns *ns = c->e->arg;
-	int err = proc_may_access(c);
-
-	if (err)
-		return err;
-	memset(out, 0, sizeof(*out));
-	out->inode = inode_new(&ns_ops, NULL, S_IFREG | 0444);
-	if (!out->inode)
-		return -ENOMEM;
-	out->inode->ino = ns->ino;
-	out->name = kasprintf("%s:[%lu]", ns->kind, ns->ino);
+	if (IS_ERR(ns))
+		return (int)PTR_ERR(ns);
+	seq_printf(m, "%s:[%u]", ns_name(ns->kind), ns->inum);
+	ns_put(ns);
 	return 0;
 }
 
-#define NS(n, which) PSEUDO_LINK(n, .show = pid_ns, .follow = pid_ns_follow, .arg = &(which))
+int pid_ns_follow(const struct pseudo_ctx *c, struct path *out)
+{
+	struct ns *ns = ns_of_ctx(c);
+
+	return IS_ERR(ns) ? (int)PTR_ERR(ns) : ns_path(ns, out);
+}
+
+#define NS(n, which) PSEUDO_LINK(n, .show = pid_ns, .follow = pid_ns_follow, .arg = (void *)(uintptr_t)(which))
 const struct pseudo_entry ns_entries[] = {
-	NS("cgroup", ns_cgroup),
-	NS("ipc", ns_ipc),
-	NS("mnt", ns_mnt),
-	NS("net", ns_net),
-	NS("pid", ns_pid),
-	NS("pid_for_children", ns_pid),
-	NS("time", ns_time),
-	NS("time_for_children", ns_time),
-	NS("user", ns_user),
-	NS("uts", ns_uts),
+	NS("cgroup", NS_CGROUP),
+	NS("ipc", NS_IPC),
+	NS("mnt", NS_MNT),
+	NS("net", NS_NET),
+	NS("pid", NS_PID),
+	NS("pid_for_children", PID_OF_CHILDREN),
+	NS("time", NS_TIME),
+	NS("time_for_children", NS_TIME),
+	NS("user", NS_USER),
+	NS("uts", NS_UTS),
 	{ 0 },
 };

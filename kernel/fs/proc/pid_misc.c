@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /* The small files of /proc/PID. */
 #include "proc.h"
+#include "user_map.h"
 
-#include "idmap.h"
 #include "ring.h"
 
 /* ---- limits ---- */
@@ -83,23 +83,61 @@ int pid_wchan(struct seq *m, const struct pseudo_ctx *c)
 	return proc_find_gone(c);
 }
 
-static int show_idmap(struct seq *m, const struct pseudo_ctx *c, bool (*get)(u32, struct boot_idmap *))
+/* With a reference, or ERR_PTR(-ESRCH). */
+static struct user_ns *user_ns_of_ctx(const struct pseudo_ctx *c)
 {
-	struct boot_idmap e;
+	struct task *t;
 
-	for (u32 i = 0; get(i, &e); i++)
-		seq_printf(m, "%10u %10u %10u\n", e.inside, e.outside, e.count);
-	return proc_find_gone(c);
+	guard(&tasklist_lock);
+	if (!proc_find(c, &t) || !t || !t->cred)
+		return ERR_PTR(-ESRCH);
+	return user_ns_of(ns_get(&t->cred->user_ns->ns));
+}
+
+static int show_map(struct seq *m, const struct pseudo_ctx *c, bool group)
+{
+	struct user_ns *u = user_ns_of_ctx(c);
+
+	if (IS_ERR(u))
+		return (int)PTR_ERR(u);
+	user_map_show(m, u, group);
+	ns_put(&u->ns);
+	return 0;
+}
+
+static s64 store_map(const struct pseudo_ctx *c, char *text, size_t len, bool group)
+{
+	struct user_ns *u;
+	int err;
+
+	if (len >= PAGE_SIZE)
+		return -EINVAL;
+	u = user_ns_of_ctx(c);
+	if (IS_ERR(u))
+		return PTR_ERR(u);
+	err = user_map_write(u, text, group);
+	ns_put(&u->ns);
+	return err ? err : (s64)len;
 }
 
 int pid_uid_map(struct seq *m, const struct pseudo_ctx *c)
 {
-	return show_idmap(m, c, uid_extent);
+	return show_map(m, c, false);
+}
+
+s64 pid_uid_map_store(const struct pseudo_ctx *c, char *text, size_t len)
+{
+	return store_map(c, text, len, false);
 }
 
 int pid_gid_map(struct seq *m, const struct pseudo_ctx *c)
 {
-	return show_idmap(m, c, gid_extent);
+	return show_map(m, c, true);
+}
+
+s64 pid_gid_map_store(const struct pseudo_ctx *c, char *text, size_t len)
+{
+	return store_map(c, text, len, true);
 }
 
 /* Projects have no mappings in any namespace but the host's first. */
@@ -112,8 +150,31 @@ int pid_projid_map(struct seq *m, const struct pseudo_ctx *c)
 
 int pid_setgroups(struct seq *m, const struct pseudo_ctx *c)
 {
-	seq_puts(m, setgroups_allowed() ? "allow\n" : "deny\n");
-	return proc_find_gone(c);
+	struct user_ns *u = user_ns_of_ctx(c);
+
+	if (IS_ERR(u))
+		return (int)PTR_ERR(u);
+	seq_puts(m, user_map_setgroups(u) ? "allow\n" : "deny\n");
+	ns_put(&u->ns);
+	return 0;
+}
+
+s64 pid_setgroups_store(const struct pseudo_ctx *c, char *text, size_t len)
+{
+	struct user_ns *u;
+	char *end = text + len;
+	int err;
+
+	while (end > text && (end[-1] == '\n' || end[-1] == ' ' || end[-1] == '\t'))
+		*--end = '\0';
+	if (strcmp(text, "allow") && strcmp(text, "deny"))
+		return -EINVAL;
+	u = user_ns_of_ctx(c);
+	if (IS_ERR(u))
+		return PTR_ERR(u);
+	err = user_map_set_setgroups(u, *text == 'a');
+	ns_put(&u->ns);
+	return err ? err : (s64)len;
 }
 
 /* What a debugger would see of a running call; for a thread that runs, "running". */
@@ -169,7 +230,7 @@ int pid_children(struct seq *m, const struct pseudo_ctx *c)
 		return -ESRCH;
 	if (!c->tid || c->tid == p->pid)
 		list_for_each(child, &p->children, sibling)
-			seq_printf(m, "%d ", child->pid);
+			seq_printf(m, "%d ", process_nr(child, proc_pids(c)));
 	return 0;
 }
 

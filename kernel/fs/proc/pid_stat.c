@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* /proc/PID/stat, statm, status: proc(5). */
 #include "proc.h"
+#include "user_ns.h"
 
 #include <linux/sched.h>
 
@@ -134,18 +135,48 @@ static void status_ids(struct seq *m, const struct snap *s)
 				     .sgid = s->zombie_gid, .fsgid = s->zombie_gid };
 	const struct cred *c = s->cred ? s->cred : &zombie;
 
-	seq_printf(m, "Uid:\t%u\t%u\t%u\t%u\n", c->uid, c->euid, c->suid, c->fsuid);
-	seq_printf(m, "Gid:\t%u\t%u\t%u\t%u\n", c->gid, c->egid, c->sgid, c->fsgid);
+	seq_printf(m, "Uid:\t%u\t%u\t%u\t%u\n", show_uid(c->uid), show_uid(c->euid),
+		   show_uid(c->suid), show_uid(c->fsuid));
+	seq_printf(m, "Gid:\t%u\t%u\t%u\t%u\n", show_gid(c->gid), show_gid(c->egid),
+		   show_gid(c->sgid), show_gid(c->fsgid));
 }
 
-static void status_groups(struct seq *m, const struct snap *s, int tgid)
+static void status_groups(struct seq *m, const struct snap *s)
 {
 	seq_printf(m, "FDSize:\t%u\nGroups:\t", s->fdsize);
 	for (u32 i = 0; s->cred && i < s->cred->ngroups; i++)
-		seq_printf(m, i ? " %u" : "%u", s->cred->groups[i]);
-	/* Linux has a blank at the end of the groups, also if there are none */
-	seq_printf(m, " \nNStgid:\t%d\nNSpid:\t%d\nNSpgid:\t%d\nNSsid:\t%d\n", tgid, s->tid, s->pgrp,
-		   s->sid);
+		seq_printf(m, i ? " %u" : "%u", show_gid(s->cred->groups[i]));
+	seq_puts(m, " \n"); /* Linux has a blank at the end of the groups, also if there are none */
+}
+
+/* A number for each namespace from the reader's procfs down to the process' own. */
+static void show_levels(struct seq *m, const char *what, const struct pid_numbers *n, int global,
+			const struct pid_ns *from)
+{
+	int own = n ? n->ns->level : 0;
+
+	seq_printf(m, "%s:\t%d", what, pid_number_in(n, global, from));
+	for (int level = from->level; level < own; level++)
+		seq_printf(m, "\t%d", n->at[level].nr);
+	seq_putc(m, '\n');
+}
+
+static void status_levels(struct seq *m, const struct pseudo_ctx *c)
+{
+	const struct pid_ns *pids = proc_pids(c);
+	struct process *p;
+	struct task *t;
+
+	guard(&tasklist_lock);
+	p = proc_find(c, &t);
+	if (!p)
+		return;
+	show_levels(m, "NStgid", p->numbers, p->pid, pids);
+	show_levels(m, "NSpid", t ? t->numbers : p->numbers, t ? t->tid : p->pid, pids);
+	if (p->pgrp && p->session) {
+		show_levels(m, "NSpgid", p->pgrp->numbers, p->pgrp->id, pids);
+		show_levels(m, "NSsid", p->session->numbers, p->session->id, pids);
+	}
 }
 
 static void status_memory(struct seq *m, const struct mm_sizes *z)
@@ -246,7 +277,8 @@ int pid_status(struct seq *m, const struct pseudo_ctx *c)
 		return err;
 	status_identity(m, &s, s.pid);
 	status_ids(m, &s);
-	status_groups(m, &s, s.pid);
+	status_groups(m, &s);
+	status_levels(m, c);
 	if (s.mm) {
 		mm_sizes(s.mm, &s.host, &z);
 		status_memory(m, &z);

@@ -8,10 +8,16 @@
 #include "../pseudo.h"
 #include "cred.h"
 #include "mm.h"
-#include "task.h"
+#include "pid_ns.h"
 
 #define KB(bytes) ((bytes) >> 10)
 #define PAGES_KB(pages) ((pages) << (PAGE_SHIFT - 10))
+/* The namespace whose numbers an instance of procfs shows. */
+static inline struct pid_ns *proc_pids(const struct pseudo_ctx *c)
+{
+	return c->pids ? c->pids : &init_pid_ns;
+}
+
 #define TICKS(ns) ((u64)(ns) / (u64)(NSEC_PER_SEC / HZ))
 
 /* ---- find.c: from a ctx to the live object ---- */
@@ -38,6 +44,7 @@ s64 proc_read_memory(const struct pseudo_ctx *c, struct mm *mm, uaddr_t addr, vo
 
 /* ---- snap.c: one consistent look at a process or thread ---- */
 struct snap {
+	const struct pid_ns *pids; /* whose numbers these are */
 	int pid, tid, ppid, pgrp, sid, tty_nr, tpgid, nthreads;
 	char comm[16], state;
 	int exit_signal, exit_code;
@@ -111,9 +118,12 @@ SHOW(pid_syscall);
 SHOW(pid_timerslack);
 STORE(pid_timerslack_store);
 SHOW(pid_uid_map);
+STORE(pid_uid_map_store);
 SHOW(pid_gid_map);
+STORE(pid_gid_map_store);
 SHOW(pid_projid_map);
 SHOW(pid_setgroups);
+STORE(pid_setgroups_store);
 SHOW(pid_sched);
 SHOW(pid_schedstat);
 SHOW(pid_children);

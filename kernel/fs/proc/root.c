@@ -10,14 +10,18 @@
 
 static int show_self(struct seq *m, const struct pseudo_ctx *c)
 {
-	seq_printf(m, "%d", current->proc->pid);
-	return 0;
+	int pid = process_nr(current->proc, proc_pids(c));
+
+	seq_printf(m, "%d", pid);
+	return pid ? 0 : -ENOENT;
 }
 
 static int show_thread_self(struct seq *m, const struct pseudo_ctx *c)
 {
-	seq_printf(m, "%d/task/%d", current->proc->pid, current->tid);
-	return 0;
+	int pid = process_nr(current->proc, proc_pids(c));
+
+	seq_printf(m, "%d/task/%d", pid, task_nr(current, proc_pids(c)));
+	return pid ? 0 : -ENOENT;
 }
 
 /* ---- processes ---- */
@@ -33,6 +37,7 @@ static int root_lookup(const struct pseudo_ctx *dir, const char *name, size_t le
 	if (id <= 0)
 		return -ENOENT;
 	guard(&tasklist_lock);
+	id = pid_global_in(proc_pids(dir), id);
 	p = find_process(id);
 	if (!p) {
 		t = find_task(id);
@@ -53,14 +58,14 @@ static bool root_next(const struct pseudo_ctx *dir, u64 *cookie, char name[64],
 	int pid;
 
 	guard(&tasklist_lock);
-	pid = next_pid(max((int)*cookie - 1, 0));
-	p = pid ? find_process(pid) : NULL;
+	pid = pid_next_in(proc_pids(dir), max((int)*cookie - 1, 0));
+	p = pid ? find_process(pid_global_in(proc_pids(dir), pid)) : NULL;
 	if (!p)
 		return false;
 	*cookie = (u64)pid;
 	snprintf(name, 64, "%d", pid);
 	child->e = &pid_root_entry;
-	child->pid = pid;
+	child->pid = p->pid;
 	child->start = p->start_time;
 	return true;
 }
@@ -172,7 +177,8 @@ static const struct pseudo_entry root_entry = {
 	.name = "proc", .mode = S_IFDIR | 0555, .children = root_entries, .dir = &root_dir,
 };
 
-static const struct pseudo_fs proc_fs_desc = { .root = &root_entry, .owner = proc_owner };
+static const struct pseudo_fs proc_fs_desc = { .root = &root_entry, .owner = proc_owner,
+						.of_pid_ns = true };
 
 static int proc_mount(struct mount *m, const char *options, struct inode **root)
 {

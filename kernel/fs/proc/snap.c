@@ -68,10 +68,10 @@ static void take_times(struct snap *s, struct process *p, struct task *t, bool w
 
 static void take_process(struct snap *s, struct process *p)
 {
-	s->pid = p->pid;
-	s->ppid = p->parent ? p->parent->pid : 0;
-	s->pgrp = p->pgrp ? p->pgrp->id : 0;
-	s->sid = p->session ? p->session->id : 0;
+	s->pid = process_nr(p, s->pids);
+	s->ppid = p->parent ? process_nr(p->parent, s->pids) : 0;
+	s->pgrp = p->pgrp ? pgrp_nr(p->pgrp, s->pids) : 0;
+	s->sid = p->session ? session_nr(p->session, s->pids) : 0;
 	s->tpgid = -1;
 	if (p->tty)
 		tty_numbers(p->tty, &s->tty_nr, &s->tpgid);
@@ -90,7 +90,7 @@ static void take_process(struct snap *s, struct process *p)
 
 static void take_task(struct snap *s, struct process *p, struct task *t, bool whole)
 {
-	s->tid = whole ? p->pid : t->tid;
+	s->tid = whole ? s->pid : task_nr(t, s->pids);
 	memcpy(s->comm, t->comm, sizeof(s->comm));
 	s->sched = t->sched;
 	task_cpu_mask(t, s->cpus);
@@ -114,9 +114,10 @@ static int take(const struct pseudo_ctx *c, struct snap *s)
 	p = proc_find(c, &t);
 	if (!p)
 		return -ESRCH;
-	s->tid = c->tid ? c->tid : c->pid;
+	s->pids = proc_pids(c);
 	s->state = state_of(p, t);
 	take_process(s, p);
+	s->tid = s->pid;
 	take_times(s, p, t, !c->tid);
 	if (t)
 		take_task(s, p, t, !c->tid);
@@ -130,6 +131,7 @@ int snap_take(const struct pseudo_ctx *c, struct snap *s)
 
 	memset(s, 0, sizeof(*s));
 	err = take(c, s);
+	s->tpgid = s->tpgid > 0 ? pid_shown_in(s->tpgid, proc_pids(c)) : s->tpgid;
 	if (err || s->state == 'Z')
 		return err;
 	if (host_proc_stat(c, &s->host) && s->state == 'S' && (s->host.state == 'R' || s->host.state == 'D'))
