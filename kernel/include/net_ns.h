@@ -15,6 +15,8 @@ struct net_ns {
 
 extern struct net_ns init_net_ns;
 static inline struct net_ns *net_ns_of(struct ns *ns) { return (struct net_ns *)ns; }
+/* Text of /proc/net/NAME in one of the guest's own. Its length. */
+size_t net_ns_file(const struct net_ns *net, const char *name, char *to, size_t size);
 static inline struct net_ns *current_net_ns(void) { return net_ns_of(current_ns(NS_NET)); }
 
 #endif

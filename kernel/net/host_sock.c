@@ -8,6 +8,7 @@
 #include "cred.h"
 #include "exec_id.h"
 #include "host_sock.h"
+#include "isolated.h"
 #include "hostfs.h"
 #include "task.h"
 
@@ -348,6 +349,8 @@ s64 netdev_ioctl(u32 cmd, uaddr_t arg)
 	static struct socket any = { .domain = AF_INET, .type = SOCK_DGRAM };
 	s64 ret = 0;
 
+	if (current_net_ns() != &init_net_ns)
+		return isolated_ioctl(current_net_ns(), cmd, arg);
 	if (cmd != SIOCGIFCONF && ioctl_size(cmd) != IFREQ_SIZE)
 		return -ENOTTY;
 	{

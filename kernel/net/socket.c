@@ -7,8 +7,8 @@
 #include <linux/time.h>
 
 #include "epoll.h"
+#include "isolated.h"
 #include "msg.h"
-#include "net_ns.h"
 #include "sock_calls.h"
 #include "signal.h"
 #include "syscall.h"
@@ -120,17 +120,16 @@ bool socket_nonblock(struct fdref r)
 
 static struct socket *new_socket(int domain, int type, int protocol)
 {
-	if (domain == AF_UNIX)
-		return unix_socket(type, protocol);
-	/* What follows are sockets of the container's network, which others than the first namespace have no part in. */
-	if (current_net_ns() != &init_net_ns)
-		return ERR_PTR(-EAFNOSUPPORT);
+	bool container = current_net_ns() == &init_net_ns; /* others have no part in its network */
+
 	switch (domain) {
+	case AF_UNIX:
+		return unix_socket(type, protocol);
 	case AF_INET:
 	case AF_INET6:
-		return inet_socket(domain, type, protocol);
+		return container ? inet_socket(domain, type, protocol) : isolated_socket(domain, type, protocol);
 	case AF_NETLINK:
-		return netlink_socket(type, protocol);
+		return container ? netlink_socket(type, protocol) : isolated_netlink(type, protocol);
 	default:
 		return ERR_PTR(-EAFNOSUPPORT);
 	}

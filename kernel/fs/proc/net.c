@@ -38,10 +38,12 @@ int netfile_read(struct seq *m, const char *name)
 	u64 off = 0;
 	s64 n;
 
-	if (current_net_ns() != &init_net_ns)
-		return 0;
 	if (!buf)
 		return -ENOMEM;
+	if (current_net_ns() != &init_net_ns) {
+		seq_write(m, buf, net_ns_file(current_net_ns(), name, (char *)buf, RING_BUF_SIZE));
+		return 0;
+	}
 	while ((n = read_netfile(name, off, buf)) > 0) {
 		seq_write(m, buf, (size_t)n);
 		off += (u64)n;

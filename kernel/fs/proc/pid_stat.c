@@ -149,21 +149,22 @@ static void status_groups(struct seq *m, const struct snap *s)
 	seq_puts(m, " \n"); /* Linux has a blank at the end of the groups, also if there are none */
 }
 
-/* A number for each namespace from the reader's procfs down to the process' own. */
+/* A number for each namespace from the reader's procfs down to the process' own; 0 where it cannot be seen. */
 static void show_levels(struct seq *m, const char *what, const struct pid_numbers *n, int global,
-			const struct pid_ns *from)
+			const struct pid_numbers *own, const struct pid_ns *from)
 {
-	int own = n ? n->ns->level : 0;
+	int last = own ? own->ns->level : 0;
 
 	seq_printf(m, "%s:\t%d", what, pid_number_in(n, global, from));
-	for (int level = from->level; level < own; level++)
-		seq_printf(m, "\t%d", n->at[level].nr);
+	for (int level = from->level; level < last; level++)
+		seq_printf(m, "\t%d", pid_number_in(n, global, own->at[level].ns));
 	seq_putc(m, '\n');
 }
 
 static void status_levels(struct seq *m, const struct pseudo_ctx *c)
 {
 	const struct pid_ns *pids = proc_pids(c);
+	const struct pid_numbers *own;
 	struct process *p;
 	struct task *t;
 
@@ -171,11 +172,12 @@ static void status_levels(struct seq *m, const struct pseudo_ctx *c)
 	p = proc_find(c, &t);
 	if (!p)
 		return;
-	show_levels(m, "NStgid", p->numbers, p->pid, pids);
-	show_levels(m, "NSpid", t ? t->numbers : p->numbers, t ? t->tid : p->pid, pids);
+	own = p->numbers;
+	show_levels(m, "NStgid", own, p->pid, own, pids);
+	show_levels(m, "NSpid", t ? t->numbers : own, t ? t->tid : p->pid, own, pids);
 	if (p->pgrp && p->session) {
-		show_levels(m, "NSpgid", p->pgrp->numbers, p->pgrp->id, pids);
-		show_levels(m, "NSsid", p->session->numbers, p->session->id, pids);
+		show_levels(m, "NSpgid", p->pgrp->numbers, p->pgrp->id, own, pids);
+		show_levels(m, "NSsid", p->session->numbers, p->session->id, own, pids);
 	}
 }
 
