@@ -173,8 +173,10 @@ static void exec_resume(void *arg)
 	int ret;
 
 	change_mm(t, mm_get(x->mm));
-	task_vfork_release(t);
 	set_process(x);
+	/* Both are how others learn that the exec went well: what /proc shows is the new image's. */
+	task_vfork_release(t);
+	fdtable_close_on_exec(t);
 	ret = exec_stack_map(x);
 	if (!ret)
 		ret = exec_load(x);
@@ -210,7 +212,6 @@ static int exec_commit(struct exec *x)
 	t->clear_child_tid = t->set_child_tid = 0;
 	signal_exec(t);
 	timers_exec(t->proc);
-	fdtable_close_on_exec(t);
 	mc_space_renew(exec_resume, x);
 }
 

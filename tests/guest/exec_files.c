@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <libgen.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <sys/auxv.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
@@ -197,6 +198,58 @@ static void test_text_busy(void)
 	CHECK(run("./busy", argv, environ) == 0);
 }
 
+/* The helper, with a full pipe for its output: it stays until that is closed. */
+static pid_t start_helper(bool by_vfork, int out)
+{
+	char path[8192], *argv[] = { "x", NULL };
+	pid_t child;
+
+	snprintf(path, sizeof(path), "%s/helper_pie", place);
+	child = OK(by_vfork ? vfork() : fork());
+	if (!child) {
+		dup2(out, 1);
+		execve(path, argv, environ);
+		_exit(100 + errno);
+	}
+	return child;
+}
+
+static void check_is_helper(pid_t child)
+{
+	char name[64], exe[4096];
+	ssize_t len;
+
+	snprintf(name, sizeof(name), "/proc/%d/exe", (int)child);
+	len = OK(readlink(name, exe, sizeof(exe) - 1));
+	exe[len] = 0;
+	CHECK(!strcmp(basename(exe), "helper_pie"));
+}
+
+/* Who waits for an exec sees the new program: by a descriptor that exec closes, or by vfork. */
+static void test_seen_when_done(void)
+{
+	for (int i = 0; i < 40; i++) {
+		int done[2], out[2];
+		pid_t child;
+		char c;
+
+		OK(pipe2(done, O_CLOEXEC));
+		OK(pipe2(out, O_CLOEXEC | O_NONBLOCK));
+		while (write(out[1], &(char[4096]){ 0 }, 4096) > 0)
+			;
+		OK(fcntl(out[1], F_SETFL, 0));
+		child = start_helper(i % 2, out[1]);
+		close(done[1]);
+		if (i % 2 == 0)
+			CHECK(read(done[0], &c, 1) == 0);
+		check_is_helper(child);
+		close(out[0]);
+		CHECK(reap(child) == 1000 + SIGPIPE);
+		close(out[1]);
+		close(done[0]);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	char dir[] = "exec.XXXXXX";
@@ -219,5 +272,6 @@ int main(int argc, char **argv)
 	test_what_survives();
 	test_auxv();
 	test_text_busy();
+	test_seen_when_done();
 	return 0;
 }
