@@ -67,6 +67,13 @@ enum pv_cmd {
 	PV_INOTIFY_ADD = 0x114, /* arg = inotify handle, mode = mask. ret = watch descriptor */
 	PV_RESOLVE = 0x115, /* flags; Out: canonical absolute path; ret = its length (for guest mounts, exec) */
 
+	/*
+	 * Unix sockets of the host's kernel, in mounts that are for it (boot_info.unix_mounts); in others -EOPNOTSUPP: they
+	 * are the guest's matter. arg = new handle, flags = SOCK_*. Donated.
+	 */
+	PV_UNIX_CONNECT = 0x116, /* never waits: -EAGAIN, the server's queue is full */
+	PV_UNIX_BIND = 0x117,    /* mode: of the new node, with the umask applied */
+
 	/* Open handles: struct pv_req_handle. */
 	PV_GETDENTS = 0x180, /* len = room. Out: struct linux_dirent64 records, ret = bytes, val 1 = there are no more */
 	PV_SEEKDIR = 0x181,  /* off = cookie (0 rewinds) */

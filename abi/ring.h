@@ -224,6 +224,7 @@ struct boot_info {
 	u32 notify;   /* path of a datagram socket to make, whose messages go to PV_NOTIFY; 0: none */
 	u32 dgrams_by_call; /* 1: datagrams are to be received by PV_RECVFROM, for policies to see */
 	u32 exec_ids; /* 1: programs are to be registered by PV_EXEC_ID */
+	u32 unix_mounts; /* not 0: some mounts have unix sockets that are the host's: PV_UNIX_CONNECT, PV_UNIX_BIND */
 };
 
 #endif

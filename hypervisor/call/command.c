@@ -12,7 +12,7 @@ static const struct group {
 	u32 first, count, index; /* index: where its statistics start */
 } groups[] = {
 	{ xen_commands, PV_SOCKET, PV_POLL - PV_SOCKET + 1, 0 },
-	{ path_commands, PV_OPEN, PV_RESOLVE - PV_OPEN + 1, 8 },
+	{ path_commands, PV_OPEN, PV_UNIX_BIND - PV_OPEN + 1, 8 },
 	{ file_commands, PV_GETDENTS, PV_TAKE_FD - PV_GETDENTS + 1, 32 },
 	{ sock_commands, PV_GETSOCKNAME, PV_RECVFROM - PV_GETSOCKNAME + 1, 48 },
 	{ object_commands, PV_MEMFD, PV_DEVICE - PV_MEMFD + 1, 55 },

@@ -32,7 +32,7 @@ static const int allowed[] = {
 	/* memory; with conditions: mmap, mprotect */
 	SYS_munmap, SYS_madvise, SYS_brk, SYS_mremap, SYS_getrandom,
 	/* whose authority; only ever less than the thread began with */
-	SYS_setfsuid, SYS_setfsgid, SYS_setresuid, SYS_setgroups, SYS_capget, SYS_capset, SYS_fchdir, SYS_chroot,
+	SYS_setfsuid, SYS_setfsgid, SYS_setresuid, SYS_setresgid, SYS_setgroups, SYS_capget, SYS_capset, SYS_fchdir, SYS_chroot,
 	SYS_umask,
 	/* names */
 	SYS_openat, SYS_openat2, SYS_statx, SYS_newfstatat, SYS_readlinkat, SYS_mkdirat,

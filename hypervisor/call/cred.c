@@ -160,6 +160,7 @@ int caller_init(struct caller *me, struct pv_server *srv)
 	memset(me, 0, sizeof(*me));
 	me->srv = srv;
 	me->euid = geteuid();
+	me->egid = getegid();
 	/* Root, working directory and umask become this thread's own. */
 	if (unshare(CLONE_FS) < 0)
 		return -errno;
@@ -244,6 +245,39 @@ int caller_become(struct caller *me, struct cred *cred)
 static int set_euid(uid_t uid)
 {
 	return syscall(SYS_setresuid, -1, uid, -1) < 0 ? -errno : 0;
+}
+
+static int set_egid(gid_t gid)
+{
+	return syscall(SYS_setresgid, -1, gid, -1) < 0 ? -errno : 0;
+}
+
+int caller_be_peer(struct caller *me)
+{
+	int ret;
+
+	if (me->fixed || me->fixed_ids)
+		return 0;
+	ret = set_egid(me->cred->fsgid);
+	if (!ret)
+		ret = set_euid(me->cred->fsuid);
+	return ret ? ret : caps_set(me->permitted, me->effective);
+}
+
+int caller_be_itself(struct caller *me)
+{
+	int ret;
+
+	if (me->fixed || me->fixed_ids)
+		return 0;
+	ret = set_euid(me->euid);
+	if (!ret)
+		ret = caps_set(me->permitted, me->permitted);
+	if (!ret)
+		ret = set_egid(me->egid);
+	if (!ret)
+		ret = set_fsids(me->cred->fsuid, me->cred->fsgid);
+	return ret ? ret : caps_set(me->permitted, me->effective);
 }
 
 /*

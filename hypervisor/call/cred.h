@@ -42,6 +42,7 @@ struct caller {
 	struct cred *cred; /* counted */
 	struct pv_handle *root; /* counted; NULL: the container's root */
 	uid_t euid;
+	gid_t egid;
 	u64 permitted; /* what the thread could have at most */
 	u64 effective;
 	bool fixed_groups; /* a user namespace where groups can not be set */
@@ -56,6 +57,12 @@ void caller_exit(struct caller *me);
 int caller_become(struct caller *me, struct cred *cred);
 /* Open a file below dirfd as its owner: for /proc/PID/mem, which is only its owner's. A descriptor or -errno. */
 int caller_open_owned(struct caller *me, int dirfd, const char *name, int flags);
+/*
+ * Until caller_be_itself() the call's credentials are those by which the other end of a unix socket knows the thread.
+ * 0 or -errno; then, too, caller_be_itself() is to be called.
+ */
+int caller_be_peer(struct caller *me);
+int caller_be_itself(struct caller *me);
 int caller_chroot(struct caller *me, struct pv_handle *root);
 
 #endif

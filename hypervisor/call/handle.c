@@ -110,6 +110,7 @@ void handle_put(struct pv_handle *h)
 	close(h->fd);
 	free(h->info);
 	free(h->peers);
+	free(h->unix_path);
 	free(h);
 }
 

@@ -16,7 +16,7 @@ enum handle_kind {
 	HANDLE_PATH, /* O_PATH: a name, nothing else */
 	HANDLE_DIR, /* an open directory */
 	HANDLE_FILE, /* a regular file */
-	HANDLE_SOCKET, /* inet, donated */
+	HANDLE_SOCKET, /* inet or unix, donated */
 	HANDLE_NETLINK, /* never donated */
 	HANDLE_MEMFD,
 	HANDLE_WATCH, /* epoll */
@@ -42,6 +42,7 @@ struct pv_handle {
 	bool connected; /* a stream socket which may need a FIN at release */
 	bool lingers; /* SO_LINGER was set: close may wait */
 	bool reset; /* ... to zero: close sends a reset */
+	char *unix_path; /* of a unix socket: as the container names where it is bound or connected to; else NULL */
 	bool is_stream; /* of inet: with data rings, these are not donated */
 	struct stream *stream; /* its data ring's; under the lock of the streams */
 	struct sock_info *info; /* of an inet socket: sockets.h; set once */

@@ -94,5 +94,8 @@ int path_setxattr_decode(struct call *c);
 int path_setxattr(struct call *c);
 int path_listxattr(struct call *c);
 int path_removexattr(struct call *c);
+int path_unix_decode(struct call *c);
+int path_unix_connect(struct call *c);
+int path_unix_bind(struct call *c);
 
 #endif

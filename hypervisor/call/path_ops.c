@@ -389,4 +389,6 @@ const struct pv_command path_commands[] = {
 	P(PATHOF) = { "pathof", decode_path, path_pathof, 0 },
 	P(INOTIFY_ADD) = { "inotify_add", path_inotify_decode, path_inotify_add, 0 },
 	P(RESOLVE) = { "resolve", decode_path, path_resolve, 0 },
+	P(UNIX_CONNECT) = { "unix_connect", path_unix_decode, path_unix_connect, 0 },
+	P(UNIX_BIND) = { "unix_bind", path_unix_decode, path_unix_bind, 0 },
 };

@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fnmatch.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
@@ -12,7 +13,7 @@
 #define V4_BITS 96
 
 const char *const policy_operation_names[] = { "listen", "connect" };
-const char *const policy_protocol_names[] = { "tcp", "udp", "icmp", "raw" };
+const char *const policy_protocol_names[] = { "tcp", "udp", "icmp", "raw", "unix" };
 
 static const u8 v4_prefix[12] = { [10] = 0xff, [11] = 0xff };
 
@@ -79,6 +80,14 @@ static bool address_matches(const struct policy_rule *rule, const struct policy_
 	return !rule->n_ranges;
 }
 
+static bool path_matches(const struct policy_rule *rule, const struct policy_query *q)
+{
+	for (size_t i = 0; i < rule->n_paths; i++)
+		if (!fnmatch(rule->paths[i], q->path, FNM_PATHNAME))
+			return true;
+	return !rule->n_paths;
+}
+
 static bool has_ports(enum policy_protocol protocol)
 {
 	return protocol == POLICY_TCP || protocol == POLICY_UDP;
@@ -130,6 +139,14 @@ static bool host_matches(const struct policy *policy, const struct policy_rule *
 	       (q->names && policy_names_match(q->names, policy, rule, &q->address, q->now));
 }
 
+/* An address and port, or a path: rules about the one are never about the other (finish_rule() in load.c). */
+static bool place_matches(const struct policy *policy, const struct policy_rule *rule, const struct policy_query *q)
+{
+	if (q->protocol == POLICY_UNIX)
+		return path_matches(rule, q);
+	return address_matches(rule, q) && port_matches(rule, q) && host_matches(policy, rule, q);
+}
+
 /* A program of which nothing is known may be any: what allows some does not allow it, what denies some denies it. */
 static bool program_matches(const struct policy *policy, const struct policy_rule *rule,
 			    const struct policy_query *q)
@@ -154,8 +171,7 @@ struct policy_verdict policy_decide(const struct policy *policy, const struct po
 		const struct policy_rule *rule = &policy->rules[i];
 
 		if (rule->operations & 1u << q->operation && rule->protocols & 1u << q->protocol &&
-		    address_matches(rule, q) && port_matches(rule, q) && program_matches(policy, rule, q) &&
-		    host_matches(policy, rule, q))
+		    place_matches(policy, rule, q) && program_matches(policy, rule, q))
 			return (struct policy_verdict){ rule->allow, rule };
 	}
 	return (struct policy_verdict){ policy->allow, NULL };

@@ -16,7 +16,7 @@
 #include "types.h"
 
 enum policy_operation { POLICY_LISTEN, POLICY_CONNECT, POLICY_OPERATIONS };
-enum policy_protocol { POLICY_TCP, POLICY_UDP, POLICY_ICMP, POLICY_RAW, POLICY_PROTOCOLS };
+enum policy_protocol { POLICY_TCP, POLICY_UDP, POLICY_ICMP, POLICY_RAW, POLICY_UNIX, POLICY_PROTOCOLS };
 enum policy_mode { POLICY_ENFORCE, POLICY_AUDIT, POLICY_LEARN };
 
 extern const char *const policy_operation_names[POLICY_OPERATIONS];
@@ -87,6 +87,8 @@ struct policy_rule {
 	size_t n_ports;
 	u32 *executables; /* in the policy's; none: every one */
 	size_t n_executables;
+	char **paths; /* of unix sockets, patterns of fnmatch(); none: every one */
+	size_t n_paths;
 	char **hosts; /* names, or "*.example.org"; none: every address */
 	size_t n_hosts;
 };
@@ -120,6 +122,7 @@ struct policy_query {
 	const struct policy_program *program; /* NULL: not known */
 	struct policy_names *names; /* NULL: no address has a name */
 	u64 now; /* seconds of CLOCK_MONOTONIC */
+	const char *path; /* POLICY_UNIX: in the place of an address, as the container names it; else NULL */
 };
 
 struct policy_verdict {

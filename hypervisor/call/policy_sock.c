@@ -274,6 +274,13 @@ int policy_check_listen(struct call *c, u32 pid)
 	return ret < 0 ? ret : decide(c, &query, pid);
 }
 
+int policy_check_unix(struct call *c, enum policy_operation operation, const char *path, u32 pid)
+{
+	struct policy_query query = { .operation = operation, .protocol = POLICY_UNIX, .path = path };
+
+	return in_force(c) ? decide(c, &query, pid) : 0;
+}
+
 /* sock_opt.c lets most of these pass nowhere: here is the list of those that never may under a policy. */
 int policy_check_option(struct call *c, u32 level, u32 name)
 {

@@ -32,6 +32,8 @@ int policy_check_destination(struct call *c, u8 *addr, u32 len, u32 pid);
 /* An address of its own, where others can reach it. */
 int policy_check_bind(struct call *c, const u8 *addr, u32 len, u32 pid);
 int policy_check_listen(struct call *c, u32 pid);
+/* A unix socket outside the guest, by the container's name of it. */
+int policy_check_unix(struct call *c, enum policy_operation operation, const char *path, u32 pid);
 /* A datagram has come in, and is in private memory. */
 void policy_see_datagram(struct call *c, const void *from, u32 from_len, const u8 *data, size_t len);
 /* Do they want to see datagrams at all? */

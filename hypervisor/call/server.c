@@ -74,6 +74,17 @@ static int copy_markers(struct pv_server *srv, const struct pv_server_config *cf
 	return 0;
 }
 
+static int copy_unix_mounts(struct pv_server *srv, const struct pv_server_config *cfg)
+{
+	size_t size = cfg->n_unix_mounts * sizeof(*cfg->unix_mounts);
+	struct pv_unix_mount *copy = malloc(size + 1);
+
+	srv->cfg.unix_mounts = copy;
+	if (copy && size)
+		memcpy(copy, cfg->unix_mounts, size);
+	return copy ? 0 : -ENOMEM;
+}
+
 static void server_free(struct pv_server *srv)
 {
 	handles_destroy(&srv->handles);
@@ -85,6 +96,7 @@ static void server_free(struct pv_server *srv)
 	for (unsigned int i = 0; srv->markers && i < srv->cfg.nmarkers; i++)
 		free((char *)srv->markers[i].target);
 	free(srv->markers);
+	free((void *)srv->cfg.unix_mounts);
 	free(srv->calls);
 	free(srv);
 }
@@ -111,6 +123,7 @@ static struct pv_server *server_make(const struct pv_server_config *cfg)
 	if (!srv)
 		return NULL;
 	srv->cfg = *cfg;
+	srv->cfg.unix_mounts = NULL;
 	srv->ring = cfg->ring;
 	srv->data = (u8 *)cfg->ring + RING_DATA_OFF;
 	srv->data_rings = (u8 *)cfg->ring + DATA_RINGS_OFF;
@@ -119,7 +132,7 @@ static struct pv_server *server_make(const struct pv_server_config *cfg)
 	workers_init(&srv->workers);
 	handles_init(&srv->handles);
 	srv->calls = calloc(RING_SLOTS, sizeof(*srv->calls));
-	if (events_init(&srv->events) < 0 || copy_markers(srv, cfg) < 0 || creds_init(&srv->creds) < 0 ||
+	if (events_init(&srv->events) < 0 || copy_markers(srv, cfg) < 0 || copy_unix_mounts(srv, cfg) < 0 || creds_init(&srv->creds) < 0 ||
 	    !srv->calls || learn_programs(srv) < 0) {
 		server_free(srv);
 		return NULL;

@@ -29,6 +29,15 @@ struct pv_marker {
 	const char *target; /* absolute path in the container */
 };
 
+/* A mount in which unix sockets of the host's kernel are reached, or made. Nothing below it that is mounted itself. */
+#define PV_UNIX_MAY_CONNECT 1u
+#define PV_UNIX_MAY_LISTEN 2u
+struct pv_unix_mount {
+	u64 mnt_id; /* of statx() */
+	u32 may;
+	const char *target; /* of a mount that is attached nowhere on the host: its place in the container; else NULL */
+};
+
 enum pv_cgroup_dir { PV_DIR_MEMORY, PV_DIR_CPU, PV_DIR_CPUACCT, PV_DIR_PIDS, PV_DIR_IO, PV_CGROUP_DIRS };
 
 struct pv_server_config {
@@ -47,6 +56,8 @@ struct pv_server_config {
 	bool cgroup_v2;             /* they are all the same, and of version 2 */
 	const struct pv_marker *markers; /* copied, with their targets */
 	unsigned int nmarkers;
+	const struct pv_unix_mount *unix_mounts; /* copied; their targets must outlive the server */
+	unsigned int n_unix_mounts;
 	bool data_rings; /* stream sockets are not donated: their data goes through the rings */
 	u64 caps; /* capabilities that the container may ever have: the ceiling of every credential */
 	const struct policies *policies; /* call/policy.h; NULL: there are none */

@@ -13,6 +13,8 @@ int sock_check_address(const struct call *c, const void *addr, u32 len)
 	struct sockaddr_nl nl = { 0 };
 	u16 family;
 
+	if (c->h->unix_path) /* paths have commands of their own */
+		return -EINVAL;
 	if (len < sizeof(family))
 		return -EINVAL;
 	memcpy(&family, addr, sizeof(family));
@@ -54,6 +56,14 @@ void sock_release(struct pv_handle *h)
 }
 
 static int name_decode(struct call *c)
+{
+	int ret = sock_decode(c, KINDS_SOCKET_LIKE);
+
+	/* the name of the other end is the host's: the guest knows what the container calls it */
+	return !ret && c->h->unix_path ? -EOPNOTSUPP : ret;
+}
+
+static int shutdown_decode(struct call *c)
 {
 	return sock_decode(c, KINDS_SOCKET_LIKE);
 }
@@ -99,7 +109,7 @@ const struct pv_command sock_commands[] = {
 	S(GETPEERNAME) = { "getpeername", name_decode, peername, 0 },
 	S(GETSOCKOPT) = { "getsockopt", sockopt_decode, sockopt_get, 0 },
 	S(SETSOCKOPT) = { "setsockopt", sockopt_decode, sockopt_set, 0 },
-	S(SHUTDOWN) = { "shutdown", name_decode, shutdown_, 0 },
+	S(SHUTDOWN) = { "shutdown", shutdown_decode, shutdown_, 0 },
 	S(SENDTO) = { "sendto", sendto_decode, sendto_perform, 0 },
 	S(RECVFROM) = { "recvfrom", recvfrom_decode, recvfrom_perform, 0 },
 };

@@ -14,10 +14,18 @@
 #define CTL_MAX 4096u
 #define NETLINK_MAX 8192u
 
+/* Descriptors of the host come and go with the control data of unix sockets: these have none. */
+static int message_decode(struct call *c)
+{
+	int ret = sock_decode(c, KINDS_SOCKET);
+
+	return !ret && c->h->unix_path && c->req.u.sock.ctl_len ? -EOPNOTSUPP : ret;
+}
+
 int sendto_decode(struct call *c)
 {
 	const struct pv_req_sock *r = &c->req.u.sock;
-	int ret = sock_decode(c, KINDS_SOCKET);
+	int ret = message_decode(c);
 
 	if (ret < 0)
 		return ret;
@@ -114,7 +122,7 @@ int sendto_perform(struct call *c)
 int recvfrom_decode(struct call *c)
 {
 	const struct pv_req_sock *r = &c->req.u.sock;
-	int ret = sock_decode(c, KINDS_SOCKET);
+	int ret = message_decode(c);
 
 	if (ret < 0)
 		return ret;

@@ -33,6 +33,7 @@ static const struct option_rule {
 } rules[] = {
 	{ SOL_SOCKET, SO_REUSEADDR, 4, BOTH },
 	{ SOL_SOCKET, SO_REUSEPORT, 4, BOTH },
+	{ SOL_SOCKET, SO_PEERCRED, sizeof(struct ucred), GET }, /* without the process */
 	{ SOL_SOCKET, SO_TYPE, 4, GET },
 	{ SOL_SOCKET, SO_ERROR, 4, GET },
 	{ SOL_SOCKET, SO_DOMAIN, 4, GET },
@@ -223,6 +224,8 @@ int sockopt_decode(struct call *c)
 		return ret;
 	if (!find(r->level, r->name, set ? SET : GET))
 		return -ENOPROTOOPT;
+	if (r->level == SOL_SOCKET && r->name == SO_PEERCRED && !c->h->unix_path)
+		return -ENOPROTOOPT;
 	return set ? policy_check_option(c, r->level, r->name) : 0;
 }
 
@@ -235,6 +238,8 @@ int sockopt_get(struct call *c)
 
 	if (getsockopt(c->h->fd, (int)r->level, (int)r->name, value, &len) < 0)
 		return -errno;
+	if (r->level == SOL_SOCKET && r->name == SO_PEERCRED && len >= sizeof(pid_t))
+		memset(value, 0, sizeof(pid_t)); /* a number of the host's */
 	/* Some options (NETLINK_LIST_MEMBERSHIPS) tell the length that they would need, not what was written. */
 	if (len > room)
 		len = room;

@@ -236,22 +236,25 @@ static int listen_decode(struct call *c)
 	int ret = decode_handle(c, "id", c->req.u.listen.id, KINDS_SOCKET, &c->h);
 
 	if (!ret)
-		ret = decode_program(c, c->req.u.listen.cred);
+		ret = decode_cred(c, c->req.u.listen.cred);
 	return ret < 0 ? ret : stream_decode_ref(c, c->h, c->req.u.listen.ref, 0);
 }
 
 static int listen_(struct call *c)
 {
 	int flags = fcntl(c->h->fd, F_GETFL);
-	int ret = policy_check_listen(c, c->req.u.listen.pid);
+	int ret = c->h->unix_path ? policy_check_unix(c, POLICY_LISTEN, c->h->unix_path, c->req.u.listen.pid) :
+				    policy_check_listen(c, c->req.u.listen.pid);
 
 	if (ret < 0)
 		return ret;
 	/* Before it can have connections: PV_ACCEPT never waits for one. */
 	if (fcntl(c->h->fd, F_SETFL, flags | O_NONBLOCK) < 0)
 		return -errno;
-	if (listen(c->h->fd, (int)c->req.u.listen.backlog) < 0)
-		return -errno;
+	ret = c->h->unix_path ? unix_listen(c, (int)c->req.u.listen.backlog) :
+				listen(c->h->fd, (int)c->req.u.listen.backlog);
+	if (ret < 0)
+		return c->h->unix_path ? ret : -errno;
 	c->h->connected = true;
 	socket_event(c, c->h, CONNECTION_LISTENING);
 	return c->req.u.listen.ref ? stream_attach(c->srv, c->h, c->req.u.listen.ref, STREAM_LISTENING) : 0;
@@ -281,6 +284,8 @@ static int accept_(struct call *c)
 	if (fd < 0)
 		return -errno;
 	c->rsp.flags = socket_number(fd);
+	if (c->h->unix_path)
+		return unix_install(c, id, fd, c->h->unix_path);
 	ret = install_stream(c, id, fd, c->req.u.accept.ref);
 	if (ret < 0)
 		return ret;

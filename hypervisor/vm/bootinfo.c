@@ -325,6 +325,8 @@ int bootinfo_write(struct boot_info *b, size_t room, const struct vm_config *cfg
 	b->domainname = put_string(&w, spec->domainname);
 	b->id = put_string(&w, cfg->id);
 	put_stdio(b);
+	for (size_t i = 0; i < c->n_mounts; i++)
+		b->unix_mounts |= c->mounts[i].unix_sockets;
 	b->notify = cfg->notify_fd > 0 ? put_string(&w, NOTIFY_PATH) : 0;
 	put_sysctls(&w, b, &spec->linux_.sysctl);
 	put_user_namespace(&w, b, &c->ids);

@@ -57,8 +57,10 @@ struct container_mount {
 	char *options;    /* for the file system: "mode=1777,size=65536k", "" if none */
 	uint32_t flags;   /* CMOUNT_* */
 	dev_t marker_dev; /* of a guest-side mount with a marker, otherwise 0 */
-	int fd;           /* MOUNT_BIND_UNDER_GUEST: O_PATH of the file or directory; else -1 */
+	int fd;           /* O_PATH of the mount: MOUNT_BIND_UNDER_GUEST, or with unix_sockets; else -1 */
 	bool is_dir;      /* MOUNT_BIND_UNDER_GUEST: what fd is */
+	unsigned int unix_sockets; /* PV_UNIX_MAY_* (call/server.h) */
+	uint64_t mnt_id;  /* with unix_sockets; fd keeps the host from using it again */
 };
 
 /* Paths the guest kernel must hide (masked) or write-protect in its own file systems. */

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/mount.h>
 
+#include "call/server.h"
 #include "vm/container.h"
 
 #ifndef MOUNT_ATTR_NOSYMFOLLOW
@@ -22,6 +23,7 @@ enum action {
 	IDMAP,
 	COPYUP,
 	REMOUNT,
+	UNIX,    /* what unix sockets in it are to the guest */
 	IGNORE,
 };
 
@@ -65,6 +67,10 @@ static const struct option {
 	{ "remount", REMOUNT, 0 },
 	{ "idmap", IDMAP, 0 },
 	{ "tmpcopyup", COPYUP, 0 },
+	{ "callgate.unix=none", UNIX, 0 },
+	{ "callgate.unix=connect", UNIX, PV_UNIX_MAY_CONNECT },
+	{ "callgate.unix=listen", UNIX, PV_UNIX_MAY_LISTEN },
+	{ "callgate.unix=both", UNIX, PV_UNIX_MAY_CONNECT | PV_UNIX_MAY_LISTEN },
 };
 
 static const struct option *find(const char *name)
@@ -84,7 +90,8 @@ static const struct option *find_any(const char *name, bool *rec)
 	*rec = false;
 	if (!o && name[0] == 'r') {
 		o = find(name + 1);
-		*rec = o && o->action != IGNORE && o->action != REMOUNT && o->action != COPYUP;
+		*rec = o && o->action != IGNORE && o->action != REMOUNT && o->action != COPYUP &&
+		       o->action != UNIX;
 		if (!*rec)
 			o = NULL;
 	}
@@ -147,6 +154,8 @@ static int apply_option(struct mount_options *out, const char *text, struct erro
 
 	if (!o && (!strncmp(text, "idmap=", 6) || !strncmp(text, "ridmap=", 7)))
 		return error_set(err, ENOTSUP, "option '%s': mappings are given by uidMappings and gidMappings", text);
+	if (!o && !strncmp(text, "callgate.", 9))
+		return error_set(err, EINVAL, "option '%s': expected callgate.unix=connect, listen, both or none", text);
 	if (!o)
 		return add_data(out, text, err);
 	switch (o->action) {
@@ -171,6 +180,9 @@ static int apply_option(struct mount_options *out, const char *text, struct erro
 		return 0;
 	case REMOUNT:
 		out->remount = true;
+		return 0;
+	case UNIX:
+		out->unix_sockets = (unsigned int)o->value;
 		return 0;
 	case IGNORE:
 		break;

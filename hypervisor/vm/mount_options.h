@@ -23,6 +23,7 @@ struct mount_options {
 	bool idmap_rec;
 	bool copyup;            /* a tmpfs begins with what is at its place */
 	bool remount;           /* only changes the mount that is there */
+	unsigned int unix_sockets; /* PV_UNIX_MAY_*: of sockets in it that are bound outside, or are to be reached from there */
 	char data[MOUNT_DATA_MAX]; /* for the file system, "a=b,c" */
 };
 

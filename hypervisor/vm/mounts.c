@@ -197,13 +197,26 @@ static int idmap(const struct oci_spec *spec, const struct oci_mount *m, const s
 	return 0;
 }
 
+int mounts_options(const struct oci_spec *spec, const struct oci_mount *m, struct mount_options *out, struct error *err)
+{
+	int ret = mount_options_parse(&m->options, out, err), annotated = unix_mounts_annotated(spec, m);
+
+	if (ret)
+		return ret;
+	if (annotated >= 0 && !out->remount)
+		out->unix_sockets = (unsigned int)annotated;
+	if (out->unix_sockets && (!oci_mount_is_bind(m) || out->remount || m->throwaway))
+		return error_set(err, EINVAL, "option 'callgate.unix': only a bind mount has sockets of others");
+	return 0;
+}
+
 /* tmpfs is made later: it is the guest's if it lies inside the guest's /dev. */
 static int prepare_mount(struct mount_plan *plan, size_t i, struct error *err)
 {
 	const struct oci_mount *m = &plan->spec->mounts[i];
 	struct mount_options *o = &plan->options;
 	const struct mount_type *type = mount_type_of(m);
-	int ret = mount_options_parse(&m->options, o, err);
+	int ret = mounts_options(plan->spec, m, o, err);
 
 	if (ret)
 		return ret;
@@ -286,7 +299,8 @@ int mounts_prepare(struct mount_plan *plan, const struct oci_spec *spec, struct 
 	plan->mask_fds = no_fds(spec->linux_.masked_paths.n);
 	if (!plan->fds || !plan->mask_fds)
 		return error_errno(err, ENOMEM, "mounts");
-	if (any_throwaway(spec))
+	ret = unix_mounts_check(spec, err);
+	if (!ret && any_throwaway(spec))
 		ret = throwaway_init(err);
 	if (ret)
 		return ret;

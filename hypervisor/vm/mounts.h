@@ -34,6 +34,16 @@ int must_check mounts_cover_proc(struct container *c, struct error *err);
 
 void mounts_discard(struct mount_plan *plan);
 
+/* Its options, with what annotations add to them. */
+int must_check mounts_options(const struct oci_spec *spec, const struct oci_mount *m, struct mount_options *out,
+			      struct error *err);
+
+/* unix_mounts.c: the annotation that names mounts whose unix sockets are the host's. */
+#define UNIX_SOCKETS_ANNOTATION "org.callgate.unix-sockets"
+int must_check unix_mounts_check(const struct oci_spec *spec, struct error *err);
+/* What it says of this mount: PV_UNIX_MAY_*, or -1: nothing. It has been checked. */
+int unix_mounts_annotated(const struct oci_spec *spec, const struct oci_mount *m);
+
 /* Do mounts below the source of this bind come along? */
 bool mounts_bind_recursive(const struct oci_mount *m, const struct mount_options *o);
 

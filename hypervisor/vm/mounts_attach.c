@@ -68,6 +68,7 @@ static int record(struct container *c, enum mount_kind kind, const struct place 
 	out->fstype = strdup(type);
 	out->options = strdup(o->data);
 	out->flags = mount_options_flags(o);
+	out->unix_sockets = o->unix_sockets;
 	if (!out->target || !out->source || !out->fstype || !out->options)
 		return error_errno(err, ENOMEM, "mounts");
 	c->n_mounts++;
@@ -139,6 +140,21 @@ static int apply_attrs(int fd, const struct mount_options *o)
 	return ret;
 }
 
+/* By its number the server knows the mount that a socket is in. */
+static int identify(struct container_mount *m, int fd, struct error *err)
+{
+	struct statx st;
+
+	if (!m->unix_sockets)
+		return 0;
+	if (m->fd < 0)
+		m->fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+	if (m->fd < 0 || statx(fd, "", AT_EMPTY_PATH, STATX_MNT_ID, &st))
+		return error_errno(err, errno, "option 'callgate.unix'");
+	m->mnt_id = st.stx_mnt_id;
+	return 0;
+}
+
 static bool is_folder(int fd)
 {
 	struct stat st;
@@ -160,7 +176,8 @@ static int attach_host(struct container *c, int fd, const struct place *place,
 		ret = attach(fd, place->fd);
 	if (ret)
 		return error_errno(err, -ret, "cannot mount on %s", place->path);
-	return record(c, MOUNT_HOST, place, m, o, err);
+	ret = record(c, MOUNT_HOST, place, m, o, err);
+	return ret ? ret : identify(&c->mounts[c->n_mounts - 1], fd, err);
 }
 
 /* It stays detached: the guest's mount has no place on the host to attach it to. */
@@ -185,7 +202,7 @@ static int keep_under_guest(struct container *c, int *fd, const struct place *pl
 	out = &c->mounts[c->n_mounts - 1];
 	out->fd = steal_fd(fd);
 	out->is_dir = S_ISDIR(st.st_mode);
-	return 0;
+	return identify(out, out->fd, err);
 }
 
 static enum place_want wanted_place(int fd, const struct mount_options *o)
@@ -259,7 +276,7 @@ static int attach_mount(struct mount_plan *plan, size_t i, struct container *c,
 	struct mount_options *o = &plan->options;
 	cleanup_close int fd = steal_fd(&plan->fds[i]);
 	struct place place;
-	int ret = mount_options_parse(&m->options, o, err);
+	int ret = mounts_options(plan->spec, m, o, err);
 
 	if (ret)
 		return ret;

@@ -78,8 +78,10 @@ static json_t *describe(const struct policy_event *e, const char *container, tim
 			 e->rule ? e->rule->name : "default", "operation",
 			 e->no_address ? "socket" : policy_operation_names[e->query.operation], "protocol",
 			 policy_protocol_names[e->query.protocol], "address",
-			 e->no_address ? NULL : json_string(address), "port",
+			 e->no_address || e->query.path ? NULL : json_string(address), "port",
 			 e->query.port ? json_integer(e->query.port) : NULL, "pid", (int)e->pid);
+	if (line && e->query.path)
+		set_text(line, "path", e->query.path);
 	if (line && e->query.program)
 		describe_program(line, e->query.program);
 	return line;
@@ -103,6 +105,8 @@ static uint64_t hash_of(const struct policy_event *e)
 	add_to_hash(&hash, &e->query.protocol, sizeof(e->query.protocol));
 	add_to_hash(&hash, &e->query.address, sizeof(e->query.address));
 	add_to_hash(&hash, &e->query.port, sizeof(e->query.port));
+	if (e->query.path)
+		add_to_hash(&hash, e->query.path, strlen(e->query.path) + 1);
 	if (program)
 		add_to_hash(&hash, program->file.path, strlen(program->file.path) + 1);
 	if (program)

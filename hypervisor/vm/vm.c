@@ -227,6 +227,7 @@ static int start_server(struct vm *vm, struct error *err)
 {
 	struct container *c = &vm->container;
 	cleanup_free struct pv_marker *markers = calloc(c->n_mounts + 1, sizeof(*markers));
+	cleanup_free struct pv_unix_mount *unix_mounts = calloc(c->n_mounts + 1, sizeof(*unix_mounts));
 	struct pv_server_config sc = {
 		.ring = vm->guest.ring,
 		.chan_fd = vm->guest.chan_fd,
@@ -240,6 +241,7 @@ static int start_server(struct vm *vm, struct error *err)
 		.pid_ns = vm->pid_ns,
 		.cgroup_v2 = c->cgroups.unified,
 		.markers = markers,
+		.unix_mounts = unix_mounts,
 		.data_rings = vm->cfg->data_rings,
 		.caps = vm->cfg->spec->process.capabilities.bounding |
 			vm->cfg->spec->process.capabilities.permitted,
@@ -261,8 +263,15 @@ static int start_server(struct vm *vm, struct error *err)
 	for (size_t i = 0; markers && i < c->n_mounts; i++)
 		if (c->mounts[i].marker_dev)
 			markers[sc.nmarkers++] = (struct pv_marker){ c->mounts[i].marker_dev, c->mounts[i].target };
+	for (size_t i = 0; unix_mounts && i < c->n_mounts; i++)
+		if (c->mounts[i].unix_sockets)
+			unix_mounts[sc.n_unix_mounts++] =
+				(struct pv_unix_mount){ c->mounts[i].mnt_id, c->mounts[i].unix_sockets,
+							c->mounts[i].kind == MOUNT_HOST ? NULL : c->mounts[i].target };
+	if (sc.n_unix_mounts && sc.data_rings)
+		return error_set(err, ENOTSUP, "mounts: option 'callgate.unix' needs --data-plane=donate");
 	open_cgroups(vm, &sc);
-	ret = markers ? pv_server_start(&vm->server, &sc) : -ENOMEM;
+	ret = markers && unix_mounts ? pv_server_start(&vm->server, &sc) : -ENOMEM;
 	vm->events.server = vm->connections.server = vm->server;
 	vm->events.post = post_event;
 	return ret ? error_errno(err, -ret, "PV call server") : 0;

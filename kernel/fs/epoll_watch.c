@@ -154,6 +154,47 @@ int ep_ensure_watch(struct eventpoll *ep)
 	return tell_outer(ep);
 }
 
+/* An epoll that does not watch f's handle yet; ep_nest_lock keeps it alive. */
+static struct eventpoll *unaware_of(struct file *f)
+{
+	struct epitem *item;
+
+	guard(&f->ep_lock);
+	list_for_each(item, &f->epitems, file_node)
+		if (!item->handle)
+			return item->ep;
+	return NULL;
+}
+
+static int make_aware(struct eventpoll *ep, struct file *f)
+{
+	struct epitem *item, *unaware = NULL;
+
+	guard(&ep->lock);
+	{
+		guard(&f->ep_lock);
+		list_for_each(item, &f->epitems, file_node)
+			if (item->ep == ep && !item->handle)
+				unaware = item;
+	}
+	return unaware ? ep_watch_add(unaware, f->handle) : 0;
+}
+
+int epoll_host_begins(struct file *f)
+{
+	struct eventpoll *ep;
+	int err = 0;
+
+	__atomic_or_fetch(&f->mode, FMODE_HOSTPOLL, __ATOMIC_SEQ_CST);
+	guard(&ep_nest_lock);
+	while (!err && (ep = unaware_of(f))) {
+		err = ep_ensure_watch(ep);
+		if (!err)
+			err = make_aware(ep, f);
+	}
+	return err;
+}
+
 /* One event of the host, which may stand for several items. Number of events put to out. */
 static int spread_event(struct eventpoll *ep, const struct mc_event *ev, struct epoll_event *out,
 			int max)

@@ -122,6 +122,7 @@ struct sock_ops {
 /* First member of each family's socket. */
 struct socket {
 	const struct sock_ops *ops;
+	struct file *file; /* not counted: it owns the socket; NULL before there is one */
 	int domain, type, protocol;
 	u64 rcvtimeo, sndtimeo; /* ns; 0: for ever */
 	u32 handle; /* families whose sockets are the host's */

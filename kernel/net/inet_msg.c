@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Data of inet sockets. The donated descriptor sends and receives what needs no address and no
+ * Data of inet sockets, and of unix sockets that are the host's. The donated descriptor sends and receives what needs no address and no
  * control data; the rest goes by PV call.
  *
  * Here alone is how a call blocks: the host's socket blocks by itself, interrupted by kicks.
@@ -134,12 +134,14 @@ s64 inet_sendmsg(struct socket *s, struct msg *m)
 /* A connection policy of the container has to see what comes in. */
 static bool dgram_seen(const struct socket *s, const struct msg *m)
 {
-	return s->type != SOCK_STREAM && !m->u.kernel && ((const struct boot_info *)mc_boot_info())->dgrams_by_call;
+	return s->domain != AF_UNIX && s->type != SOCK_STREAM && !m->u.kernel && ((const struct boot_info *)mc_boot_info())->dgrams_by_call;
 }
 
 /* Whoever wants control messages gets them with the data, from the hypervisor. */
 static bool by_call(struct socket *s, const struct msg *m)
 {
+	if (s->domain == AF_UNIX) /* nothing comes with its data: unix_host.c */
+		return false;
 	if (dgram_seen(s, m))
 		return true;
 	return (m->flags & MSG_ERRQUEUE) || (m->uctl_room && host_of(s)->wants_control);

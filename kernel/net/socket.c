@@ -96,6 +96,7 @@ struct file *socket_file(struct socket *s, u32 flags)
 		s->ops->release(s);
 		return NULL;
 	}
+	s->file = f;
 	s->ino = f->inode->ino;
 	f->handle = s->handle;
 	if (s->handle && !s->ops->poll)

@@ -65,6 +65,8 @@ void unix_put(struct unix_sock *u)
 		return;
 	unix_addr_put(u->addr);
 	ns_put(&u->net->ns);
+	unix_addr_put(u->to);
+	unix_dest_free(u->dest);
 	kfree(u);
 }
 

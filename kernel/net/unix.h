@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Unix sockets, inside: unix.c (life, options, poll), unix_name.c (addresses), unix_conn.c
- * (connections), unix_msg.c (data), unix_scm.c (descriptors and credentials).
+ * (connections), unix_msg.c (data), unix_scm.c (descriptors and credentials), unix_host.c (sockets
+ * whose other end is outside).
  *
  * A socket is referenced by its file, by peers, by packets that it sent and by accept queues.
  * `lock` protects its own state and queue; two sockets are locked at once by
@@ -61,7 +62,9 @@ struct unix_sock {
 	u32 npending, backlog;
 
 	struct unix_addr *addr;
-	u64 dev, ino; /* of a bound path; ino 0: abstract or unbound */
+	struct unix_addr *to; /* connected to the outside: by this name */
+	struct unix_dest *dest; /* where datagrams to the outside go; unix_host.c */
+	u64 dev, ino; /* of a bound path; ino 0: abstract, unbound, or the host's */
 	struct list_head hash_node, all_node;
 };
 
@@ -98,6 +101,17 @@ extern const struct sock_ops unix_ops;
 /* unix_notify.c */
 long unix_notify(const void *text, size_t len); /* 0 or -errno */
 
+/*
+ * unix_host.c. Some mounts have unix sockets that are the host's: names that no socket of the guest's has may be there. A
+ * socket that is bound or connected there becomes the host's itself, and stays so.
+ */
+int unix_host_bind(struct unix_sock *u, const char *path); /* -EOPNOTSUPP: it is the guest's matter */
+int unix_host_connect(struct unix_sock *u, const void *addr, u32 len, bool nowait); /* -ECONNREFUSED: there is none */
+/* A datagram for which there is no receiver in the guest (err says why). */
+s64 unix_host_send(struct unix_sock *u, struct msg *m, s64 err);
+void unix_host_disconnect(struct unix_sock *u); /* of datagrams: connected elsewhere now */
+void unix_dest_free(struct unix_dest *dest); /* NULL is allowed */
+
 /* unix.c */
 struct unix_sock *unix_new(int type);
 void unix_get(struct unix_sock *u);
@@ -118,6 +132,7 @@ int unix_getname(struct socket *s, void *addr, bool peer);
 struct unix_sock *unix_find(const struct sockaddr_un *un, u32 len, int type);
 void unix_addr_put(struct unix_addr *a); /* NULL is allowed */
 struct unix_addr *unix_addr_get(struct unix_addr *a);
+struct unix_addr *unix_addr_new(const void *un, u32 len);
 void unix_list_add(struct unix_sock *u);
 void unix_list_del(struct unix_sock *u); /* and unhash */
 extern struct mutex unix_table_lock; /* the lists of all sockets, and addr of each */

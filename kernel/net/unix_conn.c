@@ -96,12 +96,22 @@ static void set_peer(struct unix_sock *u, struct unix_sock *peer)
 	unix_put(old);
 }
 
+static int no_receiver(struct unix_sock *u, const void *addr, u32 len, int err)
+{
+	if (err == -ECONNREFUSED)
+		err = unix_host_connect(u, addr, len, false);
+	if (!err)
+		set_peer(u, NULL);
+	return err;
+}
+
 static int connect_dgram(struct unix_sock *u, const void *addr, u32 len)
 {
 	struct unix_sock *to = unix_find(addr, len, u->sk.type);
 
 	if (IS_ERR(to))
-		return PTR_ERR(to);
+		return no_receiver(u, addr, len, PTR_ERR(to));
+	unix_host_disconnect(u);
 	if (!unix_may_send(u, to)) {
 		unix_put(to);
 		return -EPERM;
@@ -188,6 +198,7 @@ int unix_connect(struct socket *s, const void *addr, u32 len, bool nowait)
 			return err;
 	}
 	if (unix_is_dgram(u) && sa->sa_family == AF_UNSPEC) {
+		unix_host_disconnect(u);
 		set_peer(u, NULL);
 		return 0;
 	}
@@ -195,7 +206,7 @@ int unix_connect(struct socket *s, const void *addr, u32 len, bool nowait)
 		return connect_dgram(u, addr, len);
 	l = unix_find(addr, len, s->type);
 	if (IS_ERR(l))
-		return PTR_ERR(l);
+		return PTR_ERR(l) == -ECONNREFUSED ? unix_host_connect(u, addr, len, nowait) : PTR_ERR(l);
 	err = l == u ? -ECONNREFUSED : connect_to(u, l, nowait);
 	unix_put(l);
 	return err;

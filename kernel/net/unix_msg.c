@@ -262,7 +262,7 @@ s64 unix_sendmsg(struct socket *sock, struct msg *m)
 		return -EOPNOTSUPP;
 	s.to = find_receiver(u, m);
 	if (IS_ERR(s.to))
-		return PTR_ERR(s.to);
+		return unix_is_dgram(u) ? unix_host_send(u, m, PTR_ERR(s.to)) : PTR_ERR(s.to);
 	ret = u->passcred && !u->addr ? unix_autobind(u) : 0;
 	if (!ret)
 		ret = scm_send(u, m, &s.cred, &s.files);

@@ -36,7 +36,7 @@ static struct list_head *abstract_bucket(const struct unix_addr *a)
 
 /* ---- addresses ---- */
 
-static struct unix_addr *addr_new(const void *un, u32 len)
+struct unix_addr *unix_addr_new(const void *un, u32 len)
 {
 	struct unix_addr *a = kzalloc(sizeof(*a));
 
@@ -150,7 +150,7 @@ static struct unix_sock *lookup_abstract(const struct unix_addr *a, const struct
 
 static struct unix_sock *find_abstract(const struct sockaddr_un *un, u32 len, int type)
 {
-	struct unix_addr *a = addr_new(un, len);
+	struct unix_addr *a = unix_addr_new(un, len);
 	struct unix_sock *u;
 
 	if (!a)
@@ -197,7 +197,7 @@ int unix_autobind(struct unix_sock *u)
 		struct unix_addr *a;
 
 		snprintf(un.sun_path + 1, 6, "%05x", (u32)random_u64() & 0xfffff);
-		a = addr_new(&un, UNIX_HEADER + 6);
+		a = unix_addr_new(&un, UNIX_HEADER + 6);
 		if (!a)
 			return -ENOMEM;
 		err = install_abstract(u, a);
@@ -209,7 +209,7 @@ int unix_autobind(struct unix_sock *u)
 
 static int bind_abstract(struct unix_sock *u, const struct sockaddr_un *un, u32 len)
 {
-	struct unix_addr *a = addr_new(un, len);
+	struct unix_addr *a = unix_addr_new(un, len);
 	int err = a ? install_abstract(u, a) : -ENOMEM;
 
 	if (err)
@@ -217,16 +217,28 @@ static int bind_abstract(struct unix_sock *u, const struct sockaddr_un *un, u32 
 	return err;
 }
 
+/* Of a socket that is the host's: nobody looks for it here. */
+static int install_name(struct unix_sock *u, struct unix_addr *a)
+{
+	guard(&unix_table_lock);
+	u->addr = a;
+	return 0;
+}
+
 static int bind_path(struct unix_sock *u, const struct sockaddr_un *un, u32 len)
 {
-	struct unix_addr *a = addr_new(un, len);
+	struct unix_addr *a = unix_addr_new(un, len);
 	struct statx st;
 	int err;
 
 	if (!a)
 		return -ENOMEM;
-	a->len = UNIX_HEADER + strlen(a->un.sun_path) + 1; /* terminated: addr_new() zeroes */
-	err = vfs_mknod(AT_FDCWD, a->un.sun_path, S_IFSOCK | 0777, 0);
+	a->len = UNIX_HEADER + strlen(a->un.sun_path) + 1; /* terminated: unix_addr_new() zeroes */
+	err = unix_host_bind(u, a->un.sun_path);
+	if (!err)
+		return install_name(u, a);
+	if (err == -EOPNOTSUPP)
+		err = vfs_mknod(AT_FDCWD, a->un.sun_path, S_IFSOCK | 0777, 0);
 	if (!err)
 		err = vfs_stat(AT_FDCWD, a->un.sun_path, AT_SYMLINK_NOFOLLOW, &st);
 	if (err) {

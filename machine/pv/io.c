@@ -12,6 +12,9 @@
 #define MSG_MORE 0x8000
 #define MSG_NOSIGNAL 0x4000
 
+/* No message of a socket is longer: those of unix sockets are as long as its send buffer, net.core.wmem_max by default. */
+#define RECV_MAX (512u << 10)
+
 static bool iov_ok(const struct mc_iovec *iov, int n)
 {
 	int i;
@@ -83,20 +86,56 @@ int mc_fstat(u32 handle, struct stat *st)
 	return fd < 0 ? fd : (int)hostcall(fstat, fd, st);
 }
 
-struct host_msghdr {
-	void *name;
-	u32 namelen, pad;
-	const struct mc_iovec *iov;
-	u64 niov;
-	void *control;
-	u64 controllen;
-	u32 flags, pad2;
-};
-
 /* sendmsg is not in the table (it names addresses). Several pieces of one message go by pwritev2. */
 static s64 send_vector(int fd, const struct mc_iovec *iov, int n, int flags)
 {
 	return hostcall_intr(pwritev2, fd, iov, n, -1, -1, flags & MSG_DONTWAIT ? RWF_NOWAIT : 0);
+}
+
+static size_t total(const struct mc_iovec *iov, int n)
+{
+	size_t sum = 0;
+
+	for (int i = 0; i < n; i++)
+		sum += iov[i].len;
+	return sum;
+}
+
+static int scatter(const struct mc_iovec *iov, const u8 *from, size_t len)
+{
+	for (; len; iov++) {
+		size_t n = min(len, (size_t)iov->len);
+
+		if (n && mc_copy_to_user(iov->base, from, n))
+			return -EFAULT;
+		from += n;
+		len -= n;
+	}
+	return 0;
+}
+
+/*
+ * Nor is recvmsg (with the control data of a unix socket descriptors would come in). Several pieces without an address or
+ * flags go by preadv2, the others through a buffer of ours.
+ */
+static s64 recv_vector(int fd, const struct mc_iovec *iov, int n, int flags, void *addr, u32 *addr_len)
+{
+	size_t room = min(total(iov, n), (size_t)RECV_MAX);
+	u8 *buf;
+	s64 r = -EOPNOTSUPP;
+
+	if (!addr && !(flags & ~MSG_DONTWAIT))
+		r = hostcall_intr(preadv2, fd, iov, n, -1, -1, flags & MSG_DONTWAIT ? RWF_NOWAIT : 0);
+	if (r != -EOPNOTSUPP) /* before Linux 6.4 sockets do not know RWF_NOWAIT */
+		return r;
+	buf = kmalloc(room + 1);
+	if (!buf)
+		return -ENOMEM;
+	r = hostcall_intr(recvfrom, fd, buf, room, flags, addr, addr_len);
+	if (r > 0 && scatter(iov, buf, min((size_t)r, room)))
+		r = -EFAULT;
+	kfree(buf);
+	return r;
 }
 
 s64 mc_send(u32 handle, const struct mc_iovec *iov, int n, int flags)
@@ -115,8 +154,6 @@ s64 mc_send(u32 handle, const struct mc_iovec *iov, int n, int flags)
 s64 mc_recv(u32 handle, const struct mc_iovec *iov, int n, int flags, void *addr, u32 *addr_len)
 {
 	int fd = pv_fd(handle);
-	struct host_msghdr msg = { .name = addr, .namelen = addr ? *addr_len : 0, .iov = iov, .niov = (u64)n };
-	s64 r;
 
 	if (fd < 0)
 		return fd;
@@ -124,10 +161,7 @@ s64 mc_recv(u32 handle, const struct mc_iovec *iov, int n, int flags, void *addr
 		return -EFAULT;
 	if (n == 1)
 		return hostcall_intr(recvfrom, fd, iov->base, iov->len, flags, addr, addr_len);
-	r = hostcall_intr(recvmsg, fd, &msg, flags);
-	if (addr)
-		*addr_len = msg.namelen;
-	return r;
+	return recv_vector(fd, iov, n, flags, addr, addr_len);
 }
 
 /* ---- readiness ---- */

@@ -137,6 +137,8 @@ static u32 new_handle(const struct pv_request *r)
 	case PV_ACCEPT:
 		return (u32)r->u.accept.id_new;
 	case PV_OPEN:
+	case PV_UNIX_CONNECT:
+	case PV_UNIX_BIND:
 		return (u32)r->u.path.arg;
 	default:
 		return r->u.handle.id;

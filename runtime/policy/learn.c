@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <jansson.h>
+#include <limits.h>
 #include <stdbool.h>
 #include <string.h>
 
@@ -46,15 +47,16 @@ static const char *executable_of(struct learned *l, json_t *line, char name[200]
 static void take_line(struct learned *l, json_t *line)
 {
 	json_int_t port = json_integer_value(json_object_get(line, "port"));
-	char name[200], key[600], digits[24];
+	char name[200], key[600 + PATH_MAX], digits[24];
 	json_t *rule, *ports;
 
-	snprintf(key, sizeof(key), "%s/%s/%s/%s", executable_of(l, line, name), text_of(line, "operation"),
-		 text_of(line, "protocol"), text_of(line, "address"));
+	snprintf(key, sizeof(key), "%s/%s/%s/%s%s", executable_of(l, line, name), text_of(line, "operation"),
+		 text_of(line, "protocol"), text_of(line, "address"), text_of(line, "path"));
 	rule = json_object_get(l->rules, key);
 	if (!rule) {
-		rule = json_pack("{ss ss ss ss s{}}", "executable", name, "operation", text_of(line, "operation"),
-				 "protocol", text_of(line, "protocol"), "address", text_of(line, "address"), "ports");
+		rule = json_pack("{ss ss ss ss ss s{}}", "executable", name, "operation", text_of(line, "operation"),
+				 "protocol", text_of(line, "protocol"), "address", text_of(line, "address"),
+				 "path", text_of(line, "path"), "ports");
 		json_object_set_new(l->rules, key, rule);
 	}
 	ports = json_object_get(rule, "ports");
@@ -72,6 +74,21 @@ static void write_text(FILE *out, const char *key, const char *text)
 	fprintf(out, "%s = %s\n", key, quoted ? quoted : "\"\"");
 	free(quoted);
 	json_decref(value);
+}
+
+/* A path is a pattern in a policy: what would mean more than itself is escaped. */
+static void write_pattern(FILE *out, const char *path)
+{
+	char pattern[2 * PATH_MAX + 1];
+	size_t n = 0;
+
+	for (; *path && n + 2 < sizeof(pattern); path++) {
+		if (strchr("*?[\\", *path))
+			pattern[n++] = '\\';
+		pattern[n++] = *path;
+	}
+	pattern[n] = '\0';
+	write_text(out, "path", pattern);
 }
 
 static void write_ports(FILE *out, json_t *ports)
@@ -119,6 +136,8 @@ static void write_rules(FILE *out, json_t *rules)
 		write_text(out, "protocol", text_of(rule, "protocol"));
 		if (text_of(rule, "address")[0])
 			write_text(out, "address", text_of(rule, "address"));
+		if (text_of(rule, "path")[0])
+			write_pattern(out, text_of(rule, "path"));
 		write_ports(out, json_object_get(rule, "ports"));
 		if (text_of(rule, "executable")[0])
 			write_text(out, "executable", text_of(rule, "executable"));

@@ -23,7 +23,8 @@ static const struct word operations[] = {
 	{ "listen", POLICY_LISTEN }, { "connect", POLICY_CONNECT }, { 0 }
 };
 static const struct word protocols[] = {
-	{ "tcp", POLICY_TCP }, { "udp", POLICY_UDP }, { "icmp", POLICY_ICMP }, { "raw", POLICY_RAW }, { 0 }
+	{ "tcp", POLICY_TCP }, { "udp", POLICY_UDP }, { "icmp", POLICY_ICMP }, { "raw", POLICY_RAW },
+	{ "unix", POLICY_UNIX }, { 0 }
 };
 
 /* The value of a word, or -EINVAL. */
@@ -419,6 +420,31 @@ static int parse_host(const struct json_at *at, void *base, struct arena *arena,
 	return ret;
 }
 
+/* ---- unix sockets ---- */
+
+static int add_socket_path(const struct json_at *at, void *base, struct error *err)
+{
+	struct policy_rule *rule = base;
+	const char *path = json_string_value(at->value);
+
+	if (!path || path[0] != '/')
+		return json_error(at, err, "expected an absolute path in the container, such as \"/run/app.sock\" or \"/run/app/*\"");
+	rule->paths[rule->n_paths++] = (char *)path; /* copied when all are there */
+	return 0;
+}
+
+static int parse_socket_path(const struct json_at *at, void *base, struct arena *arena, struct error *err)
+{
+	struct policy_rule *rule = base;
+	int ret;
+
+	rule->paths = arena_array(arena, count(at), sizeof(*rule->paths));
+	ret = each(at, add_socket_path, base, err);
+	for (size_t i = 0; i < rule->n_paths; i++)
+		rule->paths[i] = arena_strdup(arena, rule->paths[i]);
+	return ret;
+}
+
 /* ---- rules ---- */
 
 static const struct json_field rule_fields[] = {
@@ -430,8 +456,21 @@ static const struct json_field rule_fields[] = {
 	JSON_CALL("port", parse_port),
 	JSON_CALL("executable", parse_rule_executable),
 	JSON_CALL("host", parse_host),
+	JSON_CALL("path", parse_socket_path),
 	{ 0 },
 };
+
+/* Of a rule that names none: those that have what it is about. */
+static u32 protocols_meant(const struct policy_rule *rule)
+{
+	if (rule->n_ports)
+		return 1u << POLICY_TCP | 1u << POLICY_UDP;
+	if (rule->n_paths)
+		return 1u << POLICY_UNIX;
+	if (rule->n_ranges || rule->n_hosts)
+		return ((1u << POLICY_PROTOCOLS) - 1) & ~(1u << POLICY_UNIX);
+	return (1u << POLICY_PROTOCOLS) - 1;
+}
 
 /* What was left out means all. */
 static int finish_rule(const struct json_at *at, void *base, struct arena *arena, struct error *err)
@@ -448,7 +487,11 @@ static int finish_rule(const struct json_at *at, void *base, struct arena *arena
 	if (!rule->operations)
 		rule->operations = (1u << POLICY_OPERATIONS) - 1;
 	if (!rule->protocols)
-		rule->protocols = rule->n_ports ? ported : (1u << POLICY_PROTOCOLS) - 1;
+		rule->protocols = protocols_meant(rule);
+	if (rule->n_paths && (rule->protocols != 1u << POLICY_UNIX || rule->n_ranges || rule->n_ports || rule->n_hosts))
+		return json_error(at, err, "path: is about protocol \"unix\", and instead of address, host and port");
+	if (!rule->n_paths && rule->protocols & 1u << POLICY_UNIX && (rule->n_ranges || rule->n_hosts))
+		return json_error(at, err, "protocol: unix sockets have a path, no address");
 	if (rule->n_ports && rule->protocols & ~ported)
 		return json_error(at, err, "port: only tcp and udp have ports");
 	return 0;

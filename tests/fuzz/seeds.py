@@ -81,6 +81,8 @@ CALLS = {
     "PATHOF": path(b"", dir=DIR, flags=0x1000),
     "INOTIFY_ADD": path(b"/tmp", arg=INOTIFY, mode=0xfff),
     "RESOLVE": path(b"dir/../etc/run", flags=0x100),
+    "UNIX_CONNECT": path(b"/tmp/own.sock", arg=NEW + 1, flags=2),
+    "UNIX_BIND": path(b"/tmp/own.sock", arg=NEW, flags=2, mode=0o755),
     "GETDENTS": handle(DIR, len=4096),
     "SEEKDIR": handle(DIR),
     "FSYNC": handle(FILE, flags=1),
@@ -132,6 +134,7 @@ CALLS = {
 
 # What one request alone does not reach.
 SEQUENCES = {
+    "unix": ["UNIX_BIND", "UNIX_CONNECT"],
     "tcp": ["BIND", "LISTEN", "ACCEPT", "POLL", "GETSOCKNAME", "SHUTDOWN", "RELEASE"],
     "xattr": ["SETXATTR", "LISTXATTR", "GETXATTR", "REMOVEXATTR"],
     "file": ["WRITE", "READ", "LOCK", "FLOCK", "COPY_RANGE", "RELEASE"],

@@ -167,8 +167,8 @@ static bool data_allowed(long nr, const uint64_t *a)
 		return donated(a[0]);
 	case 44: /* sendto */
 		return donated(a[0]) && a[4] == 0;
-	case 47: /* recvmsg: the donation channel, too */
-		return donated(a[0]) || (int32_t)a[0] == 6;
+	case 47: /* recvmsg: the donation channel only */
+		return (int32_t)a[0] == 6;
 	case 233: /* epoll_ctl */
 		return donated(a[0]) && donated(a[2]);
 	case 271: /* ppoll */
@@ -268,7 +268,7 @@ static const struct {
 	{ 25, { 0x10000, 0x1000, 0x2000, 3, 0x40000 } }, { 25, { 0x10000, 0x1000, 0x2000, 7, 0x40000 } },
 	{ 25, { 0x10000, 0x1000, 0x2000, 0, 0 } },
 	{ 26, { 0x10000, 0x1000, 4 } }, { 27, { 0x10000, 0x1000 } }, { 28, { 0x10000, 0x1000, 4 } },
-	{ 44, { 64, 0x10000, 1, 0x40, 0, 0 } }, { 45, { 64 } }, { 47, { 6 } }, { 47, { 64 } },
+	{ 44, { 64, 0x10000, 1, 0x40, 0, 0 } }, { 45, { 64 } }, { 47, { 6 } },
 	{ 56, { 0x150f00 } }, { 56, { 0x108000 } }, { 56, { 0x108500 } }, { 56, { 0x100011 } },
 	{ 60, { 0 } }, { 61, { ~0ull } }, { 131, { 0 } },
 	{ 202, { 0x7ff100000000, 0, 1 } }, { 202, { 0x7ff100000000, 1, 1 } }, { 202, { 0x7ff100000000, 9, 1 } },

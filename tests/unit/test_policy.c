@@ -36,7 +36,7 @@ static bool matches(bool allow, enum policy_operation op, const char *range, u8 
 	struct policy_range r = { address(range), bits };
 	struct policy_rule rule = { .name = "r", .allow = allow, .operations = 3, .protocols = 15, .ranges = &r, .n_ranges = 1 };
 	struct policy p = { .name = "p", .allow = !allow, .refuse = EACCES, .rules = &rule, .n_rules = 1 };
-	struct policy_query q = { op, POLICY_TCP, address(where), 80, NULL, NULL, 0 };
+	struct policy_query q = { op, POLICY_TCP, address(where), 80, NULL, NULL, 0, NULL };
 
 	return policy_decide(&p, &q).rule != NULL;
 }
@@ -99,7 +99,7 @@ static bool port_matches(bool allow, enum policy_operation op, enum policy_proto
 	struct policy_ports ports[] = { { 80, 80 }, { 8000, 8099 } };
 	struct policy_rule rule = { .name = "r", .allow = allow, .operations = 3, .protocols = 15, .ports = ports, .n_ports = 2 };
 	struct policy p = { .name = "p", .allow = !allow, .refuse = EACCES, .rules = &rule, .n_rules = 1 };
-	struct policy_query q = { op, protocol, address("10.0.0.1"), port, NULL, NULL, 0 };
+	struct policy_query q = { op, protocol, address("10.0.0.1"), port, NULL, NULL, 0, NULL };
 
 	return policy_decide(&p, &q).rule != NULL;
 }
@@ -128,7 +128,7 @@ static void test_first_match_decides(void **state)
 		{ .name = "never", .allow = true, .operations = 3, .protocols = 15 },
 	};
 	struct policy p = { .name = "p", .allow = true, .refuse = EACCES, .rules = rules, .n_rules = 4 };
-	struct policy_query q = { POLICY_LISTEN, POLICY_UDP, address("10.0.0.1"), 80, NULL, NULL, 0 };
+	struct policy_query q = { POLICY_LISTEN, POLICY_UDP, address("10.0.0.1"), 80, NULL, NULL, 0, NULL };
 
 	assert_ptr_equal(policy_decide(&p, &q).rule, &rules[0]);
 	q.protocol = POLICY_TCP;
@@ -186,7 +186,7 @@ static void test_rules_about_executables(void **state)
 	struct policy_rule rule = { .allow = true, .operations = 3, .protocols = 15, .executables = &which, .n_executables = 1 };
 	struct policy p = { .rules = &rule, .n_rules = 1, .executables = executables, .n_executables = 2 };
 	struct policy_program a = { .file = { .known = true, .dev = 1, .ino = 10, .path = "/bin/a" } };
-	struct policy_query q = { POLICY_CONNECT, POLICY_TCP, address("10.0.0.1"), 80, NULL, NULL, 0 };
+	struct policy_query q = { POLICY_CONNECT, POLICY_TCP, address("10.0.0.1"), 80, NULL, NULL, 0, NULL };
 
 	assert_false(policy_decide(&p, &q).allow);
 	q.program = &a;

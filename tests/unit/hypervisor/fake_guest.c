@@ -205,12 +205,16 @@ int guest_setup(void **state)
 {
 	struct guest *g = calloc(1, sizeof(*g));
 	int pair[2];
+	struct pv_unix_mount unix_mount = { .may = PV_UNIX_MAY_CONNECT | PV_UNIX_MAY_LISTEN };
+	struct statx st;
 	struct pv_server_config cfg = {
 		.rootfd = container_root,
 		.procfd = test_procfs,
 		.vm_procfd = -1,
 		.pid_ns = -1,
 		.cgroup = { -1, -1, -1, -1, -1 },
+		.unix_mounts = &unix_mount,
+		.n_unix_mounts = 1,
 		.markers = markers,
 		.nmarkers = MARKERS,
 		.caps = ~0ULL,
@@ -232,6 +236,8 @@ int guest_setup(void **state)
 	must(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) == 0, "socketpair");
 	g->chan = pair[0];
 	g->chan_out = pair[1];
+	must(statx(container_root, "", AT_EMPTY_PATH, STATX_MNT_ID, &st) == 0, "statx");
+	unix_mount.mnt_id = st.stx_mnt_id;
 	cfg.ring = g->ring;
 	cfg.chan_fd = pair[1];
 	must(pv_server_start(&g->srv, &cfg) == 0, "pv_server_start");

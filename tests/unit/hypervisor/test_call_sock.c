@@ -138,6 +138,32 @@ static void tcp_end_to_end(void **state)
 	close(peer);
 }
 
+/* Of the commands on unix sockets, what a correct guest kernel does not do. */
+static void unix_sockets_have_no_control(void **state)
+{
+	struct guest *g = *state;
+	struct pv_req_path r = { .flags = SOCK_DGRAM, .mode = 0700, .arg = 1 };
+
+	assert_int_equal(path_call(g, PV_UNIX_BIND, "/tmp/sock", r), 0);
+	close(take(g));
+	r.arg = 2;
+	assert_int_equal(path_call(g, PV_UNIX_BIND, "/tmp/sock", r), -EADDRINUSE);
+	assert_int_equal(path_call(g, PV_UNIX_BIND, "/nowhere/sock", r), -EOPNOTSUPP);
+	assert_int_equal(path_call(g, PV_UNIX_CONNECT, "/tmp/sock", r), 0);
+	close(take(g));
+	assert_int_equal(sock_call(g, PV_SENDTO, S(.id = 2, .len = 4)), 4);
+	assert_int_equal(sock_call(g, PV_SENDTO, S(.id = 2, .len = 4, .ctl_len = 24)), -EOPNOTSUPP);
+	assert_int_equal(sock_call(g, PV_SENDTO, S(.id = 2, .len = 4, .addr_len = 16)), -EINVAL);
+	assert_int_equal(sock_call(g, PV_RECVFROM, S(.id = 1, .len = 4, .ctl_len = 64)), -EOPNOTSUPP);
+	assert_int_equal(sock_call(g, PV_RECVFROM, S(.id = 1, .len = 4)), 4);
+	assert_int_equal(sock_call(g, PV_GETPEERNAME, S(.id = 2)), -EOPNOTSUPP);
+	assert_int_equal(connect_to(g, 2, 4000), -EINVAL);
+	assert_int_equal(path_call(g, PV_UNLINK, "/tmp/sock", (struct pv_req_path){ 0 }), 0);
+	r.flags = SOCK_RAW;
+	r.arg = 3;
+	assert_int_equal(path_call(g, PV_UNIX_BIND, "/tmp/sock", r), -ESOCKTNOSUPPORT);
+}
+
 static void udp_with_addresses(void **state)
 {
 	struct guest *g = *state;
@@ -366,7 +392,7 @@ static void option_longer_than_asked(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(tcp_end_to_end),	T(udp_with_addresses), T(control_data_is_listed),
+		T(tcp_end_to_end),	T(udp_with_addresses), T(unix_sockets_have_no_control), T(control_data_is_listed),
 		T(families_are_listed), T(options_are_listed), T(low_ports_need_the_capability),
 		T(netlink_only_asks),	T(sock_diag_only_asks),	T(interface_queries),  T(option_longer_than_asked),
 	};
