@@ -7,6 +7,7 @@ spread the interquartile range.
 """
 
 import argparse
+import contextlib
 import json
 import os
 import pathlib
@@ -23,6 +24,8 @@ import uuid
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "tests"))
 
+import counts  # noqa: E402
+import servers  # noqa: E402
 from bundle import Bundles, config  # noqa: E402
 from plot import plot  # noqa: E402
 
@@ -42,7 +45,14 @@ BENCHMARKS = [
     ("pipe_stream", "GB/s", True, "64 KiB writes through a pipe"),
     ("open_files", "us", False, "open, fstat, read, close one of 10,000 small files"),
     ("tcp_rr", "us", False, "one byte over TCP on loopback and back"),
+    ("tcp_rr_p50", "us", False, "the same, of which half take less"),
+    ("tcp_rr_p99", "us", False, "the same, of which 99 % take less"),
     ("tcp_stream", "GB/s", True, "64 KiB writes over TCP on loopback"),
+    ("redis_get", "k/s", True, "GET by redis-benchmark of the host, 50 clients, not pipelined"),
+    ("redis_set", "k/s", True, "SET, the same"),
+    ("nginx_small", "k/s", True, "a file of 292 bytes by wrk of the host, 50 connections"),
+    ("iperf3_stream", "GB/s", True, "one TCP stream from iperf3 of the host"),
+    ("idle_10k", "MiB", False, "PSS and kernel memory that 10,000 idle TCP connections add"),
     ("shell_loop", "ms", False, "300,000 one-byte dd and 200 fork-execs, start included"),
     ("memory", "MiB", False, "PSS of the whole process tree of an idle container"),
 ]
@@ -116,20 +126,50 @@ class Bench:
         self.micro = str(build / "bench/micro")
         self.percent, self.roots = percent, {}
 
-    def bundle(self, runtime, args):
+    def bundle(self, runtime, args, group=None, files=None):
         """One root file system per runtime; the configuration says what to run in it."""
-        path = self.roots[runtime.name]
-        (path / "config.json").write_text(json.dumps(config(args)))
+        path, what = self.roots[runtime.name], config(args)
+        if group:
+            what["linux"]["cgroupsPath"] = f"/{group.name}/container"
+        if files:
+            what["process"]["rlimits"] = [{"type": "RLIMIT_NOFILE", "hard": files, "soft": files}]
+        (path / "config.json").write_text(json.dumps(what))
         return path
 
-    def command(self, runtime, args):
+    def command(self, runtime, args, **options):
         if isinstance(runtime, Native):
             return ["chroot", str(self.bundle(runtime, args) / "rootfs"), *args]
-        return runtime.start(self.bundle(runtime, args))
+        return runtime.start(self.bundle(runtime, args, **options))
+
+    @staticmethod
+    def tree(root, ident):
+        return tree(root, ident)
+
+    @contextlib.contextmanager
+    def start(self, runtime, args, group=None, files=None):
+        """A container that runs until the end of the block: its process, its id."""
+        command = self.command(runtime, args, group=group, files=files)
+        enter = [] if runtime.namespace == "-" else ["nsenter", f"--mount={runtime.namespace}"]
+        process = subprocess.Popen([*enter, *command], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                   stderr=subprocess.DEVNULL, start_new_session=True,
+                                   preexec_fn=group.enter if group else None)
+        try:
+            yield process, uuid.uuid4().hex if isinstance(runtime, Native) else command[-1]
+        finally:
+            os.killpg(process.pid, signal.SIGKILL)
+            self.remove(runtime, command[-1])
+            process.wait(20)
+            process.stdout.close()
 
     def measure(self, runtime, name):
         if name == "memory":
             return self.memory(runtime)
+        if name == "idle_10k":  # what crun is measured with has no memory controller
+            return None if runtime.namespace != "-" else servers.idle_connections(
+                lambda *args, **options: self.start(runtime, *args, **options), tree_pss)
+        if name in servers.NAMES:
+            root = self.roots[runtime.name] / "rootfs"
+            return servers.measure(name, lambda args: self.start(runtime, args), root, self.percent)
         args = WHOLE_RUNS.get(name, ["/t/micro", name, str(self.percent)])
         whole = name in WHOLE_RUNS
         command = self.command(runtime, args)
@@ -158,20 +198,11 @@ class Bench:
     def memory(self, runtime):
         if isinstance(runtime, Native):
             return None
-        command = self.command(runtime, ["/bin/sh", "-c", "echo up; exec sleep 1000"])
-        enter = [] if runtime.namespace == "-" else ["nsenter", f"--mount={runtime.namespace}"]
-        process = subprocess.Popen([*enter, *command], stdin=subprocess.DEVNULL,
-                                   stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-                                   start_new_session=True)
-        try:
+        with self.start(runtime, ["/bin/sh", "-c", "echo up; exec sleep 1000"]) as (process, ident):
             if process.stdout.readline() != b"up\n":
                 raise RuntimeError("the container did not come up")
             time.sleep(0.3)
-            return sum(pss(pid) for pid in tree(process.pid, command[-1])) / 1024
-        finally:
-            process.kill()
-            self.remove(runtime, command[-1])
-            process.wait(20)
+            return tree_pss(process, ident) / 1024
 
 
 def pss(pid):
@@ -198,6 +229,10 @@ def tree(root, ident):
     while new := {pid for pid, parent in parents.items() if parent in found} - found:
         found |= new
     return found
+
+
+def tree_pss(process, ident):
+    return sum(pss(pid) for pid in tree(process.pid, ident))
 
 
 def machine():
@@ -270,6 +305,7 @@ def main():
     parser.add_argument("--quick", action="store_true", help="fewer rounds, shorter; writes nothing")
     parser.add_argument("--rounds", type=int)
     parser.add_argument("--only", help="benchmarks, separated by commas")
+    parser.add_argument("--counts", action="store_true", help="with --only: host calls per request, too")
     parser.add_argument("--runtimes", default="native,runc,crun,runsc,callgate")
     parser.add_argument("--output", type=pathlib.Path, default=HERE.parent / "docs")
     options = parser.parse_args()
@@ -292,6 +328,7 @@ def main():
             bench.roots[name] = bundles.make(["/bin/true"])
         columns = runtimes(build, wanted, work, holders)
         values = collect(bench, columns, names, rounds)
+        counted = counts.collect(bench, columns) if not options.only or options.counts else {}
     finally:
         for holder in holders:
             holder.kill()
@@ -302,11 +339,13 @@ def main():
     results = {name: {runtime: summary(samples) for runtime, samples in row.items() if samples}
                for name, row in values.items()}
     print_table(results, columns)
+    counts.print_table(counted)
     report = {"machine": machine(), "date": time.strftime("%Y-%m-%d"), "rounds": rounds,
               "runtimes": {runtime.name: runtime.version() for runtime in columns},
               "benchmarks": {name: {"unit": unit, "more_is_better": more, "what": what,
                                     "results": results[name]}
                              for name, unit, more, what in BENCHMARKS if name in results},
+              "host_calls": counted,
               "failed": {runtime.name: runtime.failed for runtime in columns if runtime.failed}}
     if not options.quick and not options.only:
         options.output.mkdir(exist_ok=True)

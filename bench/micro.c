@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -293,12 +294,108 @@ static double tcp_rr(void)
 	return ping_pong(pair[0], pair[0], pair[1], pair[1], rounds(20000));
 }
 
+static int ascending(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+/* The time that `percent` of the round trips stay below. */
+static double tcp_rr_percentile(int percent)
+{
+	long n = rounds(20000);
+	double *times = calloc(n, sizeof(*times)), result;
+	int pair[2];
+	pid_t pid;
+	char c = 'x';
+
+	NEED(times);
+	tcp_pair(pair);
+	pid = fork();
+	if (!pid) {
+		close(pair[0]); /* so that its end is seen */
+		while (read(pair[1], &c, 1) == 1 && write(pair[1], &c, 1) == 1)
+			;
+		_exit(0);
+	}
+	for (long i = -n / 10; i < n; i++) { /* the first ones warm up */
+		double start = now();
+
+		NEED(write(pair[0], &c, 1) == 1 && read(pair[0], &c, 1) == 1);
+		if (i >= 0)
+			times[i] = now() - start;
+	}
+	shutdown(pair[0], SHUT_WR);
+	run_child(pid);
+	qsort(times, n, sizeof(*times), ascending);
+	result = times[n * percent / 100] / 1e3;
+	free(times);
+	return result;
+}
+
+static double tcp_rr_p50(void)
+{
+	return tcp_rr_percentile(50);
+}
+
+static double tcp_rr_p99(void)
+{
+	return tcp_rr_percentile(99);
+}
+
 static double tcp_stream(void)
 {
 	int pair[2];
 
 	tcp_pair(pair);
 	return stream(pair[0], pair[1], rounds(1024) << 20);
+}
+
+static int serve(int port)
+{
+	struct sockaddr_in addr = { .sin_family = AF_INET, .sin_port = htons(port),
+				    .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	int server = socket(AF_INET, SOCK_STREAM, 0), on = 1;
+
+	setsockopt(server, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+	NEED(!bind(server, (void *)&addr, sizeof(addr)) && !listen(server, 1024));
+	return server;
+}
+
+/* echo PORT: one connection at a time gets back what it sends. */
+static void echo(int port)
+{
+	int server = serve(port);
+
+	for (;;) {
+		int fd = accept(server, NULL, NULL);
+		char buf[4096];
+		ssize_t n;
+
+		NEED(fd >= 0);
+		while ((n = read(fd, buf, sizeof(buf))) > 0 && write(fd, buf, n) == n)
+			;
+		close(fd);
+	}
+}
+
+/* idle PORT COUNT: a server that says "up", "all" when so many connections are there, and then does nothing. */
+static void idle(int port, int count)
+{
+	int server = serve(port), ep = epoll_create1(0);
+
+	puts("up");
+	fflush(stdout);
+	for (int i = 0; i < count; i++) {
+		struct epoll_event ev = { .events = EPOLLIN };
+
+		ev.data.fd = accept4(server, NULL, NULL, SOCK_NONBLOCK);
+		NEED(ev.data.fd >= 0 && !epoll_ctl(ep, EPOLL_CTL_ADD, ev.data.fd, &ev));
+	}
+	puts("all");
+	fflush(stdout);
+	pause();
 }
 
 /* spawn NAMESPACE COMMAND...: run it (in that mount namespace, if not "-"); its milliseconds. */
@@ -330,12 +427,21 @@ static const struct {
 	{ "fork_exec", fork_exec },   { "vfork_exec", vfork_exec },   { "page_faults", page_faults },
 	{ "pipe_rtt", pipe_rtt },     { "pipe_stream", pipe_stream }, { "open_files", open_files },
 	{ "tcp_rr", tcp_rr },	      { "tcp_stream", tcp_stream },
+	{ "tcp_rr_p50", tcp_rr_p50 }, { "tcp_rr_p99", tcp_rr_p99 },
 };
 
 int main(int argc, char **argv)
 {
 	if (argc > 3 && !strcmp(argv[1], "spawn")) {
 		fprintf(stderr, "%.4f\n", spawn(argv + 2));
+		return 0;
+	}
+	if (argc == 3 && !strcmp(argv[1], "echo")) {
+		echo(atoi(argv[2]));
+		return 0;
+	}
+	if (argc == 4 && !strcmp(argv[1], "idle")) {
+		idle(atoi(argv[2]), atoi(argv[3]));
 		return 0;
 	}
 	if (argc > 2)
@@ -346,6 +452,6 @@ int main(int argc, char **argv)
 			return 0;
 		}
 	}
-	fprintf(stderr, "usage: micro BENCHMARK [PERCENT] | micro spawn NAMESPACE COMMAND...\n");
+	fprintf(stderr, "usage: micro BENCHMARK [PERCENT] | micro echo PORT | micro idle PORT COUNT | micro spawn NAMESPACE COMMAND...\n");
 	return 2;
 }

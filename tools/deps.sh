@@ -69,6 +69,7 @@ bench_packages='
 runc           peer
 crun           peer
 dpkg           unpacks the peer that is not installed
+strace         counts host calls
 python3-matplotlib draws the plot'
 
 # wanted SET: lines of "package reason"; every set needs the build.

@@ -44,10 +44,10 @@ struct pv_handle {
 	bool reset; /* ... to zero: close sends a reset */
 	char *unix_path; /* of a unix socket: as the container names where it is bound or connected to; else NULL */
 	bool is_stream; /* of inet: with data rings, these are not donated */
+	bool flocked, locked; /* flock or OFD locks were taken through it */
 	struct stream *stream; /* its data ring's; under the lock of the streams */
 	struct sock_info *info; /* of an inet socket: sockets.h; set once */
 	struct policy_peers *peers; /* atomic; of a UDP server under a policy: who has sent it something */
-	bool flocked, locked; /* flock or OFD locks were taken through it */
 };
 
 #define HANDLE_CHUNK 1024u

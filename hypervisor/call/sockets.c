@@ -32,18 +32,23 @@ static void copy_printable(char *to, const char *from, size_t n)
 void socket_describe(struct call *c, u32 id, u32 pid, bool accepted)
 {
 	struct pv_handle *h = handle_get(&c->srv->handles, id);
-	struct sock_info *info = h ? calloc(1, sizeof(*info)) : NULL;
+	struct sock_info *info = NULL;
 	struct pv_who who;
+	size_t len;
 
-	if (info) {
+	if (h) {
 		fetch(&who, c->buf, sizeof(who));
+		if (who.magic != PV_WHO_MAGIC)
+			memset(&who, 0, sizeof(who));
+		len = strnlen(who.program, sizeof(who.program));
+		info = calloc(1, sizeof(*info) + len + 1);
+	}
+	if (info) {
 		info->since = now_ns();
 		info->pid = pid;
 		info->accepted = accepted;
-		if (who.magic == PV_WHO_MAGIC) {
-			info->uid = who.uid;
-			copy_printable(info->program, who.program, sizeof(who.program));
-		}
+		info->uid = who.uid;
+		copy_printable(info->program, who.program, len);
 		__atomic_store_n(&h->info, info, __ATOMIC_RELEASE);
 	}
 	if (h)

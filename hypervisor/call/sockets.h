@@ -22,7 +22,7 @@ struct sock_info {
 	u64 since; /* ns, CLOCK_MONOTONIC */
 	u32 pid, uid; /* in the guest */
 	bool accepted;
-	char program[PV_WHO_PROGRAM + 1]; /* nothing but printable ASCII */
+	char program[]; /* nothing but printable ASCII */
 };
 
 struct pv_connection {

@@ -59,7 +59,7 @@ struct epitem {
 	bool host_leader; /* the watch knows handle under this item's id; others may share it */
 	int nwaiters;
 	struct list_head file_node, ep_node, ready_node;
-	struct ep_waiter waiters[EP_MAX_WAITERS];
+	struct ep_waiter waiters[]; /* EP_MAX_WAITERS; none of files whose readiness only the host knows */
 };
 
 /* Held when epolls are nested, get their watch, or go away; protects epitems of epoll files. */

@@ -133,9 +133,9 @@ struct epitem *ep_find(struct eventpoll *ep, struct file *f, int fd)
 
 int ep_insert(struct eventpoll *ep, struct file *f, int fd, const struct epoll_event *event)
 {
-	struct epitem *item = kzalloc(sizeof(*item));
+	int waiters = f->mode & FMODE_HOSTPOLL ? 0 : EP_MAX_WAITERS, err;
+	struct epitem *item = kzalloc(sizeof(*item) + waiters * sizeof(item->waiters[0]));
 	u32 handle = file_poll_handle(f);
-	int err;
 
 	if (!item)
 		return -ENOMEM;

@@ -124,8 +124,8 @@ struct socket {
 	const struct sock_ops *ops;
 	struct file *file; /* not counted: it owns the socket; NULL before there is one */
 	int domain, type, protocol;
-	u64 rcvtimeo, sndtimeo; /* ns; 0: for ever */
 	u32 handle; /* families whose sockets are the host's */
+	u64 rcvtimeo, sndtimeo; /* ns; 0: for ever */
 	u64 ino; /* of its file; of a socket of the host, as /proc/net has it. 0: none yet */
 };
 

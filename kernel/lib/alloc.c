@@ -25,8 +25,9 @@ struct size_class {
 	}
 static struct size_class classes[] = {
 	CLASS(16),  CLASS(32),	CLASS(48),  CLASS(64),	 CLASS(80),   CLASS(96),
-	CLASS(128), CLASS(160), CLASS(192), CLASS(256),	 CLASS(320),  CLASS(400),
-	CLASS(512), CLASS(672), CLASS(816), CLASS(1024), CLASS(1360), CLASS(SLAB_MAX),
+	CLASS(112), CLASS(128), CLASS(160), CLASS(192),	 CLASS(256),  CLASS(320),
+	CLASS(400), CLASS(512), CLASS(672), CLASS(816),	 CLASS(1024), CLASS(1360),
+	CLASS(SLAB_MAX),
 };
 
 /* A free piece. `mark` tells a piece freed twice from one in use that happens to hold the same

@@ -14,10 +14,10 @@ struct host_sock {
 	struct socket sk; /* sk.handle: the hypervisor's socket */
 	bool connected; /* a stream whose connect() or accept() has succeeded */
 	bool wants_control; /* an option was set that makes the host send control messages */
+	u8 peer_len; /* of an accepted socket: its peer's address, for accept() to return */
+	u8 peer[PV_ADDR_MAX];
 	struct stream *stream; /* of sockets with a data ring (stream.h) */
 	struct netlink_refusal *refused; /* netlink: an answer of ours, before those of the host; see netlink.c */
-	u32 peer_len; /* of an accepted socket: its peer's address, for accept() to return */
-	u8 peer[PV_ADDR_MAX] __attribute__((aligned(8)));
 };
 
 static inline struct host_sock *host_of(struct socket *s)
