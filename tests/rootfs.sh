@@ -4,8 +4,8 @@
 set -euo pipefail
 
 packages=(
-	apt bash bind9-dnsutils bsdutils busybox-static ca-certificates caddy coreutils curl dnsmasq-base dpkg file
-	findutils gawk gcc gdb git grep gzip haproxy iperf3 iproute2 iputils-ping less libc6-dev lsof ltrace make net-tools
+	apt bash bind9-dnsutils bsdutils bubblewrap busybox-static ca-certificates caddy coreutils curl dnsmasq-base dpkg file
+	findutils gawk gcc gdb git grep gzip haproxy iperf3 iproute2 iputils-ping less libc6-dev lsof ltrace make mount net-tools
 	netcat-openbsd nginx nodejs openssh-client openssh-server passwd perl postgresql-15 procps psmisc python3
 	python3-minimal redis-server redis-tools sed strace tar tmux unbound util-linux vim-tiny wrk
 )

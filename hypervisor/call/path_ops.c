@@ -244,6 +244,8 @@ static int path_truncate(struct call *c)
 	struct object o;
 	int ret;
 
+	if (itself && c->dir[0] && c->dir[0]->kind == HANDLE_PATH)
+		return truncate(fd_name(c->dirfd[0]).name, len) < 0 ? -errno : 0;
 	if (itself)
 		return ftruncate(c->dirfd[0], len) < 0 ? -errno : 0;
 	/* Not open and ftruncate: those who watch the file would see it closed. */

@@ -118,8 +118,10 @@ static void become_terminal(struct file *f, struct tty *t)
 	dev_tty_open(t, f);
 	if (t->inode) {
 		f->inode = inode_get(t->inode);
-		f->mnt = t->inode->mnt;
-		f->name = kasprintf("/dev/pts/%d", t->index);
+		mount_put(f->mnt);
+		file_set_mount(f, t->inode->mnt);
+		kfree(f->name);
+		f->name = kasprintf("/%d", t->index);
 	} else {
 		f->inode = inode_get(t->host);
 	}

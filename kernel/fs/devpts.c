@@ -164,17 +164,28 @@ static int devpts_mount(struct mount *m, const char *options, struct inode **roo
 	ptmx->ino = 2;
 	dir->ino = 1;
 	dir->priv = ptmx;
-	slave_mode = number_option(options, "mode=", 8, 0600) & 0777;
-	slave_gid = number_option(options, "gid=", 10, 0);
-	if (!first_mount)
+	if (!first_mount) {
+		slave_mode = number_option(options, "mode=", 8, 0600) & 0777;
+		slave_gid = number_option(options, "gid=", 10, 0);
 		first_mount = m;
+		mount_hold(m); /* the terminals are its inodes */
+	}
 	*root = dir;
 	return 0;
+}
+
+/* The first one's, as of its terminals. */
+static int devpts_show_options(struct mount *m, char *buf, size_t size)
+{
+	int n = slave_gid ? snprintf(buf, size, "gid=%u,", slave_gid) : 0;
+
+	return n + snprintf(buf + n, size - n, "mode=%03o,ptmxmode=%03o", slave_mode,
+			    ((struct inode *)m->sb->root->priv)->mode & 0777);
 }
 
 struct fs_type devpts_type = {
 	.name = "devpts",
 	.magic = 0x1cd1,
 	.mount = devpts_mount,
-	.show_options = tmpfs_show_options,
+	.show_options = devpts_show_options,
 };

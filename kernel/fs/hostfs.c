@@ -4,6 +4,7 @@
 
 #include "cred.h"
 #include "task.h"
+#include "vfs_impl.h"
 
 #define SPARE_HANDLES 32
 
@@ -70,12 +71,64 @@ bool host_path2(struct pv_slot *s, const char *text, size_t len)
 	return true;
 }
 
+static bool is_stored(u32 kind)
+{
+	return !S_ISFIFO(kind) && !S_ISSOCK(kind) && !S_ISCHR(kind) && !S_ISBLK(kind);
+}
+
+static int read_only(const struct name *n, const struct pv_req_path *q, u32 cmd)
+{
+	switch (cmd) {
+	case PV_MKDIR:
+	case PV_MKNOD:
+	case PV_SYMLINK:
+		return n->kind ? -EEXIST : -EROFS;
+	case PV_UNLINK:
+	case PV_CHMOD:
+	case PV_CHOWN:
+	case PV_UTIMES:
+	case PV_TRUNCATE:
+	case PV_SETXATTR:
+	case PV_REMOVEXATTR:
+		return -EROFS;
+	case PV_ACCESS:
+		return (q->mode & 2 /* W_OK */) && is_stored(n->kind) ? -EROFS : 0;
+	case PV_OPEN:
+		if (q->flags & O_PATH)
+			return 0;
+		if (!n->kind || (q->flags & __O_TMPFILE))
+			return q->flags & (O_CREAT | __O_TMPFILE) ? -EROFS : 0;
+		if ((q->flags & O_ACCMODE) == O_RDONLY && !(q->flags & O_TRUNC))
+			return 0;
+		return is_stored(n->kind) && !S_ISDIR(n->kind) ? -EROFS : 0;
+	default:
+		return 0;
+	}
+}
+
+/* What the flags of a mount of this kernel forbid, where the host knows of none. */
+static int mount_forbids(const struct name *n, const struct pv_slot *s)
+{
+	u32 flags = n->mnt ? n->mnt->flags : 0;
+
+	if ((flags & MS_NOEXEC) && s->req.cmd == PV_ACCESS && (s->req.u.path.mode & 1 /* X_OK */) &&
+	    S_ISREG(n->kind))
+		return -EACCES;
+	return flags & MS_RDONLY ? read_only(n, &s->req.u.path, s->req.cmd) : 0;
+}
+
 s64 host_call(struct pv_slot *s, struct name *n)
 {
-	s64 r = mc_pv_call(s);
+	s64 r = mount_forbids(n, s);
+
+	if (r)
+		return r;
+	r = mc_pv_call(s);
 
 	if (r != PV_CROSS)
 		return r;
+	if (n->tree) /* somebody has put a marker there this instant: nothing that this tree shows */
+		return -ENOENT;
 	r = name_restart(n, (const char *)s->buf, s->rsp.val);
 	return r ? r : PV_CROSS;
 }
@@ -164,6 +217,7 @@ s64 hostfs_stat(struct name *n, void *statx)
 	r = host_call(&s, n);
 	if (r >= 0 && r != PV_CROSS) {
 		memcpy(statx, s.buf, sizeof(struct statx));
+		stat_mount(n, statx);
 		if (!*n->text && n->base.inode && n->dir == n->base.inode->handle && n->dir)
 			learn_owner(n->base.inode, statx, gen);
 		r = 0;

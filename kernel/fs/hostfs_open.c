@@ -4,6 +4,7 @@
 
 #include "cred.h"
 #include "hostfs.h"
+#include "mounts.h"
 #include "pipe.h"
 #include "vfs_impl.h"
 
@@ -27,7 +28,7 @@ bool inode_is_host(const struct inode *i)
 }
 
 /* gen: the last chown before the file's owner was asked for. */
-static struct inode *host_inode(const struct pv_file *a, u32 handle, u32 gen)
+struct inode *hostfs_inode(const struct pv_file *a, u32 handle, u32 gen)
 {
 	struct inode *i = kzalloc(sizeof(*i));
 
@@ -35,7 +36,6 @@ static struct inode *host_inode(const struct pv_file *a, u32 handle, u32 gen)
 		return NULL;
 	ref_init(&i->ref);
 	i->ops = &host_inode_ops;
-	i->mnt = host_mount;
 	i->handle = handle;
 	i->ino = a->ino;
 	i->dev = RDEV(a->dev_major, a->dev_minor);
@@ -65,7 +65,7 @@ static u32 access_mode(u32 flags)
 }
 
 /* The file on a handle of its own. Takes over the inode. */
-static struct file *file_on_handle(struct inode *i, u32 flags)
+static struct file *file_on_handle(struct inode *i, struct mount *mnt, u32 flags)
 {
 	u32 mode = access_mode(flags);
 	const struct file_ops *ops = &hostfs_file_ops;
@@ -86,14 +86,14 @@ static struct file *file_on_handle(struct inode *i, u32 flags)
 	}
 	f->inode = i;
 	f->handle = i->handle;
-	f->mnt = host_mount;
+	file_set_mount(f, mnt);
 	if ((mode & FMODE_WRITE) && S_ISREG(i->mode))
 		writers_add(i);
 	return f;
 }
 
 /* What the hypervisor does not open: FIFOs, sockets and devices are the guest's own. */
-static struct file *open_special(struct inode *i, u32 flags)
+static struct file *open_special(struct inode *i, struct mount *mnt, u32 flags)
 {
 	struct file *f;
 
@@ -108,7 +108,7 @@ static struct file *open_special(struct inode *i, u32 flags)
 		return f;
 	}
 	f->inode = i;
-	f->mnt = host_mount;
+	file_set_mount(f, mnt);
 	return f;
 }
 
@@ -130,8 +130,9 @@ static bool may_execute(const struct pv_file *a)
 }
 
 /* The answer to PV_OPEN becomes a file. The slot is still held, but not over anything that blocks. */
-static struct file *opened(struct pv_slot *s, const struct open_args *a, u32 handle, u32 gen)
+static struct file *opened(struct pv_slot *s, const struct name *n, const struct open_args *a, u32 handle, u32 gen)
 {
+	struct mount *mnt = n->mnt ? n->mnt : host_mount();
 	struct pv_file pf;
 	struct inode *i;
 	struct file *f;
@@ -143,13 +144,15 @@ static struct file *opened(struct pv_slot *s, const struct open_args *a, u32 han
 	host_end(s);
 	if (!pf.opened)
 		host_handle_unused(handle);
-	i = host_inode(&pf, pf.opened ? handle : 0, gen);
+	if (n->mnt)
+		pf.mnt_flags |= n->mnt->flags & (MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC);
+	i = hostfs_inode(&pf, pf.opened ? handle : 0, gen);
 	if (!i)
 		f = ERR_PTR(-ENOMEM);
 	else if (!pf.opened)
-		f = open_special(i, a->flags);
+		f = open_special(i, mnt, a->flags);
 	else
-		f = file_on_handle(i, a->flags);
+		f = file_on_handle(i, mnt, a->flags);
 	if (!IS_ERR(f) && a->exec && (!may_execute(&pf) || writers_any(i))) {
 		file_put(f);
 		f = ERR_PTR(may_execute(&pf) ? -ETXTBSY : -EACCES);
@@ -165,7 +168,7 @@ static struct file *opened(struct pv_slot *s, const struct open_args *a, u32 han
  * shared. */
 static struct file *share_stream(struct inode *i, u32 flags)
 {
-	struct file *f = file_on_handle(inode_get(i), flags);
+	struct file *f = file_on_handle(inode_get(i), host_mount(), flags);
 
 	if (!IS_ERR(f) && !(flags & O_PATH))
 		f->mode |= FMODE_STREAM | FMODE_HOSTPOLL;
@@ -184,6 +187,8 @@ s64 hostfs_open(struct name *n, void *arg)
 						   : share_stream(n->inode, a->flags);
 		return IS_ERR(a->file) ? PTR_ERR(a->file) : 0;
 	}
+	if (!*n->text && n->tree && (a->flags & (O_CREAT | O_EXCL)) == (O_CREAT | O_EXCL))
+		return -EEXIST; /* a mountpoint or "." */
 	handle = host_handle_get();
 	if (!handle)
 		return -ENFILE;
@@ -201,7 +206,7 @@ s64 hostfs_open(struct name *n, void *arg)
 		host_handle_unused(handle);
 		return r;
 	}
-	a->file = opened(&s, a, handle, gen);
+	a->file = opened(&s, n, a, handle, gen);
 	return IS_ERR(a->file) ? PTR_ERR(a->file) : 0;
 }
 
@@ -226,8 +231,8 @@ int hostfs_open_dir(const char *path, struct path *out)
 		host_handle_unused(handle);
 		return r < 0 ? r : -ENOTDIR;
 	}
-	out->inode = host_inode(&pf, handle, hostfs_owner_gen());
-	out->mnt = host_mount;
+	out->inode = hostfs_inode(&pf, handle, hostfs_owner_gen());
+	out->mnt = NULL;
 	out->name = kstrdup(path);
 	return out->inode ? 0 : -ENOMEM;
 }
@@ -250,12 +255,12 @@ static struct file *foreign_file(u32 handle, int fd, int flags)
 		pf.rdev_major = dev_major(st.st_rdev);
 		pf.rdev_minor = dev_minor(st.st_rdev);
 	}
-	i = host_inode(&pf, handle, hostfs_owner_gen() - 1 /* ask when it matters */);
+	i = hostfs_inode(&pf, handle, hostfs_owner_gen() - 1 /* ask when it matters */);
 	if (!i)
 		return ERR_PTR(-ENOMEM);
 	if (flags < 0) /* a terminal serves both ways, all else by its number */
 		flags = S_ISCHR(pf.mode) || S_ISSOCK(pf.mode) ? O_RDWR : fd ? O_WRONLY : O_RDONLY;
-	f = file_on_handle(i, (u32)flags);
+	f = file_on_handle(i, host_mount(), (u32)flags);
 	if (IS_ERR(f))
 		return f;
 	if (!S_ISREG(pf.mode) && !S_ISDIR(pf.mode) && !S_ISBLK(pf.mode)) {
@@ -309,6 +314,6 @@ struct inode *hostfs_handle_inode(u32 handle)
 	pf.dev_minor = st.stx_dev_minor;
 	pf.uid = st.stx_uid;
 	pf.gid = st.stx_gid;
-	i = host_inode(&pf, handle, hostfs_owner_gen());
+	i = hostfs_inode(&pf, handle, hostfs_owner_gen());
 	return i ? i : ERR_PTR(-ENOMEM);
 }

@@ -31,6 +31,8 @@ struct pseudo_entry {
 	s64 (*store)(const struct pseudo_ctx *c, char *text, size_t len);
 	/* Magic link, see inode_ops.follow. */
 	int (*follow)(const struct pseudo_ctx *c, struct path *out);
+	/* Regular files with text that can be waited for: called at each poll and read, *seen is of the open file, at first 0. */
+	u32 (*poll)(const struct pseudo_ctx *c, struct file *f, struct poll_table *pt, u32 *seen);
 	/* Regular files that are not text: sets f->ops. */
 	int (*open)(const struct pseudo_ctx *c, struct file *f);
 	const struct pseudo_entry *children; /* directories: static members */

@@ -14,6 +14,7 @@ struct pseudo_file {
 	struct pseudo_ctx ctx;
 	struct seq text;
 	bool valid;
+	u32 seen; /* of a file that can be polled: what its reader was told last */
 };
 
 static int generate(struct pseudo_file *pf)
@@ -73,6 +74,13 @@ static s64 pseudo_write(struct file *f, struct uio *u, s64 *pos)
 	return n;
 }
 
+static u32 pseudo_poll(struct file *f, struct poll_table *pt)
+{
+	struct pseudo_file *pf = f->priv;
+
+	return pf->ctx.e->poll(&pf->ctx, f, pt, &pf->seen);
+}
+
 static s64 pseudo_seek(struct file *f, s64 off, int whence)
 {
 	s64 to = off;
@@ -102,6 +110,14 @@ static const struct file_ops pseudo_file_ops = {
 	.release = pseudo_file_release,
 };
 
+static const struct file_ops polled_file_ops = {
+	.read = pseudo_read,
+	.write = pseudo_write,
+	.seek = pseudo_seek,
+	.poll = pseudo_poll,
+	.release = pseudo_file_release,
+};
+
 int pseudo_open(struct inode *i, struct file *f)
 {
 	struct pseudo_node *node = i->priv;
@@ -115,7 +131,9 @@ int pseudo_open(struct inode *i, struct file *f)
 	if (!pf)
 		return -ENOMEM;
 	pf->ctx = node->ctx;
-	f->ops = &pseudo_file_ops;
+	f->ops = pf->ctx.e->poll ? &polled_file_ops : &pseudo_file_ops;
 	f->priv = pf;
+	if (pf->ctx.e->poll)
+		pf->ctx.e->poll(&pf->ctx, f, NULL, &pf->seen);
 	return 0;
 }

@@ -7,6 +7,7 @@
 #include "fsnotify.h"
 #include "memfile.h"
 #include "tmpfs.h"
+#include "user_ns.h"
 #include "vfs_impl.h"
 
 struct tmpfs_entry {
@@ -74,12 +75,16 @@ static void tmpfs_release(struct inode *i)
 {
 	struct mem_inode *m = mem_inode(i);
 	struct tmpfs_entry *e, *next;
+	struct tmpfs *sb = m->sb;
+	bool last;
 
 	list_for_each_safe(e, next, &m->entries, node) entry_free(e);
 	memfile_free(m);
-	mutex_lock(&m->sb->lock);
-	m->sb->inodes--;
-	mutex_unlock(&m->sb->lock);
+	mutex_lock(&sb->lock);
+	last = !--sb->inodes;
+	mutex_unlock(&sb->lock);
+	if (last) /* unmounted, and nobody uses any of it */
+		kfree(sb);
 	kfree(m->target);
 	kfree(m);
 }
@@ -427,55 +432,117 @@ static u64 parse_size(const char *text)
 	}
 }
 
-static void parse_option(const char *o, struct tmpfs *sb, u32 *mode, u32 *uid, u32 *gid)
+static void parse_option(const char *o, struct tmpfs *sb)
 {
 	const char *end;
 	u64 n = 0;
 
-	if (strstarts(o, "size="))
+	if (strstarts(o, "size=")) {
 		sb->max_bytes = parse_size(o + 5);
-	else if (strstarts(o, "nr_inodes="))
+		sb->sized = true;
+	} else if (strstarts(o, "nr_blocks=")) {
+		sb->max_bytes = parse_size(o + 10) * PAGE_SIZE;
+		sb->sized = true;
+	} else if (strstarts(o, "nr_inodes=")) {
 		sb->max_inodes = parse_size(o + 10);
-	else if (strstarts(o, "mode=") && parse_u64(o + 5, &end, 8, &n))
-		*mode = n & 07777;
-	else if (strstarts(o, "uid=") && parse_u64(o + 4, &end, 10, &n))
-		*uid = n;
-	else if (strstarts(o, "gid=") && parse_u64(o + 4, &end, 10, &n))
-		*gid = n;
+		sb->counted = true;
+	} else if (strstarts(o, "mode=") && parse_u64(o + 5, &end, 8, &n)) {
+		sb->mode = n & 07777;
+	} else if (strstarts(o, "uid=") && parse_u64(o + 4, &end, 10, &n)) {
+		sb->uid = current->cred ? make_kuid(current_user_ns(), n) : n;
+	} else if (strstarts(o, "gid=") && parse_u64(o + 4, &end, 10, &n)) {
+		sb->gid = current->cred ? make_kgid(current_user_ns(), n) : n;
+	}
+}
+
+static void parse_options(const char *options, struct tmpfs *sb)
+{
+	for (const char *o = options; o && *o; o = strchr(o, ',') ? strchr(o, ',') + 1 : NULL)
+		parse_option(o, sb);
 }
 
 int tmpfs_mount(struct mount *m, const char *options, struct inode **root)
 {
 	struct tmpfs *sb = kzalloc(sizeof(*sb));
-	u32 mode = 01777, uid = 0, gid = 0;
 	struct mem_inode *r;
 
 	if (!sb)
 		return -ENOMEM;
 	sb->max_bytes = tmpfs_default_size();
 	sb->max_inodes = max(sb->max_bytes / 4096, (u64)1024);
-	for (const char *o = options; o && *o; o = strchr(o, ',') ? strchr(o, ',') + 1 : NULL)
-		parse_option(o, sb, &mode, &uid, &gid);
-	r = new_inode(sb, m, S_IFDIR | mode);
+	sb->mode = 01777;
+	if (current->cred && current_user_ns() != &init_user_ns) {
+		sb->uid = current->cred->fsuid;
+		sb->gid = current->cred->fsgid;
+	}
+	parse_options(options, sb);
+	r = new_inode(sb, m, S_IFDIR | sb->mode);
 	if (IS_ERR(r)) {
 		kfree(sb);
 		return PTR_ERR(r);
 	}
-	r->i.uid = uid;
-	r->i.gid = gid;
+	r->i.uid = sb->uid;
+	r->i.gid = sb->gid;
 	m->priv = sb;
 	*root = &r->i;
 	return 0;
 }
 
+static void show(char *buf, size_t size, const char *fmt, u64 n)
+{
+	size_t at = strlen(buf);
+
+	if (at && at + 1 < size)
+		buf[at++] = ',';
+	snprintf(buf + at, size - at, fmt, n);
+}
+
 int tmpfs_show_options(struct mount *m, char *buf, size_t size)
 {
-	return strlcpy(buf, m->options, size);
+	const struct tmpfs *sb = m->priv;
+
+	buf[0] = '\0';
+	if (sb->sized)
+		show(buf, size, "size=%luk", sb->max_bytes >> 10);
+	if (sb->counted)
+		show(buf, size, "nr_inodes=%lu", sb->max_inodes);
+	if (sb->mode != 01777)
+		show(buf, size, "mode=%03lo", sb->mode);
+	if (sb->uid)
+		show(buf, size, "uid=%lu", show_uid(sb->uid));
+	if (sb->gid)
+		show(buf, size, "gid=%lu", show_gid(sb->gid));
+	return (int)strlen(buf);
+}
+
+/* Only the limits change; not below what is used. */
+static int tmpfs_remount(struct mount *m, const char *options)
+{
+	struct tmpfs *sb = m->priv, want = {.max_bytes = sb->max_bytes, .max_inodes = sb->max_inodes};
+
+	parse_options(options, &want);
+	guard(&sb->lock);
+	if ((want.max_bytes && want.max_bytes < sb->used_bytes) ||
+	    (want.max_inodes && want.max_inodes < sb->inodes))
+		return -EINVAL;
+	sb->max_bytes = want.max_bytes;
+	sb->max_inodes = want.max_inodes;
+	sb->sized |= want.sized;
+	sb->counted |= want.counted;
+	return 0;
 }
 
 struct fs_type tmpfs_type = {
 	.name = "tmpfs",
 	.magic = TMPFS_MAGIC,
+	.mount = tmpfs_mount,
+	.show_options = tmpfs_show_options,
+	.remount = tmpfs_remount,
+};
+
+struct fs_type ramfs_type = {
+	.name = "ramfs",
+	.magic = RAMFS_MAGIC,
 	.mount = tmpfs_mount,
 	.show_options = tmpfs_show_options,
 };

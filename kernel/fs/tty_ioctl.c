@@ -142,8 +142,8 @@ static s64 open_peer(struct tty *t, u32 flags)
 		return r;
 	}
 	f->inode = inode_get(t->inode);
-	f->mnt = t->inode->mnt;
-	f->name = kasprintf("/dev/pts/%d", t->index);
+	file_set_mount(f, t->inode->mnt);
+	f->name = kasprintf("/%d", t->index);
 	return fd_install(f, flags & O_CLOEXEC);
 }
 

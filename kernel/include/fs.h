@@ -77,6 +77,7 @@ struct file_ops {
 #define FMODE_HOSTPOLL 64u /* readiness is the host's: epoll and poll use f->handle with mc_poll/mc_watch */
 #define FMODE_WATCH 256u   /* an epoll file: readiness depends on guest queues and on f->handle, a host watch */
 #define FMODE_TTY 512u     /* a terminal of the host; priv is its struct tty (fs/dev_tty.c) */
+#define FMODE_MOUNTED 2048u /* counted among its mount's writers */
 #define FMODE_LOCKED 1024u  /* flock or OFD locks may be held through it */
 
 struct file {
@@ -89,7 +90,7 @@ struct file {
 	struct mutex lock; /* pos */
 	struct inode *inode; /* may be NULL (pipe, socket, eventfd ... have an anonymous one for fstat) */
 	struct mount *mnt;
-	/* "pipe:[5]", or the canonical path where it is known; owned. NULL for most host files: ask file_text(). */
+	/* "pipe:[5]", or with mnt the place in its file system; owned. NULL for most host files: ask file_text(). */
 	char *name;
 	void *priv;
 	struct list_head epitems; /* epoll items watching this file (epoll.c) */
@@ -101,6 +102,7 @@ struct file {
 struct file *file_new(const struct file_ops *ops, u32 flags, u32 mode); /* ref 1; NULL: no memory */
 struct file *file_get(struct file *f);
 void file_put(struct file *f); /* NULL is allowed */
+void file_set_mount(struct file *f, struct mount *mnt); /* inode and mode are set. Takes a reference of its own */
 static inline void file_put_cleanup(struct file **f) { file_put(*f); }
 #define __file __cleanup(file_put_cleanup)
 /* Text for /proc/pid/fd and maps: kmalloc'ed; of host files the present path (" (deleted)"). NULL: no memory. */
@@ -187,7 +189,8 @@ struct iattr {
 struct inode {
 	refcount_t ref;
 	const struct inode_ops *ops;
-	struct mount *mnt; /* not counted */
+	struct mount *mnt; /* whose instance it is of; not counted: valid in a place only */
+	u64 dev;           /* major << 32 | minor; 0: of no file system */
 	u64 ino;
 	u32 mode, uid, gid, nlink;
 	u64 rdev;
@@ -198,7 +201,6 @@ struct inode {
 	void *priv;
 	/* host inodes (fs/hostfs) */
 	u32 handle;  /* of a directory or O_PATH object; 0 = container root or none */
-	u64 dev;     /* host device number: major << 32 | minor */
 	u32 mnt_flags; /* MS_* of the host's mount */
 	u32 owner_gen; /* uid and gid are right while this is the number of the last chown (fs/hostfs.c) */
 };
@@ -222,20 +224,41 @@ struct fs_type {
 	/* Make the root inode of a new instance (guest file systems). */
 	int (*mount)(struct mount *m, const char *options, struct inode **root);
 	int (*show_options)(struct mount *m, char *buf, size_t size);
+	int (*remount)(struct mount *m, const char *options); /* NULL: nothing to change */
 };
+/*
+ * One place where a file system is seen. The tree (parent, children, place) is under mounts_lock; flags are read
+ * without it. Texts of places are those of the file system itself, from its root, which is "": what the host file
+ * system calls a place is its path in the container.
+ */
 struct mount {
-	struct list_head node; /* all mounts, in mount order */
+	refcount_t ref;
+	u32 held; /* references of the tree and of other mounts: those of users are the rest. mounts_lock */
+	struct list_head node; /* all of the namespace, in the order of mountinfo */
+	struct list_head children, sibling;
+	struct mnt_ns *ns;     /* NULL: in no tree */
+	struct mount *parent;  /* itself: at the top */
+	char *place; /* where in the parent's file system */
+	char *base;  /* where `root` is in this one */
+	char *target; /* made at boot: its path in the container */
 	const struct fs_type *type;
-	char *target;  /* absolute canonical path in the container; "/" for the root */
 	char *source, *options;
 	const char *fstype; /* as mountinfo shows it: of a host mount, the host's; NULL: type->name */
-	u32 flags;     /* MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC */
-	struct inode *root;
+	u32 flags;     /* MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC, how access times are kept */
+	u32 locked;    /* MS_* that remounting can't take away; MNT_LOCKED */
+	struct inode *root; /* NULL: a mount of the host's, inside its parent's tree */
+	struct mount *sb;   /* which made this instance of the file system: itself, or another, with a reference */
 	u32 dev;       /* st_dev: minor of major 0 */
-	int id, parent_id;
+	int id;
+	u32 writers;   /* files open for writing */
+	int peers, master; /* shared: number of the peer group; a slave of that group; 0: neither */
+	bool unbindable, expired;
+	struct mount *copy; /* while a tree is copied; mounts_lock */
 	void *priv;
 };
-extern struct list_head mounts;
+#define MNT_LOCKED 0x80000000u /* it covers something that who got a copy of this tree must not see */
+struct mount *mount_get(struct mount *m); /* NULL is allowed, here and in mount_put */
+void mount_put(struct mount *m);
 extern struct mutex mounts_lock;
 /* Character devices of the guest (fs/dev_*.c). open sets f->ops as inode_ops.open does. */
 struct chrdev {
@@ -253,9 +276,9 @@ int mount_add(const char *target, const char *type, const char *source, u32 flag
 
 /* A place in the tree: what a walk finds. */
 struct path {
-	struct mount *mnt;
+	struct mount *mnt;   /* with a reference; NULL: of things without a place */
 	struct inode *inode; /* with a reference; host: handle'd inode */
-	char *name;          /* canonical absolute path, kmalloc'ed; may be NULL if unknown */
+	char *name;          /* text of the place in its file system, kmalloc'ed; NULL: unknown */
 };
 void path_put(struct path *p);
 
@@ -264,6 +287,7 @@ struct fs_ctx {
 	refcount_t ref;
 	struct mutex lock;
 	struct path cwd, root;
+	struct mnt_ns *mnt_ns;
 	u32 umask;
 };
 

@@ -32,6 +32,15 @@ struct open_args {
 };
 s64 hostfs_open(struct name *n, void *open_args);
 s64 hostfs_stat(struct name *n, void *statx);
+/* The object on a new handle that the hypervisor has told of. gen: hostfs_owner_gen() before. NULL: no memory. */
+struct inode *hostfs_inode(const struct pv_file *a, u32 handle, u32 gen);
+/*
+ * A path below a directory (NULL: the container's root), links not followed at its end: as an inode with a handle; its
+ * type; a link's text (PATH_MAX bytes), its length. -errno, or PV_CROSS: a marker.
+ */
+s64 hostfs_lookup_in(struct inode *dir, const char *text, size_t len, u32 resolve, bool all_powers, struct inode **out);
+s64 hostfs_kind_in(struct inode *dir, const char *text, size_t len, u32 *mode);
+s64 hostfs_readlink_in(struct inode *dir, const char *text, size_t len, char *to);
 struct inode *hostfs_handle_inode(u32 handle); /* a directory or file that the hypervisor opened; takes over the handle */
 bool inode_is_host(const struct inode *i);
 struct file *hostfs_stdio(u32 handle, int fd); /* a file on a handle that the hypervisor opened; or ERR_PTR */

@@ -10,6 +10,8 @@ struct tmpfs {
 	u64 max_bytes, used_bytes; /* 0: no limit. Sizes of files, holes counted */
 	u64 max_inodes, inodes;
 	struct mutex lock;
+	bool sized, counted; /* by an option */
+	u32 mode, uid, gid;  /* of the root directory at first */
 };
 
 /* An inode of tmpfs or of a memfd. i.handle: the memory object, made when bytes are first needed. */

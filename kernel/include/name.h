@@ -15,6 +15,8 @@
 #define NAME_NOFOLLOW 1u /* a symbolic link as the last component is the object */
 #define NAME_PARENT 2u   /* the last component may be missing: a maker, unlink or rename */
 #define NAME_EMPTY 4u    /* AT_EMPTY_PATH */
+#define NAME_OPEN 8u     /* with NAME_PARENT: an open, which may find a file or directory, too */
+#define NAME_TREE 16u    /* walk the mount tree even where no mount was made (see tree) */
 #define NAME_MAX_HOPS 40
 
 #ifndef PATH_MAX
@@ -34,17 +36,19 @@ struct name {
 	bool base_ref;    /* base and root hold references */
 	bool all_powers;  /* PV calls by the kernel itself, not the caller's credentials */
 	bool absolute;    /* text is absolute in the container, whatever the caller's root is */
+	bool tree;        /* mounts were made in this namespace: host names are walked here, too */
 
 	/* The result of a walk. */
 	bool host;
 	u32 dir;              /* host: text starts at this handle */
-	struct mount *mnt;    /* guest */
+	struct mount *mnt;    /* guest, and host if `tree`; else NULL. Reference */
+	u32 kind;             /* host with `tree`: the object's mode; 0: it is not there */
 	struct inode *inode;  /* guest: NULL if missing (NAME_PARENT); host: keeps `dir` alive; reference */
 	struct inode *parent; /* NAME_PARENT; reference */
 	const char *last;     /* last component, in canon; length 0: "." or ".." or a mount's root */
 	size_t last_len;
 	bool slash;           /* the name ended in a slash: it must be a directory */
-	char *canon;          /* canonical path of the object, PATH_MAX bytes; NULL on the host */
+	char *canon;          /* the object's place in its file system, PATH_MAX bytes; NULL on the host but with `tree` */
 };
 
 typedef s64 (*name_fn)(struct name *n, void *arg);
@@ -57,14 +61,10 @@ int name_walk(struct name *n);
 int name_restart(struct name *n, const char *text, size_t len); /* continue at this absolute path of the container */
 void name_done(struct name *n);
 
-/* walk.c. Takes over the reference to dir. WALK_RESTART: n->text has been replaced. */
+/* walk.c. From a directory on. at: its place in its file system. WALK_RESTART: n->text has been replaced. */
 #define WALK_RESTART 1
-int walk_guest(struct name *n, struct mount *mnt, struct inode *dir, const char *at, const char *rest);
-
-/* mount.c. The guest mount that an absolute path lies in, before any ".."; *rest: what is behind its target. */
-struct mount *mount_match(const char *text, const char **rest);
-struct mount *mount_at(const char *target, size_t len); /* NULL: nothing is mounted there */
-extern struct mount *host_mount; /* "/" */
+int walk_from(struct name *n, struct mount *mnt, struct inode *dir, const char *at, const char *rest);
+bool inode_same(const struct inode *a, const struct inode *b);
 
 /* Kernel copies of user paths. */
 char *getname_flags(uaddr_t path, u64 at_flags); /* with AT_EMPTY_PATH a NULL pointer is "" */

@@ -70,7 +70,7 @@ void net_ns_free(struct ns *ns);
 struct ns *pid_ns_new(struct ns *old, struct user_ns *user);
 void pid_ns_free(struct ns *ns);
 void user_ns_free(struct ns *ns);
-extern struct ns init_cgroup_ns, init_mnt_ns, init_time_ns;
+extern struct ns init_cgroup_ns, init_time_ns;
 
 /*
  * Mount namespaces. copy: CLONE_NEWNS; fs is the caller's (unshare) or child's own, unshared: its root and cwd move to

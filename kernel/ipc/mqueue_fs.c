@@ -250,8 +250,13 @@ static struct inode *get_root(struct mount *m)
 	struct ipc_ns *ns = current_ipc_ns();
 
 	guard(&root_lock);
-	if (!ns->mqueue_root)
-		ns->mqueue_root = root_new(m ? m : mount_new(&mqueue_type, "/dev/mqueue", "mqueue", 0, ""));
+	if (!ns->mqueue_root) {
+		if (m)
+			mount_hold(m); /* as long as the queues are there: they belong to it */
+		else
+			m = mount_new(&mqueue_type, "mqueue", 0, "");
+		ns->mqueue_root = root_new(m);
+	}
 	return ns->mqueue_root ? inode_get(ns->mqueue_root) : NULL;
 }
 

@@ -4,6 +4,7 @@
 
 #include "net_ns.h"
 #include "ipc_ns.h"
+#include "mnt_ns.h"
 #include "pid_ns.h"
 #include "user_ns.h"
 #include "uts.h"
@@ -16,7 +17,7 @@ struct nsproxy init_nsproxy = {
 	.of = {
 		[NS_CGROUP] = &init_cgroup_ns,
 		[NS_IPC] = &init_ipc_ns.ns,
-		[NS_MNT] = &init_mnt_ns,
+		[NS_MNT] = &boot_ns.ns,
 		[NS_NET] = &init_net_ns.ns,
 		[NS_PID] = &init_pid_ns.ns,
 		[NS_TIME] = &init_time_ns,

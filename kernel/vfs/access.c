@@ -108,6 +108,8 @@ static s64 host_readlink(struct name *n, void *arg)
 	struct pv_slot s;
 	s64 r;
 
+	if (n->tree && n->canon && !*n->text && !S_ISLNK(n->kind))
+		return -EINVAL; /* a mountpoint; only of a descriptor it were ENOENT */
 	host_begin(&s, PV_READLINK, n);
 	r = host_call(&s, n);
 	if (r >= 0 && r != PV_CROSS) {
@@ -162,6 +164,9 @@ long sys_readlink(u64 path, u64 to, u64 size)
 
 /* ---- statfs ---- */
 
+#define ST_VALID 0x20
+#define ST_SHOWN (MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC)
+
 static s64 host_statfs(struct name *n, void *st)
 {
 	struct pv_slot s;
@@ -171,14 +176,13 @@ static s64 host_statfs(struct name *n, void *st)
 	r = host_call(&s, n);
 	if (r >= 0 && r != PV_CROSS) {
 		memcpy(st, s.buf, sizeof(struct statfs));
+		if (n->mnt)
+			((struct statfs *)st)->f_flags |= n->mnt->flags & ST_SHOWN;
 		r = 0;
 	}
 	host_end(&s);
 	return r;
 }
-
-#define ST_VALID 0x20
-#define ST_SHOWN (MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC)
 
 static s64 guest_statfs(struct name *n, void *arg)
 {

@@ -28,28 +28,27 @@ static struct inode *host_root_inode(void)
 
 static void mount_root(void)
 {
-	host_mount = mount_new(&hostfs_type, "/", "overlay", 0, "");
-	if (!host_mount)
+	struct mount *m = mount_new(&hostfs_type, "overlay", 0, "");
+
+	if (!m)
 		panic("no memory for the root mount");
-	host_mount->root = host_root_inode();
-	host_mount->root->mnt = host_mount;
-	host_mount->flags = host_mount->root->mnt_flags;
-	host_mount->parent_id = host_mount->id;
-	mount_publish(host_mount);
+	m->root = host_root_inode();
+	m->flags = m->root->mnt_flags;
+	m->locked = m->flags & HOST_LOCKED;
+	mount_publish(m, "/");
 }
 
 /* The hypervisor mounted it: names in it are its business like all others. Listed, for mountinfo. */
 static int list_host_mount(const struct boot_mount *b)
 {
-	struct mount *m = mount_new(&hostfs_type, boot_text(b->target),
-				    b->source ? boot_text(b->source) : NULL, b->flags,
+	struct mount *m = mount_new(&hostfs_type, b->source ? boot_text(b->source) : NULL, b->flags,
 				    b->options ? boot_text(b->options) : NULL);
 
 	if (!m)
 		return -ENOMEM;
 	if (b->fstype)
 		m->fstype = boot_text(b->fstype);
-	mount_publish(m);
+	mount_publish(m, boot_text(b->target));
 	return 0;
 }
 
@@ -128,15 +127,20 @@ struct fs_ctx *fs_ctx_root(u32 umask)
 		return NULL;
 	ref_init(&fs->ref);
 	fs->umask = umask;
-	fs->root = (struct path){host_mount, inode_get(host_mount->root), kstrdup("/")};
-	path_copy(&fs->cwd, &fs->root);
-	return fs;
+	fs->mnt_ns = mnt_ns_get(&boot_ns);
+	if (!mnt_ns_top(&boot_ns, &fs->root)) {
+		path_copy(&fs->cwd, &fs->root);
+		return fs;
+	}
+	fs_ctx_put(fs);
+	return NULL;
 }
 
 static void register_types(void)
 {
 	fs_register(&hostfs_type);
 	fs_register(&tmpfs_type);
+	fs_register(&ramfs_type);
 	fs_register(&devtmpfs_type);
 	fs_register(&devpts_type);
 	fs_register(&mqueue_type);

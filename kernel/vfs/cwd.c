@@ -2,6 +2,7 @@
 /* Working directory, root directory, umask. */
 #include "cred.h"
 #include "hostfs.h"
+#include "mounts.h"
 #include "syscall.h"
 #include "user_ns.h"
 #include "vfs_impl.h"
@@ -22,6 +23,7 @@ struct fs_ctx *fs_ctx_copy(struct fs_ctx *f)
 	guard(&f->lock);
 	path_copy(&copy->cwd, &f->cwd);
 	path_copy(&copy->root, &f->root);
+	copy->mnt_ns = mnt_ns_get(f->mnt_ns);
 	copy->umask = f->umask;
 	return copy;
 }
@@ -32,18 +34,45 @@ void fs_ctx_put(struct fs_ctx *f)
 		return;
 	path_put(&f->cwd);
 	path_put(&f->root);
+	mnt_ns_put(f->mnt_ns);
 	kfree(f);
+}
+
+/* The place in its file system; kmalloc'ed. */
+static char *place_text(const struct path *p)
+{
+	char *text = NULL;
+
+	if (p->inode && inode_is_host(p->inode))
+		text = p->inode->handle ? host_path_of(p->inode->handle) : p->name ? NULL : kstrdup("/");
+	if (text && !IS_ERR(text))
+		return text;
+	return kstrdup(p->name ? p->name : "");
+}
+
+static char *seen_text(struct path *p, bool *reached)
+{
+	char *place = place_text(p), *text;
+	struct path root = {};
+
+	*reached = true;
+	if (!place || !p->mnt || (*place && *place != '/')) {
+		return place && !*place ? (kfree(place), kstrdup("/")) : place;
+	}
+	mutex_lock(&current->fs->lock);
+	path_copy(&root, &current->fs->root);
+	mutex_unlock(&current->fs->lock);
+	text = mount_path(p->mnt, place, &root, reached);
+	path_put(&root);
+	kfree(place);
+	return text;
 }
 
 char *path_text(struct path *p)
 {
-	if (p->inode && inode_is_host(p->inode)) {
-		char *text = p->inode->handle ? host_path_of(p->inode->handle) : kstrdup("/");
+	bool reached;
 
-		if (!IS_ERR(text))
-			return text;
-	}
-	return kstrdup(p->name && *p->name ? p->name : "/");
+	return seen_text(p, &reached);
 }
 
 /* Takes over what `to` holds. */
@@ -147,31 +176,19 @@ long sys_chroot(u64 path)
 		path_put(&to);
 		return -EPERM;
 	}
-	if (inode_is_host(to.inode) && !to.name)
-		to.name = path_text(&to);
+	if (inode_is_host(to.inode) && !to.name) {
+		to.name = place_text(&to);
+		to.mnt = mount_settle(to.mnt, to.name ? to.name : "");
+	}
 	set_path(&current->fs->root, &to);
 	return 0;
-}
-
-/* The text as the caller sees it, below its root. NULL: not reachable from there. */
-static const char *below_root(const char *text)
-{
-	const struct path *root = &current->fs->root;
-	size_t len;
-
-	if (inode_is_host(root->inode) && !root->inode->handle)
-		return text;
-	len = root->name ? strlen(root->name) : 0;
-	if (!len || strncmp(text, root->name, len) || (text[len] && text[len] != '/'))
-		return NULL;
-	return text[len] ? text + len : "/";
 }
 
 long sys_getcwd(u64 to, u64 size)
 {
 	struct fs_ctx *fs = current->fs;
 	struct path cwd;
-	const char *seen;
+	bool reached;
 	char *text;
 	long r;
 	size_t len;
@@ -179,20 +196,17 @@ long sys_getcwd(u64 to, u64 size)
 	mutex_lock(&fs->lock);
 	path_copy(&cwd, &fs->cwd);
 	mutex_unlock(&fs->lock);
-	text = path_text(&cwd);
+	text = seen_text(&cwd, &reached);
 	path_put(&cwd);
 	if (!text)
 		return -ENOMEM;
 	len = strlen(text);
-	seen = below_root(text);
-	if (len > 10 && !strcmp(text + len - 10, " (deleted)"))
+	if (!reached || (len > 10 && !strcmp(text + len - 10, " (deleted)")))
 		r = -ENOENT;
-	else if (!seen)
-		r = -ENOENT;
-	else if (strlen(seen) + 1 > size)
+	else if (len + 1 > size)
 		r = -ERANGE;
 	else
-		r = mc_copy_to_user(to, seen, strlen(seen) + 1) ? -EFAULT : (long)strlen(seen) + 1;
+		r = mc_copy_to_user(to, text, len + 1) ? -EFAULT : (long)len + 1;
 	kfree(text);
 	return r;
 }

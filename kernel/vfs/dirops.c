@@ -267,7 +267,7 @@ static s64 guest_unlink(struct name *n, void *arg)
 	if (!n->inode)
 		return -ENOENT;
 	if (!n->last_len) /* a mount's root, "." */
-		return rmdir ? -EBUSY : -EISDIR;
+		return rmdir || !S_ISDIR(n->inode->mode) ? -EBUSY : -EISDIR;
 	r = dir_may_change(dir, n->mnt);
 	if (!r)
 		r = dir_may_remove(dir, n->inode);

@@ -8,6 +8,7 @@
  */
 #include "epoll.h"
 #include "hostfs.h"
+#include "mounts.h"
 #include "pipe.h"
 #include "vfs_impl.h"
 
@@ -64,9 +65,21 @@ static void file_free(struct file *f)
 		eventpoll_release(f);
 	if (f->ops && f->ops->release)
 		f->ops->release(f);
+	if (f->mode & FMODE_MOUNTED)
+		__atomic_sub_fetch(&f->mnt->writers, 1, __ATOMIC_RELEASE);
+	mount_put(f->mnt);
 	inode_put(f->inode);
 	kfree(f->name);
 	cache_give(f);
+}
+
+void file_set_mount(struct file *f, struct mount *mnt)
+{
+	f->mnt = mount_get(mnt);
+	if (!mnt || !(f->mode & FMODE_WRITE) || !S_ISREG(f->inode->mode))
+		return;
+	f->mode |= FMODE_MOUNTED;
+	__atomic_add_fetch(&mnt->writers, 1, __ATOMIC_ACQUIRE);
 }
 
 void file_put(struct file *f)
@@ -79,20 +92,18 @@ const struct file_ops path_file_ops = {};
 
 char *file_text(struct file *f)
 {
-	if (f->inode && inode_is_host(f->inode) && f->inode->handle) {
-		char *text = host_path_of(f->inode->handle);
+	struct path p = {.mnt = f->mnt, .inode = f->inode, .name = f->name};
 
-		if (!IS_ERR(text))
-			return text;
-	}
-	return kstrdup(f->name ? f->name : "(unknown)");
+	if (f->inode && inode_is_host(f->inode) && !f->inode->handle && !f->name)
+		return kstrdup("(unknown)");
+	return f->inode ? path_text(&p) : kstrdup(f->name ? f->name : "(unknown)");
 }
 
 int file_path(struct file *f, struct path *out)
 {
 	if (!f->inode)
 		return -ENOENT;
-	out->mnt = f->mnt;
+	out->mnt = mount_get(f->mnt);
 	out->inode = inode_get(f->inode);
 	out->name = f->name ? kstrdup(f->name) : NULL;
 	return 0;
@@ -113,10 +124,7 @@ void file_identity(struct file *f, u64 *a, u64 *b)
 	*b = (u64)f;
 	if (!i)
 		return;
-	if (inode_is_host(i))
-		*a = i->dev;
-	else if (i->mnt)
-		*a = i->mnt->dev;
+	*a = i->dev;
 	*b = i->ino;
 }
 

@@ -27,6 +27,7 @@ void inode_init(struct inode *i, const struct inode_ops *ops, struct mount *mnt,
 	ref_init(&i->ref);
 	i->ops = ops;
 	i->mnt = mnt;
+	i->dev = mnt ? mnt->dev : 0;
 	i->mode = mode;
 	i->nlink = S_ISDIR(mode) ? 2 : 1;
 	i->ino = inode_next_ino();
@@ -127,7 +128,7 @@ void inode_getattr(struct inode *i, struct statx *st)
 		st->stx_dev_major = i->dev >> 32;
 		st->stx_dev_minor = (u32)i->dev;
 	} else {
-		st->stx_dev_minor = i->mnt ? i->mnt->dev : ANON_DEV;
+		st->stx_dev_minor = i->dev ? (u32)i->dev : ANON_DEV;
 	}
 	if (i->ops->getattr)
 		i->ops->getattr(i, st);

@@ -9,10 +9,10 @@ static s64 found_guest(struct name *n, void *arg)
 {
 	struct path *out = arg;
 
-	out->name = kstrdup(n->canon[0] ? n->canon : "/");
+	out->name = kstrdup(n->canon);
 	if (!out->name)
 		return -ENOMEM;
-	out->mnt = n->mnt;
+	out->mnt = mount_get(n->mnt);
 	out->inode = inode_get(n->inode);
 	return 0;
 }
@@ -23,43 +23,42 @@ static s64 found_host(struct name *n, void *arg)
 	return -EXDEV;
 }
 
-static int find(const char *target, struct path *out)
+/* *text: its path in the container. */
+static int find(const char *target, struct path *out, char **text)
 {
 	struct name n;
+	int r;
 
 	name_at(&n, AT_FDCWD, target, 0);
-	return name_run(&n, found_host, found_guest, out);
-}
-
-static int publish(const struct fs_type *type, const char *target, const char *source, u32 flags,
-		   struct inode *root, u32 dev)
-{
-	struct mount *m = mount_new(type, target, source, flags, "");
-
-	if (!m)
-		return -ENOMEM;
-	m->root = root;
-	if (dev)
-		m->dev = dev;
-	mount_publish(m);
-	return 0;
+	r = (int)name_run(&n, found_host, found_guest, out);
+	if (r)
+		return r;
+	*text = path_text(out);
+	return *text ? 0 : -ENOMEM;
 }
 
 /* The same tree at a second place: identity stays, flags are the new mount's. */
-int mount_bind(struct path *from, const char *target, u32 flags)
+static int mount_bind(struct path *from, const char *target, u32 flags)
 {
-	return publish(from->mnt->type, target, from->mnt->source, flags, inode_get(from->inode),
-		       from->mnt->dev);
+	const char *base = from->name && strcmp(from->name, "/") ? from->name : "";
+	struct mount *m = mount_clone(from->mnt, from->inode, base);
+
+	if (!m)
+		return -ENOMEM;
+	m->flags = flags;
+	mount_publish(m, target);
+	return 0;
 }
 
 int mount_readonly(const char *target)
 {
 	struct path p = {};
-	int r = find(target, &p);
+	char *text = NULL;
+	int r = find(target, &p, &text);
 
-	if (r)
-		return r;
-	r = mount_bind(&p, p.name, p.mnt->flags | MS_RDONLY);
+	if (!r)
+		r = mount_bind(&p, text, p.mnt->flags | MS_RDONLY);
+	kfree(text);
 	path_put(&p);
 	return r;
 }
@@ -70,17 +69,17 @@ static int null_device(struct path *out)
 	static struct path null;
 
 	if (!null.mnt) {
-		struct mount *m = mount_new(&devtmpfs_type, "/dev", "devtmpfs", 0, "");
-		struct inode *root = NULL;
-		int r = m ? m->type->mount(m, "", &root) : -ENOMEM;
+		struct mount *m = mount_make(&devtmpfs_type, "devtmpfs", 0, "");
+		int r;
 
-		if (r)
-			return r;
-		guard(&root->lock);
-		r = root->ops->lookup(root, "null", 4, &null.inode);
+		if (IS_ERR(m))
+			return (int)PTR_ERR(m);
+		guard(&m->root->lock);
+		r = m->root->ops->lookup(m->root, "null", 4, &null.inode);
 		if (r)
 			return r;
 		null.mnt = m;
+		null.name = kstrdup("/null");
 	}
 	path_copy(out, &null);
 	return 0;
@@ -89,17 +88,17 @@ static int null_device(struct path *out)
 int mount_mask(const char *target)
 {
 	struct path p = {}, null = {};
-	int r = find(target, &p);
+	char *text = NULL;
+	int r = find(target, &p, &text);
 
-	if (r)
-		return r;
-	if (S_ISDIR(p.inode->mode))
-		r = mount_add(p.name, "tmpfs", "tmpfs", MS_RDONLY, "mode=0555");
-	else
+	if (!r && S_ISDIR(p.inode->mode))
+		r = mount_add(text, "tmpfs", "tmpfs", MS_RDONLY, "mode=0555");
+	else if (!r)
 		r = null_device(&null);
 	if (null.inode)
-		r = mount_bind(&null, p.name, null.mnt->flags | MS_RDONLY);
+		r = mount_bind(&null, text, null.mnt->flags | MS_RDONLY);
 	path_put(&null);
+	kfree(text);
 	path_put(&p);
 	return r;
 }
@@ -128,6 +127,7 @@ int mount_bind_handle(const char *target, u32 handle, u32 flags)
 {
 	const char *rest;
 	struct inode *root;
+	struct mount *m;
 
 	if (!handle || !mount_match(target, &rest))
 		return 0; /* the hypervisor mounted it */
@@ -136,5 +136,10 @@ int mount_bind_handle(const char *target, u32 handle, u32 flags)
 		return PTR_ERR(root);
 	root->mnt_flags |= flags & (MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC);
 	make_place(target, S_ISDIR(root->mode));
-	return publish(&hostfs_type, target, "bind", flags, root, 0);
+	m = mount_new(&hostfs_type, "bind", flags, "");
+	if (!m)
+		return -ENOMEM;
+	m->root = root;
+	mount_publish(m, target);
+	return 0;
 }

@@ -3,6 +3,7 @@
 #include <linux/openat2.h>
 
 #include "hostfs.h"
+#include "mounts.h"
 #include "vfs_impl.h"
 
 /* ---- user strings ---- */
@@ -45,6 +46,7 @@ char *getname_flags(uaddr_t path, u64 at_flags)
 void path_put(struct path *p)
 {
 	inode_put(p->inode);
+	mount_put(p->mnt);
 	kfree(p->name);
 	memset(p, 0, sizeof(*p));
 }
@@ -52,6 +54,7 @@ void path_put(struct path *p)
 void path_copy(struct path *to, const struct path *from)
 {
 	*to = *from;
+	mount_get(to->mnt);
 	if (to->inode)
 		inode_get(to->inode);
 	if (to->name)
@@ -64,6 +67,7 @@ static void borrow(struct path *to, const struct path *from, bool ref)
 	*to = *from;
 	if (!ref)
 		return;
+	mount_get(to->mnt);
 	if (to->inode)
 		inode_get(to->inode);
 	to->name = to->inode && !inode_is_host(to->inode) && from->name ? kstrdup(from->name)
@@ -84,7 +88,8 @@ static void take_context(struct name *n, bool want_cwd)
 	if (shared)
 		mutex_lock(&fs->lock);
 	n->base_ref = shared;
-	if (!is_container_root(&fs->root))
+	n->tree = fs->mnt_ns->dynamic || (n->flags & NAME_TREE);
+	if (n->tree || !is_container_root(&fs->root))
 		borrow(&n->root, &fs->root, shared);
 	if (want_cwd)
 		borrow(&n->base, &fs->cwd, shared);
@@ -103,10 +108,11 @@ static int take_dirfd(struct name *n, int dirfd)
 	if (!f->inode || (*n->text && !S_ISDIR(f->inode->mode))) {
 		r = -ENOTDIR;
 	} else {
-		n->base.mnt = f->mnt;
+		n->base.mnt = mount_get(f->mnt);
 		n->base.inode = inode_get(f->inode);
 		n->base.name = f->name ? kstrdup(f->name) : NULL;
 		if (n->root.inode && !n->base_ref) {
+			mount_get(n->root.mnt);
 			inode_get(n->root.inode);
 			n->root.name = n->root.name ? kstrdup(n->root.name) : NULL;
 		}
@@ -135,6 +141,7 @@ void name_file(struct name *n, struct file *f)
 	memset(n, 0, sizeof(*n));
 	n->text = "";
 	n->flags = NAME_EMPTY;
+	n->tree = f->mnt && mnt_ns_current()->dynamic;
 	if (!f->inode) {
 		n->err = -EINVAL;
 		return;
@@ -148,7 +155,9 @@ static void drop_result(struct name *n)
 {
 	inode_put(n->inode);
 	inode_put(n->parent);
+	mount_put(n->mnt);
 	n->inode = n->parent = NULL;
+	n->mnt = NULL;
 	n->host = false;
 	n->dir = 0;
 	n->last = NULL;
@@ -196,6 +205,25 @@ static int at_host(struct name *n, u32 dir)
 	return 0;
 }
 
+/* In the tree: from a directory of the host, whose place it says itself, or of the guest. */
+static int walk_tree(struct name *n, struct path *from)
+{
+	char *text = NULL;
+	struct mount *mnt;
+	int r;
+
+	if (!inode_is_host(from->inode))
+		return walk_from(n, from->mnt, from->inode, from->name ? from->name : "", n->text);
+	text = from->inode->handle ? host_path_of(from->inode->handle) : kstrdup("");
+	if (!text || IS_ERR(text))
+		return text ? (int)PTR_ERR(text) : -ENOMEM;
+	mnt = mount_settle(mount_get(from->mnt), text);
+	r = walk_from(n, mnt, from->inode, text, n->text);
+	mount_put(mnt);
+	kfree(text);
+	return r;
+}
+
 /* An absolute name: of the container, or below the caller's own root directory. */
 static int walk_absolute(struct name *n)
 {
@@ -204,10 +232,12 @@ static int walk_absolute(struct name *n)
 
 	if ((n->resolve & RESOLVE_BENEATH) && !n->absolute)
 		return -EXDEV;
+	if (n->tree)
+		return walk_tree(n, n->resolve & RESOLVE_IN_ROOT ? &n->base : &n->root);
 	if (!n->absolute && path_is_set(&n->root)) {
 		if (inode_is_host(n->root.inode))
 			return at_host(n, 0);
-		return walk_guest(n, n->root.mnt, inode_get(n->root.inode), n->root.name, n->text);
+		return walk_from(n, n->root.mnt, n->root.inode, n->root.name, n->text);
 	}
 	m = mount_match(n->text, &rest);
 	if (!m)
@@ -218,17 +248,38 @@ static int walk_absolute(struct name *n)
 		n->text = rest;
 		return at_host(n, m->root->handle);
 	}
-	return walk_guest(n, m, inode_get(m->root), m->target, rest);
+	return walk_from(n, m, m->root, m->base, rest);
+}
+
+/* The mount of a descriptor's object. One that was opened before mounts were made here may lie in a mount of the host's. */
+static void open_place(struct name *n)
+{
+	struct mount *m = mount_get(n->base.mnt);
+
+	if (m && m->flags && !list_empty(&m->children) && n->base.inode->handle) {
+		char *text = host_path_of(n->base.inode->handle);
+
+		if (text && !IS_ERR(text)) {
+			m = mount_settle(m, text);
+			kfree(text);
+		}
+	}
+	n->mnt = m;
+	n->kind = n->base.inode->mode;
 }
 
 static int walk_relative(struct name *n)
 {
 	struct path *base = &n->base;
 
-	if (inode_is_host(base->inode))
+	if (inode_is_host(base->inode) && (!n->tree || !*n->text)) {
+		if (n->tree)
+			open_place(n);
 		return at_host(n, base->inode->handle);
-	return walk_guest(n, base->mnt, inode_get(base->inode), base->name ? base->name : "",
-			  n->text);
+	}
+	if (n->tree)
+		return walk_tree(n, base);
+	return walk_from(n, base->mnt, base->inode, base->name ? base->name : "", n->text);
 }
 
 int name_walk(struct name *n)

@@ -83,7 +83,7 @@ static struct file *plain_open(struct inode *i, struct mount *mnt, u32 flags)
 	if (!f)
 		return ERR_PTR(-ENOMEM);
 	f->inode = inode_get(i);
-	f->mnt = mnt;
+	file_set_mount(f, mnt);
 	if (flags & O_PATH)
 		f->ops = &path_file_ops;
 	else if (i->ops->open)
@@ -106,7 +106,7 @@ struct file *inode_open_file(struct inode *i, struct mount *mnt, u32 flags)
 	if ((flags & O_PATH) || i->ops->open || S_ISDIR(i->mode) || S_ISREG(i->mode))
 		return plain_open(i, mnt, flags);
 	if (S_ISFIFO(i->mode))
-		f = fifo_open(i->mnt ? i->mnt->dev : 0, i->ino, flags);
+		f = fifo_open(i->dev, i->ino, flags);
 	else if (S_ISCHR(i->mode) || S_ISBLK(i->mode))
 		f = device_open(i, flags);
 	else
@@ -114,7 +114,7 @@ struct file *inode_open_file(struct inode *i, struct mount *mnt, u32 flags)
 	if (IS_ERR(f))
 		return f;
 	f->inode = inode_get(i);
-	f->mnt = mnt;
+	file_set_mount(f, mnt);
 	return f;
 }
 
@@ -220,7 +220,7 @@ static s64 guest_open(struct name *n, void *arg)
 	f = inode_open_file(n->inode, n->mnt, a->flags);
 	if (IS_ERR(f))
 		return PTR_ERR(f);
-	if (!f->name && n->canon && n->canon[0] == '/')
+	if (!f->name && n->canon && n->mnt)
 		f->name = kstrdup(n->canon);
 	a->file = f;
 	if (!(a->flags & O_PATH))
@@ -260,7 +260,7 @@ static struct file *do_open(int dirfd, const char *path, u32 name_flags, struct 
 	if ((a->flags & O_NOFOLLOW) || (a->flags & (O_CREAT | O_EXCL)) == (O_CREAT | O_EXCL))
 		name_flags |= NAME_NOFOLLOW;
 	if (a->flags & O_CREAT)
-		name_flags |= NAME_PARENT;
+		name_flags |= NAME_PARENT | NAME_OPEN;
 	if (a->resolve & RESOLVE_IN_ROOT) { /* "/" is the directory itself */
 		while (*path == '/')
 			path++;

@@ -13,12 +13,32 @@ struct two_names {
 	u32 cmd, flags;
 };
 
+/* In a tree of mounts: both names must be of one, which can be written to. */
+static int two_mounts(const struct two_names *t)
+{
+	const struct name *from = &t->from, *to = &t->to;
+
+	bool read_only = to->mnt && (to->mnt->flags & MS_RDONLY);
+
+	if (!from->tree)
+		return 0;
+	if (t->cmd == PV_LINK && !from->kind)
+		return -ENOENT;
+	if (t->cmd == PV_LINK && (to->kind || read_only))
+		return to->kind ? -EEXIST : -EROFS;
+	if (from->mnt != to->mnt)
+		return -EXDEV;
+	return read_only ? -EROFS : 0;
+}
+
 /* One PV call with both paths; the answer may be that either of them enters a guest-side mount. */
 static s64 host_two(struct two_names *t, struct name **crossed)
 {
 	struct pv_slot s;
-	s64 r;
+	s64 r = two_mounts(t);
 
+	if (r)
+		return r;
 	host_begin(&s, t->cmd, &t->from);
 	s.req.u.path.flags = t->flags | (s.req.u.path.flags & PV_AT_EMPTY);
 	s.req.u.path.dir2 = t->to.dir;
@@ -58,6 +78,18 @@ static s64 host_probe(struct two_names *t, struct name **crossed)
 	return r;
 }
 
+/* One side is the host's, the other ours. */
+static s64 mixed(struct two_names *t, struct name **crossed)
+{
+	const struct name *ours = t->from.host ? &t->to : &t->from;
+
+	if (!t->from.tree)
+		return host_probe(t, crossed);
+	if (ours->inode && !ours->last_len && (ours->flags & NAME_PARENT)) /* a mount's root */
+		return t->cmd == PV_LINK ? -EEXIST : -EBUSY;
+	return -EXDEV;
+}
+
 static s64 run_two(struct two_names *t, s64 (*guest)(struct two_names *t))
 {
 	struct name *crossed = NULL;
@@ -67,7 +99,7 @@ static s64 run_two(struct two_names *t, s64 (*guest)(struct two_names *t))
 		r = name_walk(&t->to);
 	while (!r) {
 		if (t->from.host != t->to.host)
-			r = host_probe(t, &crossed);
+			r = mixed(t, &crossed);
 		else
 			r = t->from.host ? host_two(t, &crossed) : guest(t);
 		if (r != PV_CROSS)

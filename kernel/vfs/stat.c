@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The stat family. */
 #include "hostfs.h"
+#include "mounts.h"
 #include "syscall.h"
 #include "user_ns.h"
 #include "vfs_impl.h"
@@ -59,9 +60,25 @@ static int fast_fstat(struct file *f, struct stat *st)
 	return (f->mode & FMODE_HOST) && inode_is_host(f->inode) ? hostfs_fstat(f, st) : -EAGAIN;
 }
 
+void stat_mount(const struct name *n, struct statx *st)
+{
+	const char *place = n->canon ? n->canon : n->base.name;
+
+	if (!n->mnt)
+		return;
+	st->stx_mask |= STATX_MNT_ID;
+	st->stx_mnt_id = (u64)n->mnt->id;
+	st->stx_attributes_mask |= STATX_ATTR_MOUNT_ROOT;
+	if (place && mount_at_base(n->mnt, strcmp(place, "/") ? place : ""))
+		st->stx_attributes |= STATX_ATTR_MOUNT_ROOT;
+	else
+		st->stx_attributes &= ~(u64)STATX_ATTR_MOUNT_ROOT;
+}
+
 static s64 guest_stat(struct name *n, void *st)
 {
 	inode_getattr(n->inode, st);
+	stat_mount(n, st);
 	return 0;
 }
 

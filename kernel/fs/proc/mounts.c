@@ -3,6 +3,7 @@
 #include "proc.h"
 
 #include <linux/mount.h>
+#include <linux/poll.h>
 
 #include "mounts.h"
 
@@ -47,42 +48,41 @@ static const char *source_of(const struct mount *mnt)
 	return mnt->source && mnt->source[0] ? mnt->source : "none";
 }
 
-static void show_mount(struct seq *m, struct mount *mnt)
+static void show_mount(struct seq *m, struct mount *mnt, const char *at)
 {
 	seq_escape(m, source_of(mnt), ESCAPED);
 	seq_putc(m, ' ');
-	seq_escape(m, mnt->target, ESCAPED);
+	seq_escape(m, at, ESCAPED);
 	seq_printf(m, " %s ", mount_fstype(mnt));
 	show_flags(m, mnt->flags);
 	show_fs_options(m, mnt, ",");
 	seq_puts(m, " 0 0\n");
 }
 
-/* Which part of its file system is mounted: of a piece that was mounted on itself, the way to it. */
+/* Which part of its file system is mounted. Of the host's mounts we know only where they are. */
 static const char *root_of(const struct mount *mnt)
 {
-	struct mount *whole;
-
-	list_for_each(whole, &mounts, node) {
-		size_t len = strlen(whole->target);
-
-		if (whole == mnt)
-			break;
-		if (whole->dev == mnt->dev && !strncmp(mnt->target, whole->target, len) &&
-		    mnt->target[len] == '/')
-			return mnt->target + len;
-	}
-	return "/";
+	return mnt->root && mnt->base[0] ? mnt->base : "/";
 }
 
-static void show_mountinfo(struct seq *m, struct mount *mnt)
+static void show_propagation(struct seq *m, const struct mount *mnt)
 {
-	seq_printf(m, "%d %d 0:%u ", mnt->id, mnt->parent_id, mnt->dev);
+	if (mnt->peers)
+		seq_printf(m, " shared:%d", mnt->peers);
+	if (mnt->master)
+		seq_printf(m, " master:%d", mnt->master);
+	seq_puts(m, mnt->unbindable ? " unbindable" : "");
+}
+
+static void show_mountinfo(struct seq *m, struct mount *mnt, const char *at)
+{
+	seq_printf(m, "%d %d 0:%u ", mnt->id, mnt->parent->id, mnt->dev);
 	seq_escape(m, root_of(mnt), ESCAPED);
 	seq_putc(m, ' ');
-	seq_escape(m, mnt->target, ESCAPED);
+	seq_escape(m, at, ESCAPED);
 	seq_putc(m, ' ');
 	show_flags(m, mnt->flags);
+	show_propagation(m, mnt);
 	seq_printf(m, " - %s ", mount_fstype(mnt));
 	seq_escape(m, source_of(mnt), ESCAPED);
 	seq_puts(m, mnt->flags & MS_RDONLY ? " ro" : " rw");
@@ -90,38 +90,82 @@ static void show_mountinfo(struct seq *m, struct mount *mnt)
 	seq_putc(m, '\n');
 }
 
-static void show_mountstats(struct seq *m, struct mount *mnt)
+static void show_mountstats(struct seq *m, struct mount *mnt, const char *at)
 {
 	seq_puts(m, "device ");
 	seq_escape(m, source_of(mnt), ESCAPED);
 	seq_puts(m, " mounted on ");
-	seq_escape(m, mnt->target, ESCAPED);
+	seq_escape(m, at, ESCAPED);
 	seq_printf(m, " with fstype %s\n", mount_fstype(mnt));
 }
 
-static int each_mount(struct seq *m, void (*show)(struct seq *m, struct mount *mnt))
+typedef void (*show_fn)(struct seq *m, struct mount *mnt, const char *at);
+
+/* What lies below the process' root directory. */
+static void show_reached(struct seq *m, struct mnt_ns *ns, const struct path *root, show_fn show)
 {
 	struct mount *mnt;
 
 	guard(&mounts_lock);
-	list_for_each(mnt, &mounts, node)
-		show(m, mnt);
+	list_for_each(mnt, &ns->mounts, node) {
+		bool reached;
+		char *at = mount_path_locked(mnt, mnt->base, root, &reached);
+
+		if (at && reached)
+			show(m, mnt, at);
+		kfree(at);
+	}
+}
+
+static int each_mount(struct seq *m, const struct pseudo_ctx *c, show_fn show)
+{
+	struct fs_ctx *fs = proc_fs(c, PROC_ANYONE);
+	struct mnt_ns *ns;
+	struct path root;
+
+	if (IS_ERR(fs))
+		return PTR_ERR(fs) == -ENOENT ? -EINVAL : (int)PTR_ERR(fs);
+	mutex_lock(&fs->lock);
+	path_copy(&root, &fs->root);
+	ns = mnt_ns_get(fs->mnt_ns);
+	mutex_unlock(&fs->lock);
+	show_reached(m, ns, &root, show);
+	mnt_ns_put(ns);
+	path_put(&root);
+	fs_ctx_put(fs);
 	return 0;
 }
 
 int proc_mounts(struct seq *m, const struct pseudo_ctx *c)
 {
-	return each_mount(m, show_mount);
+	return each_mount(m, c, show_mount);
 }
 
 int proc_mountinfo(struct seq *m, const struct pseudo_ctx *c)
 {
-	return each_mount(m, show_mountinfo);
+	return each_mount(m, c, show_mountinfo);
 }
 
 int proc_mountstats(struct seq *m, const struct pseudo_ctx *c)
 {
-	return each_mount(m, show_mountstats);
+	return each_mount(m, c, show_mountstats);
+}
+
+/* POLLPRI and POLLERR once for each change: proc(5). The namespace is that of now. */
+u32 proc_mounts_poll(const struct pseudo_ctx *c, struct file *f, struct poll_table *pt, u32 *seen)
+{
+	struct fs_ctx *fs = proc_fs(c, PROC_ANYONE);
+	u32 event;
+
+	poll_wait(pt, f, &mounts_changed);
+	if (IS_ERR(fs))
+		return POLLIN | POLLRDNORM;
+	event = __atomic_load_n(&fs->mnt_ns->event, __ATOMIC_ACQUIRE) + 1;
+	fs_ctx_put(fs);
+	if (*seen == event)
+		return POLLIN | POLLRDNORM;
+	*seen = event;
+	return POLLIN | POLLRDNORM | POLLPRI | POLLERR;
 }
 
 int proc_filesystems(struct seq *m, const struct pseudo_ctx *c)

@@ -94,8 +94,8 @@ static const struct pseudo_entry attr_entries[] = {
 	RO("limits", 0444, pid_limits),                                                            \
 	RO("maps", 0444, pid_maps),                                                                \
 	{ .name = "mem", .mode = S_IFREG | 0600, .open = pid_mem_open },                           \
-	RO("mountinfo", 0444, proc_mountinfo),                                                     \
-	RO("mounts", 0444, proc_mounts),                                                           \
+	PSEUDO_FILE("mountinfo", 0444, .show = proc_mountinfo, .poll = proc_mounts_poll),          \
+	PSEUDO_FILE("mounts", 0444, .show = proc_mounts, .poll = proc_mounts_poll),                \
 	PSEUDO_DIR("net", .children = net_entries),                               \
 	{ .name = "ns", .mode = S_IFDIR | 0511, .children = ns_entries },                          \
 	RO("numa_maps", 0444, pid_numa_maps),                                                      \

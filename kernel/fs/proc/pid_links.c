@@ -6,6 +6,8 @@
 #include <linux/fcntl.h>
 #include <linux/fs.h>
 
+#include "name.h"
+
 static struct file *exe_of(const struct pseudo_ctx *c)
 {
 	struct mm *mm = proc_mm(c, PROC_PTRACE);
@@ -82,17 +84,14 @@ int pid_fd_follow(const struct pseudo_ctx *c, struct path *out)
 
 static int copy_path(const struct pseudo_ctx *c, bool root, struct path *out)
 {
-	struct fs_ctx *fs = proc_fs(c);
+	struct fs_ctx *fs = proc_fs(c, PROC_PTRACE);
 	struct path *from;
 
 	if (IS_ERR(fs))
 		return (int)PTR_ERR(fs);
 	from = root ? &fs->root : &fs->cwd;
 	mutex_lock(&fs->lock);
-	*out = *from;
-	if (out->inode)
-		inode_get(out->inode);
-	out->name = from->name ? kstrdup(from->name) : NULL;
+	path_copy(out, from);
 	mutex_unlock(&fs->lock);
 	fs_ctx_put(fs);
 	return 0;
@@ -201,7 +200,7 @@ static struct ns *ns_of_ctx(const struct pseudo_ctx *c)
 	guard(&tasklist_lock);
 	if (!proc_find(c, &t) || !t)
 		return ERR_PTR(-ESRCH);
-	if (!ptrace_may_access(t, PTRACE_ACCESS_FS))
+	if (!ptrace_may_read(t))
 		return ERR_PTR(-EACCES);
 	ns = pick(t, (uintptr_t)c->e->arg);
 	return ns ? ns_get(ns) : ERR_PTR(-ENOENT);

@@ -35,20 +35,17 @@ enum proc_access {
 /* References, or ERR_PTR(-ESRCH, -EACCES); mm and fs may be NULL for a process that has none any more. */
 struct mm *proc_mm(const struct pseudo_ctx *c, enum proc_access access);
 struct fdtable *proc_files(const struct pseudo_ctx *c);
-struct fs_ctx *proc_fs(const struct pseudo_ctx *c);
+struct fs_ctx *proc_fs(const struct pseudo_ctx *c, enum proc_access access);
 int proc_find_gone(const struct pseudo_ctx *c); /* 0 while it is there, -ESRCH after */
 /* 0 or -errno: may current see this process' inside? */
 int proc_may_access(const struct pseudo_ctx *c);
 /* Read the memory of the process, which has `mm`. Bytes (0: nothing readable) or -errno. */
 s64 proc_read_memory(const struct pseudo_ctx *c, struct mm *mm, uaddr_t addr, void *buf, size_t len);
-/* The same to write it, also where the process itself could not: breakpoints. */
-s64 proc_write_memory(const struct pseudo_ctx *c, struct mm *mm, uaddr_t addr, void *buf, size_t len);
 
 /* ---- snap.c: one consistent look at a process or thread ---- */
 struct snap {
 	const struct pid_ns *pids; /* whose numbers these are */
 	int pid, tid, ppid, pgrp, sid, tty_nr, tpgid, nthreads;
-	int tracer;
 	char comm[16], state;
 	int exit_signal, exit_code;
 	sigmask_t pending, shared, blocked, ignored, caught;
@@ -131,6 +128,7 @@ SHOW(pid_sched);
 SHOW(pid_schedstat);
 SHOW(pid_children);
 SHOW(proc_mounts);
+u32 proc_mounts_poll(const struct pseudo_ctx *c, struct file *f, struct poll_table *pt, u32 *seen);
 SHOW(proc_mountinfo);
 SHOW(proc_mountstats);
 extern const struct pseudo_entry pid_root_entry, ns_entries[], sys_entries[], net_entries[];

@@ -1,0 +1,69 @@
+"""mount, umount, pivot_root and mount namespaces, for containers with CAP_SYS_ADMIN; as under runc."""
+
+import pytest
+from bundle import edit_config
+
+
+@pytest.fixture
+def admin():
+    """prepare=admin: the container has CAP_SYS_ADMIN and may make device nodes."""
+    def give(config):
+        for names in config["process"]["capabilities"].values():
+            names.append("CAP_SYS_ADMIN")
+
+    return lambda bundle: edit_config(bundle, give)
+
+
+@pytest.mark.parametrize("variant", ["", "-static"], ids=["dynamic", "static"])
+def test_calls(run, admin, variant):
+    result = run("/t/mounts" + variant, cwd="/var/tmp", prepare=admin, timeout=60)
+    assert (result.status, result.stdout) == (0, ""), str(result)
+
+
+# What a shell sees, line by line the same under runc.
+SCRIPTS = {
+    "tmpfs": r"""
+        cd /var/tmp; mkdir m; echo below > m/f
+        mount -t tmpfs -o size=1m,mode=700,nodev none m; ls -A m; findmnt -no FSTYPE,OPTIONS m | grep -o 'size=1024k'
+        stat -c '%a %u' m; echo above > m/f; cat m/f; mount | grep -c /var/tmp/m; umount m; cat m/f
+        umount m; echo $?""",
+    "bind": r"""
+        cd /var/tmp; mkdir -p a/b c; echo x > a/b/f; mount --bind a c; cat c/b/f
+        mount -o remount,ro,bind c; touch c/new; echo $?; mkdir c/b; touch a/new; ls c
+        mount -o remount,rw,bind c; echo y > c/b/f; cat a/b/f; findmnt -no TARGET,FSROOT c | grep -o 'a\]*$' | head -1
+        umount c; ls c""",
+    "file": r"""
+        cd /var/tmp; echo old > t; echo new > s; mount --bind s t; cat t; echo more >> t; umount t; cat s t""",
+    "rbind": r"""
+        cd /var/tmp; mkdir -p r; mount --rbind / r; ls r/proc/self/status r/dev/null
+        cmp r/etc/passwd /etc/passwd && echo same; mount --make-rslave r; umount -R r; echo $?; ls -A r""",
+    "move": r"""
+        cd /var/tmp; mkdir a b; mount -t tmpfs none a; touch a/in; mount --make-private /
+        mount --move a b; ls a b; umount b; ls b""",
+    "unshare": r"""
+        cd /var/tmp; mkdir n; unshare -m sh -c 'mount -t tmpfs none n; touch n/inside; ls n'; ls -A n
+        unshare -m --propagation unchanged sh -c 'mount -t tmpfs none n; grep -c /var/tmp/n /proc/self/mountinfo'
+        grep -c /var/tmp/n /proc/self/mountinfo""",
+    "chroot": r"""
+        cd /var/tmp; mkdir -p root; mount --rbind / root; mount -t tmpfs none root/tmp
+        chroot root /bin/sh -c 'cd /tmp && touch x && pwd && ls / | grep -c proc && ls /tmp && test -e /proc/self/fd && readlink -f /tmp/../tmp/x'
+        mount -t proc proc root/proc; chroot root ps -o comm= -p 1 | wc -l; umount -l root; ls -A root""",
+    "pivot": r"""
+        cd /var/tmp; mkdir new; mount --make-rprivate /
+        unshare -m sh -c 'mount --rbind / new && cd new && pivot_root . mnt && exec chroot . /bin/sh -c "
+            umount -l /mnt; ls -A /mnt; cat /etc/hostname | wc -l; ls /proc/self/status; grep -c . /proc/self/mounts > /dev/null && echo mounts"'
+        ls -d new/etc""",
+    "devices": r"""
+        cd /var/tmp; mkdir d; mount -t devpts -o newinstance,ptmxmode=0666 none d; stat -c '%a %F' d/ptmx; umount d
+        mount --rbind /dev d; echo x > d/null; stat -c '%t:%T' d/zero; head -c 3 d/zero | wc -c; umount -l d""",
+    "errors": r"""
+        cd /var/tmp; mkdir e; touch f
+        for t in "-t xyzfs none e" "-t tmpfs none f" "--bind nothing e" "--bind e f" "-t tmpfs none gone" "-o remount e"; do
+            mount $t > /dev/null 2>&1; echo $?; done
+        cd e; mount -t tmpfs none /var/tmp/e; cd /var/tmp/e; umount /var/tmp/e > /dev/null 2>&1; echo $?""",
+}
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=list(SCRIPTS))
+def test_shell(run_script, admin, script):
+    run_script("type mount umount findmnt unshare > /dev/null || exit 99\n" + SCRIPTS[script] + "\ntrue", prepare=admin)
