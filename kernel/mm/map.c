@@ -287,7 +287,19 @@ long sys_munmap(u64 addr, u64 len)
 /* Pages of the machine's own, near code: how far a 5-byte jump reaches, with room for the code
  * itself. */
 #define TRAMPOLINE_REACH 0x60000000ULL
+/* A program may rely on the holes that it has made itself: those that are larger are likelier nobody's. */
+#define TRAMPOLINE_GAP 0x2000000ULL
 
+/* Below rather than above: what follows a program is its heap. */
+static uaddr_t trampoline_place(struct mm *mm, uaddr_t near, u64 gap)
+{
+	uaddr_t low = near > TRAMPOLINE_REACH ? near - TRAMPOLINE_REACH : 0;
+	uaddr_t found = mm_find_gap(mm, gap, 0, low, near);
+
+	if (!found)
+		found = mm_find_gap(mm, gap, 0, near, near + TRAMPOLINE_REACH);
+	return found ? found + (gap / 2 & PAGE_MASK) : 0;
+}
 uaddr_t mm_trampoline_page(struct mm *mm, uaddr_t near)
 {
 	struct vma v = {.prot = PROT_READ | PROT_EXEC,
@@ -298,11 +310,9 @@ uaddr_t mm_trampoline_page(struct mm *mm, uaddr_t near)
 	guard(&mm->lock);
 	if (vma_reserve(mm, 1))
 		return 0;
-	/* Below rather than above: what follows a program is its heap. */
-	v.start = mm_find_gap(mm, PAGE_SIZE, 0,
-			      near > TRAMPOLINE_REACH ? near - TRAMPOLINE_REACH : 0, near);
+	v.start = trampoline_place(mm, near, TRAMPOLINE_GAP);
 	if (!v.start)
-		v.start = mm_find_gap(mm, PAGE_SIZE, 0, near, near + TRAMPOLINE_REACH);
+		v.start = trampoline_place(mm, near, PAGE_SIZE);
 	if (!v.start)
 		return 0;
 	v.end = v.start + PAGE_SIZE;
