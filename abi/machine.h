@@ -98,6 +98,16 @@ void mc_set_fsbase(u64 base);
 size_t mc_fpu_size(void);
 int mc_fpu_save(uaddr_t to);   /* user memory, 64-byte aligned; 0 or -EFAULT */
 int mc_fpu_restore(uaddr_t from); /* validates; 0, -EFAULT or -EINVAL. from == 0: initial state */
+/*
+ * The same image in kernel memory, 64-byte aligned, less the magic words; XCR0 is at 464, as ptrace(2) has it. Validated
+ * by the kernel; -EINVAL if the processor refuses it all the same.
+ */
+void mc_fpu_get(void *to);
+int mc_fpu_put(const void *from);
+/*
+ * A single step is a return to user mode with TF set in the registers: kernel_user_fault() with SIGTRAP and TRAP_TRACE follows,
+ * or the next system call, without TF.
+ */
 
 /* ---- spaces. All act on the space of the calling thread. Ranges are page aligned and inside the user half. ---- */
 
@@ -118,6 +128,8 @@ int mc_move(uaddr_t from, u64 old_len, uaddr_t to, u64 new_len, int flags);
 int mc_advise(uaddr_t addr, u64 len, int advice);
 int mc_sync(uaddr_t addr, u64 len, int flags);
 int mc_resident(uaddr_t addr, u64 len, u8 *vec); /* kernel memory, one byte a page */
+/* For machines that patch call sites. true: undo that, and patch no more; false: it may begin again. Cheap if it is so. */
+void mc_code_original(bool original);
 /* Address of the vdso image that guest programs may use (AT_SYSINFO_EHDR); 0 if none. */
 uaddr_t mc_vdso(void);
 /* Read or write the space of another task. Bytes moved or -errno. Not for hot paths. */

@@ -12,6 +12,7 @@
 #include <linux/resource.h>
 
 #include "list.h"
+#include "ptrace.h"
 #include "signal.h"
 #include "sync.h"
 
@@ -34,8 +35,9 @@ struct pid_numbers;
 #define WORK_SIGMASK 8u /* restore saved_sigmask (sigsuspend, ppoll) */
 #define WORK_KERNEL 0x7fffffffu /* bit 31 is the machine's */
 #define WORK_NOTIFY 16u /* anything else; cleared on the way */
+#define WORK_PTRACE 32u /* a tracer wants a stop, or has gone */
 
-enum task_state { TASK_RUNNING, TASK_STOPPED, TASK_ZOMBIE, TASK_DEAD };
+enum task_state { TASK_RUNNING, TASK_STOPPED, TASK_TRACED, TASK_ZOMBIE, TASK_DEAD };
 
 struct task {
 	struct mc_thread mc; /* first: machine.h */
@@ -99,6 +101,7 @@ struct task {
 	u64 call_host, call_pv; /* counts of the machine when it began */
 	u64 futex_waits; /* statistics: voluntary switches */
 	struct trace_record *trace; /* of an exec under way (trace/) */
+	struct ptrace ptrace;
 };
 
 struct process {
@@ -111,6 +114,7 @@ struct process {
 	struct list_head pid_node;
 	struct process *parent; /* real parent; NULL for pid 1 and those that the hypervisor added */
 	int ppid;               /* its pid, in p's own pid namespace: for getppid() without a lock */
+	int parent_tid;         /* the parent's thread that made it: whom PTRACE_TRACEME means */
 	struct list_head children, sibling;
 	struct list_head pgrp_node; /* in struct pgrp */
 	struct pgrp *pgrp;
@@ -133,6 +137,7 @@ struct process {
 	bool group_exiting;
 	int nexiting; /* threads in do_exit() that are still counted in nthreads */
 	struct task *exec_waiter; /* waits until the other threads are gone */
+	struct ptrace_dead *traced_leader; /* the first thread has exited, and its tracer is to be told with the process's end */
 
 	struct rlimit rlim[RLIM_NLIMITS];
 	u64 start_time; /* ns, CLOCK_BOOTTIME */
@@ -200,8 +205,6 @@ u32 task_count(void);
 
 void process_put(struct process *p);
 struct process *pidfd_process(int fd); /* with a reference, or ERR_PTR(-EBADF) */
-/* May current look inside? PTRACE_MODE_READ of ptrace(2), with the ids for files. tasklist_lock held. */
-bool ptrace_may_read(const struct task *t);
 
 /* ---- kernel/task/exit.c ---- */
 void do_exit(int wait_status) __attribute__((noreturn));       /* this thread */

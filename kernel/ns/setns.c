@@ -181,7 +181,7 @@ static int namespaces_of(struct process *p, u64 flags, struct ns **found)
 	t = p->leader;
 	if (!t || !t->nsproxy || !t->cred)
 		return -ESRCH;
-	if (!ptrace_may_read(t))
+	if (!ptrace_may_access(t, PTRACE_ACCESS_FS))
 		return -EPERM;
 	for (int i = 0; i < NS_KINDS; i++) {
 		struct ns *ns = i == NS_USER ? &t->cred->user_ns->ns : t->nsproxy->of[i];

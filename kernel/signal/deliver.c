@@ -61,6 +61,7 @@ static void run_handler(struct task *t, const struct ksigaction *ka, int sig,
 		force_signal(SIGSEGV, NULL);
 		return;
 	}
+	ptrace_handler_entered();
 	work_clear(t, WORK_SIGMASK);
 	blocked = t->blocked | ka->mask;
 	if (!(ka->flags & SA_NODEFER))
@@ -85,7 +86,7 @@ static void default_action(struct task *t, int sig, const struct pt_regs *regs)
 		die_of(t, sig, regs);
 }
 
-/* One pending signal and what to do on it; 0 when none is left. */
+/* One pending signal and what to do on it; 0 when none is left, or the tracer keeps it. */
 static int take_signal(struct task *t, struct ksigaction *ka, siginfo_t *info)
 {
 	struct ksigaction *a;
@@ -93,13 +94,17 @@ static int take_signal(struct task *t, struct ksigaction *ka, siginfo_t *info)
 
 	mutex_lock(&t->sighand->lock);
 	sig = dequeue_locked(t, ~t->blocked, info);
-	if (sig) {
-		a = &t->sighand->action[sig - 1];
-		*ka = *a;
-		if (a->handler > HANDLER_IGN && (a->flags & SA_RESETHAND))
-			a->handler = HANDLER_DFL;
-	}
 	mutex_unlock(&t->sighand->lock);
+	recalc_signal_work(t);
+	if (sig && unlikely(t->ptrace.tracer))
+		sig = ptrace_signal(sig, info);
+	if (!sig)
+		return 0;
+	guard(&t->sighand->lock);
+	a = &t->sighand->action[sig - 1];
+	*ka = *a;
+	if (a->handler > HANDLER_IGN && (a->flags & SA_RESETHAND))
+		a->handler = HANDLER_DFL;
 	return sig;
 }
 
@@ -111,7 +116,6 @@ static void deliver_one(struct pt_regs *regs)
 	int sig;
 
 	sig = take_signal(t, &ka, &info);
-	recalc_signal_work(t);
 	if (!sig || ka.handler == HANDLER_IGN)
 		return;
 	if (unlikely(tracing()))
@@ -127,12 +131,15 @@ void kernel_user_work(struct pt_regs *regs)
 	struct task *t = current;
 	u32 work;
 
+	ptrace_work_begin(regs);
 	while ((work = READ_ONCE(t->mc.work) & WORK_KERNEL) != 0) {
 		if (work & WORK_EXIT)
 			do_exit(t->proc->exit_code);
 		work_clear(t, WORK_NOTIFY);
 		if (work & WORK_STOP) {
 			stop_wait(t);
+		} else if (work & WORK_PTRACE) {
+			ptrace_trap();
 		} else if (work & WORK_SIGNAL) {
 			deliver_one(regs);
 		} else if (work & WORK_SIGMASK) {
@@ -141,6 +148,7 @@ void kernel_user_work(struct pt_regs *regs)
 		}
 	}
 	restart_without_handler(regs);
+	ptrace_work_end(regs);
 }
 
 void kernel_user_fault(struct pt_regs *regs, int sig, int code, uaddr_t addr, u32 trapno, u64 err)
@@ -155,5 +163,7 @@ void kernel_user_fault(struct pt_regs *regs, int sig, int code, uaddr_t addr, u3
 	info.si_code = code;
 	info.si_addr = (void *)addr;
 	regs->orig_rax = ~0ULL;
+	if (sig == SIGTRAP && ptrace_step_trap(regs, code))
+		return;
 	force_signal(sig, &info);
 }

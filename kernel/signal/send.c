@@ -32,6 +32,8 @@ static bool dropped(struct task *t, int sig, bool outside)
 {
 	uaddr_t handler = t->sighand->action[sig - 1].handler;
 
+	if (t->ptrace.tracer && sig != SIGKILL) /* who wants to know of them all */
+		return false;
 	if (sig_in(sig, t->blocked) || sig_in(sig, t->real_blocked))
 		return false;
 	if (handler == HANDLER_DFL && unkillable(t->proc) && !(outside && sig_in(sig, UNBLOCKABLE)))

@@ -67,6 +67,7 @@ void group_stop(struct task *t, int sig); /* default action of a stop signal tha
 void stop_wait(struct task *t);           /* WORK_STOP: park until continued or killed */
 /* SIGCONT arrives: end a stop. Both locks held. True: the parent must be told (CLD_CONTINUED) */
 bool continue_locked(struct process *p);
+void stop_thread_stops(struct process *p); /* the same, as one has stopped; tasklist_lock held */
 void stop_thread_exits(struct task *t);   /* the others may now all be stopped; tasklist_lock held */
 
 /* ---- frame.c ---- */

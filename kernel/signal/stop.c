@@ -136,8 +136,10 @@ void group_stop(struct task *t, int sig)
 	p->stop_sig = sig;
 	list_for_each(other, &p->threads, thread_node) {
 		work_set(other, WORK_STOP);
-		if (other != t)
-			kick_task(other);
+		if (other == t)
+			continue;
+		kick_task(other);
+		ptrace_stop_changed(other);
 	}
 }
 
@@ -157,7 +159,16 @@ static void stop_complete(struct process *p)
 {
 	p->flags &= ~PROC_STOPPING;
 	p->flags |= PROC_STOPPED;
-	notify_parent_locked(p, CLD_STOPPED);
+	if (p->parent && ptrace_traced_by(p, p->parent))
+		p->wait_event = CLD_STOPPED; /* seen when it traces no more */
+	else
+		notify_parent_locked(p, CLD_STOPPED);
+}
+
+void stop_thread_stops(struct process *p)
+{
+	if ((p->flags & PROC_STOPPING) && !p->group_exiting && all_stopped(p, NULL))
+		stop_complete(p);
 }
 
 static bool enter_stop(struct task *t)
@@ -191,8 +202,12 @@ static void leave_stop(struct task *t)
 
 void stop_wait(struct task *t)
 {
-	u32 kept = READ_ONCE(t->mc.work) & WORK_SIGMASK;
+	u32 kept = READ_ONCE(t->mc.work) & (WORK_SIGMASK | WORK_PTRACE);
 
+	if (READ_ONCE(t->ptrace.tracer)) {
+		ptrace_group_stop();
+		return;
+	}
 	work_clear(t, WORK_STOP);
 	if (!enter_stop(t))
 		return;
@@ -227,6 +242,8 @@ bool continue_locked(struct process *p)
 		if (t->state == TASK_STOPPED) {
 			t->state = TASK_RUNNING;
 			wake_task(t);
+		} else if (was_stopped) {
+			ptrace_stop_changed(t);
 		}
 	return was_stopped && !p->group_exiting;
 }

@@ -15,7 +15,7 @@ static long order(const void *a, const void *b)
 
 static bool may_look(struct task *t)
 {
-	return t->cred->uid == current->cred->uid || ns_capable(t->cred->user_ns, CAP_SYS_PTRACE);
+	return ptrace_may_access(t, PTRACE_ACCESS_REAL);
 }
 
 static long compare(struct task *a, struct task *b, int type)

@@ -43,18 +43,6 @@ static uaddr_t address(const struct pieces *p)
 	return p->iov[p->at].base + p->skip;
 }
 
-/* ptrace(2), PTRACE_MODE_ATTACH with real ids. tasklist_lock held. */
-static bool may_attach(struct task *t)
-{
-	const struct cred *me = current->cred, *c = t->cred;
-
-	if (t->proc == current->proc || ns_capable(c->user_ns, CAP_SYS_PTRACE))
-		return true;
-	return me->uid == c->euid && me->uid == c->suid && me->uid == c->uid && me->gid == c->egid &&
-	       me->gid == c->sgid && me->gid == c->gid && t->proc->dumpable &&
-	       c->user_ns == me->user_ns && !(c->cap_permitted & ~me->cap_permitted);
-}
-
 /* The lock is what keeps the task while the machine moves the bytes. */
 static s64 transfer(int pid, uaddr_t at, void *buf, size_t n, bool writes)
 {
@@ -64,7 +52,7 @@ static s64 transfer(int pid, uaddr_t at, void *buf, size_t n, bool writes)
 	t = find_vtask(pid);
 	if (!t || !t->mm)
 		return -ESRCH;
-	if (!may_attach(t))
+	if (!ptrace_may_access(t, PTRACE_ACCESS_REAL))
 		return -EPERM;
 	return writes ? mc_space_write(t, at, buf, n) : mc_space_read(t, at, buf, n);
 }

@@ -122,22 +122,39 @@ static s64 missing(u32 nr)
 	return -ENOSYS;
 }
 
-/* Not inline: most calls go the other way in kernel_syscall(). */
-s64 syscall_run(struct task *t, struct pt_regs *r)
+static s64 syscall_call(const struct pt_regs *r, u32 nr)
 {
-	u32 nr = t->syscall_nr;
-	s64 ret;
-
-	if (unlikely(t->seccomp) && !seccomp_always_allows(t->seccomp, nr) && !seccomp_check(r, &ret))
-		return ret;
 	if (likely(syscall_table[nr].fn))
 		return syscall_table[nr].fn(r->rdi, r->rsi, r->rdx, r->r10, r->r8, r->r9);
 	return missing(nr);
 }
 
-s64 kernel_syscall(struct pt_regs *r)
+/* A filter has it looked at. A tracer that is asked (SECCOMP_RET_TRACE) may change the number, and ask to see the exit. */
+static s64 syscall_filtered(struct task *t, struct pt_regs *r)
 {
-	struct task *t = current;
+	bool slow = t->ptrace.slow;
+	s64 ret;
+
+	if (seccomp_check(r, &ret))
+		ret = r->orig_rax < COUNTED_CALLS ? syscall_call(r, (u32)r->orig_rax) : missing(COUNTED_CALLS);
+	if (likely(!t->ptrace.tracer))
+		return ret;
+	mc_regs_changed();
+	return !slow && t->ptrace.slow ? ptrace_syscall_exit(r, ret) : ret;
+}
+
+/* Not inline: most calls go the other way in syscall_dispatch(). */
+s64 syscall_run(struct task *t, struct pt_regs *r)
+{
+	u32 nr = t->syscall_nr;
+
+	if (unlikely(t->seccomp) && !seccomp_always_allows(t->seccomp, nr))
+		return syscall_filtered(t, r);
+	return syscall_call(r, nr);
+}
+
+s64 syscall_dispatch(struct task *t, struct pt_regs *r)
+{
 	u64 nr = r->orig_rax;
 	s64 ret;
 
@@ -153,6 +170,13 @@ s64 kernel_syscall(struct pt_regs *r)
 	if (unlikely(ret <= -ERESTARTSYS && ret >= -ERESTART_RESTARTBLOCK))
 		__atomic_fetch_or(&t->mc.work, WORK_NOTIFY, __ATOMIC_SEQ_CST);
 	return ret;
+}
+
+s64 kernel_syscall(struct pt_regs *r)
+{
+	struct task *t = current;
+
+	return unlikely(READ_ONCE(t->ptrace.slow)) ? ptrace_syscall(r) : syscall_dispatch(t, r);
 }
 
 /* ---- for machines that patch code ---- */

@@ -38,7 +38,7 @@ static void exec_free(struct exec *x)
 static int exec_creds(struct exec *x)
 {
 	struct file *f = x->prog.file;
-	bool nosuid = file_mount_flags(f) & MS_NOSUID;
+	bool nosuid = file_mount_flags(f) & MS_NOSUID || ptrace_unsafe_exec(current);
 	struct file_caps fc;
 	bool has_caps = !nosuid && file_caps_read(f, &fc);
 	struct cred *c;
@@ -170,7 +170,7 @@ static void exec_resume(void *arg)
 {
 	struct exec *x = arg;
 	struct task *t = current;
-	int ret;
+	int ret, old_tid = x->old_tid;
 
 	change_mm(t, mm_get(x->mm));
 	set_process(x);
@@ -191,6 +191,7 @@ static void exec_resume(void *arg)
 		program_started(t->proc);
 	if (ret)
 		do_group_exit(SIGSEGV);
+	ptrace_exec(old_tid);
 }
 
 /* The point of no return. Frees x if it returns. */
@@ -200,6 +201,7 @@ static int exec_commit(struct exec *x)
 	int ret;
 
 	t->in_exec = true;
+	x->old_tid = ptrace_own_tid();
 	ret = kill_other_threads();
 	if (ret) {
 		t->in_exec = false;

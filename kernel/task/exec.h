@@ -49,6 +49,7 @@ struct exec {
 	struct exec_id *exec_id; /* of the new program */
 	struct file *script_file; /* the file that was to be executed, if that was a script */
 	char *script; /* name of the interpreter that a #! line gave last; NULL: none */
+	int old_tid; /* of the caller, who gets the process's number; for its tracer */
 	bool secure;
 	bool randomize;
 	u8 random[16]; /* AT_RANDOM */

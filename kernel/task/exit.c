@@ -70,7 +70,7 @@ static struct process *reparent_children(struct process *p)
 		list_add_tail(&c->sibling, &to->children);
 		if (t && t->pdeathsig)
 			send_signal_process_locked(c, t->pdeathsig, NULL);
-		if (c->state == TASK_ZOMBIE) {
+		if (c->state == TASK_ZOMBIE && !c->traced_leader) {
 			notify_parent_locked(c, c->exit_code & 0x7f ? CLD_KILLED : CLD_EXITED);
 			if (parent_ignores_children(c))
 				c->state = TASK_DEAD;
@@ -110,6 +110,13 @@ int exit_why(int status)
 	return status & 0x80 ? CLD_DUMPED : CLD_KILLED;
 }
 
+void process_exit_told(struct process *p)
+{
+	notify_parent_locked(p, exit_why(p->exit_code));
+	if (parent_ignores_children(p) || !p->parent)
+		process_release(p);
+}
+
 /* The last thread goes: the process becomes a zombie, or nothing. tasklist_lock held. */
 static void process_exit(struct process *p)
 {
@@ -121,9 +128,8 @@ static void process_exit(struct process *p)
 		tty_leader_exit(p);
 		p->session->leader = NULL;
 	}
-	notify_parent_locked(p, exit_why(p->exit_code));
-	if (parent_ignores_children(p) || !p->parent)
-		process_release(p);
+	if (!ptrace_process_exit(p))
+		process_exit_told(p);
 }
 
 /* Leave the tables. True: it was the last thread. */
@@ -132,7 +138,7 @@ static bool unlink_thread(struct task *t)
 	struct process *p = t->proc;
 	struct cred *cred = t->cred;
 	u64 user, sys;
-	bool last;
+	bool last, waited;
 
 	mc_cpu_time(t, false, &user, &sys);
 	guard(&tasklist_lock);
@@ -140,7 +146,8 @@ static bool unlink_thread(struct task *t)
 	p->stime += sys;
 	list_del(&t->thread_node);
 	task_unhash(t);
-	if (t->tid != p->pid)
+	waited = ptrace_task_exit(t);
+	if (t->tid != p->pid && !waited)
 		pid_free(t->tid);
 	t->state = TASK_DEAD;
 	p->nexiting--;
@@ -191,6 +198,7 @@ void do_exit(int wait_status)
 	u32 event;
 	bool last;
 
+	ptrace_exit(wait_status);
 	mutex_lock(&tasklist_lock);
 	last = ++p->nexiting == p->nthreads;
 	if (last && !p->group_exiting) {
@@ -210,6 +218,7 @@ void do_exit(int wait_status)
 	if (last)
 		shm_process_exit(p);
 	last = unlink_and_wake(t);
+	ptrace_free(t);
 	sighand_put(sighand);
 	dev_tty_reap();
 	if (last && event)
@@ -252,6 +261,7 @@ static void become_leader(struct task *t)
 	struct process *p = t->proc;
 
 	p->leader = t;
+	ptrace_leader_replaced(p);
 	if (t->tid == p->pid)
 		return;
 	task_unhash(t);

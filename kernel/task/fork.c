@@ -90,6 +90,7 @@ static int copy_parts(struct task *c, struct task *p, u64 flags)
 
 static void put_parts(struct task *c)
 {
+	ptrace_free(c);
 	if (c->mm)
 		mm_put(c->mm);
 	if (c->sighand)
@@ -141,6 +142,7 @@ static struct process *process_new(struct process *parent, int exit_signal)
 
 static void task_init(struct task *c, struct task *p)
 {
+	ptrace_task_init(c);
 	list_init(&c->thread_node);
 	list_init(&c->tid_node);
 	list_init(&c->pending.queue);
@@ -205,6 +207,7 @@ static int link_task(struct task *c, struct task *me, const struct clone_request
 	list_add_tail(&c->thread_node, &p->threads);
 	p->nthreads++;
 	task_hash(c);
+	ptrace_fork_link(c);
 	if (flags & CLONE_THREAD) {
 		/* A stop that began after signal_task_init() did not see the new thread. */
 		if (p->flags & (PROC_STOPPING | PROC_STOPPED))
@@ -216,6 +219,7 @@ static int link_task(struct task *c, struct task *me, const struct clone_request
 	p->numbers = pid_numbers_get(c->numbers);
 	p->leader = c;
 	p->parent = flags & CLONE_PARENT ? parent->parent : parent;
+	p->parent_tid = flags & CLONE_PARENT ? parent->parent_tid : me->tid;
 	if (flags & CLONE_PARENT)
 		p->exit_signal = parent->exit_signal;
 	if (p->parent) {
@@ -230,6 +234,7 @@ static int link_task(struct task *c, struct task *me, const struct clone_request
 static void unlink_task(struct task *c, u64 flags)
 {
 	guard(&tasklist_lock);
+	ptrace_fork_unlink(c);
 	list_del(&c->thread_node);
 	c->proc->nthreads--;
 	task_unhash(c);
@@ -316,7 +321,7 @@ static void child_regs(struct pt_regs *r, const struct clone_args *a)
 		r->rsp = a->stack + a->stack_size;
 }
 
-static struct task *prepare(const struct clone_args *a)
+static struct task *prepare(const struct clone_args *a, int event)
 {
 	struct task *me = current, *c = mc_task_alloc(sizeof(struct task));
 	int err;
@@ -325,6 +330,8 @@ static struct task *prepare(const struct clone_args *a)
 		return ERR_PTR(-ENOMEM);
 	task_init(c, me);
 	err = copy_parts(c, me, a->flags);
+	if (!err)
+		err = ptrace_fork_prepare(c, a->flags, event);
 	if (err)
 		goto fail;
 	c->proc = me->proc;
@@ -402,6 +409,7 @@ static long start(struct task *c, const struct clone_request *request)
 static long do_clone(const struct clone_request *request)
 {
 	const struct clone_args *a = &request->a;
+	int event = ptrace_clone_event(a->flags, (int)a->exit_signal);
 	struct vfork_done *v;
 	struct task *c;
 	long r = check_flags(a);
@@ -411,15 +419,21 @@ static long do_clone(const struct clone_request *request)
 	if (limit_check(current->proc, RLIMIT_NPROC, task_count() + 1) && !capable(CAP_SYS_RESOURCE) &&
 	    !capable(CAP_SYS_ADMIN))
 		return -EAGAIN;
-	c = prepare(a);
+	c = prepare(a, event);
 	if (IS_ERR(c))
 		return PTR_ERR(c);
 	v = c->vfork;
 	r = start(c, request);
-	if (r < 0)
+	if (r < 0) {
 		abandon(c, a->flags);
-	else if (v)
+		return r;
+	}
+	if (unlikely(event))
+		ptrace_event_pid(event, (int)r);
+	if (v) {
 		vfork_wait(v);
+		ptrace_event_pid(PTRACE_EVENT_VFORK_DONE, (int)r);
+	}
 	return r;
 }
 
@@ -427,6 +441,7 @@ static long do_clone(const struct clone_request *request)
 void kernel_task_start(struct task *t)
 {
 	mc_set_fsbase(t->tls);
+	ptrace_task_start(t);
 	if (t->copied_mm)
 		mm_fork_child(t->mm);
 	if (t->set_child_tid)
@@ -516,15 +531,21 @@ long sys_clone3(u64 uargs, u64 size)
 	return do_clone(&r);
 }
 
+static void lists_init(struct task *t)
+{
+	ptrace_task_init(t);
+	list_init(&t->thread_node);
+	list_init(&t->tid_node);
+	list_init(&t->pending.queue);
+}
+
 static struct task *kthread_alloc(void (*fn)(void *), void *arg)
 {
 	struct task *t = mc_task_alloc(sizeof(struct task));
 
 	if (!t)
 		return NULL;
-	list_init(&t->thread_node);
-	list_init(&t->tid_node);
-	list_init(&t->pending.queue);
+	lists_init(t);
 	t->kthread_fn = fn;
 	t->kthread_arg = arg;
 	return t;
@@ -577,13 +598,6 @@ static int link_leader(struct task *t)
 	pgrp_join(p, g);
 	pgrp_put(g);
 	return 0;
-}
-
-static void lists_init(struct task *t)
-{
-	list_init(&t->thread_node);
-	list_init(&t->tid_node);
-	list_init(&t->pending.queue);
 }
 
 struct task *task_first(void)

@@ -30,6 +30,16 @@ bool session_exists(int id);
 /* p is about to exit, or left its group: groups that lost their last tie to the session get SIGHUP, SIGCONT. */
 void orphan_check(struct process *p);
 
+/* ---- wait.c ---- */
+struct wait_args {
+	int type, id; /* P_ALL, P_PID, P_PGID; a global number */
+	int options;
+	/* result */
+	int pid, status, why;
+	u32 uid;
+	u64 utime, stime;
+};
+
 /* ---- pidfd.c ---- */
 int pidfd_new(struct process *p, u32 flags); /* takes over a reference */
 
@@ -61,5 +71,6 @@ char *boot_home(u32 uid); /* "HOME=..." */
 /* ---- exit.c ---- */
 void process_free(struct process *p);
 int exit_why(int wait_status); /* CLD_EXITED, CLD_KILLED or CLD_DUMPED */
+void process_exit_told(struct process *p); /* a zombie: its parent's turn. tasklist_lock held */
 
 #endif

@@ -102,7 +102,7 @@ static struct fdtable *files_of(struct process *p)
 	guard(&tasklist_lock);
 	if (!p->leader || !p->leader->files)
 		return ERR_PTR(-ESRCH);
-	if (p->leader->cred->uid != current->cred->euid && !ns_capable(p->leader->cred->user_ns, CAP_SYS_PTRACE))
+	if (!ptrace_may_access(p->leader, PTRACE_ACCESS_REAL))
 		return ERR_PTR(-EPERM);
 	return fdtable_get(p->leader->files);
 }

@@ -11,6 +11,8 @@
 
 #define MAX_ERRNO 4095u
 
+static bool check(struct pt_regs *r, s64 *ret, bool asked);
+
 static void data_of(struct seccomp_data *d, const struct pt_regs *r)
 {
 	*d = (struct seccomp_data){
@@ -73,8 +75,19 @@ static void __attribute__((noreturn)) kill_caller(const struct seccomp_data *d, 
 	do_exit(SIGSYS); /* of the last thread, the status is the process's */
 }
 
+/* The tracer may have made another call of it, which the filters see as well; or none, with a result of its own. */
+static bool ask_tracer(struct pt_regs *r, u32 data, s64 *ret)
+{
+	*ret = -ENOSYS;
+	if (!ptrace_seccomp(data))
+		return false;
+	*ret = (s64)r->rax;
+	return !fatal_signal_pending() && (s32)r->orig_rax >= 0 && check(r, ret, true);
+}
+
 /* False: the call is not made. */
-static bool act(struct pt_regs *r, const struct seccomp *by, const struct seccomp_data *d, u32 result, s64 *ret)
+static bool act(struct pt_regs *r, const struct seccomp *by, const struct seccomp_data *d, u32 result, s64 *ret,
+		bool asked)
 {
 	u32 data = result & SECCOMP_RET_DATA;
 
@@ -89,8 +102,9 @@ static bool act(struct pt_regs *r, const struct seccomp *by, const struct seccom
 			report(d, "refused");
 		*ret = -(s64)min(data, MAX_ERRNO);
 		return false;
-	case SECCOMP_RET_TRACE: /* nobody traces here */
-	case SECCOMP_RET_USER_NOTIF: /* nor listens */
+	case SECCOMP_RET_TRACE:
+		return asked || ask_tracer(r, data, ret);
+	case SECCOMP_RET_USER_NOTIF: /* nobody listens */
 		*ret = -ENOSYS;
 		return false;
 	case SECCOMP_RET_TRAP:
@@ -105,7 +119,7 @@ static bool act(struct pt_regs *r, const struct seccomp *by, const struct seccom
 	kill_caller(d, true); /* KILL_PROCESS, and every number that is no action */
 }
 
-bool seccomp_check(struct pt_regs *r, s64 *ret)
+static bool check(struct pt_regs *r, s64 *ret, bool asked)
 {
 	const struct seccomp *s = __atomic_load_n(&current->seccomp, __ATOMIC_ACQUIRE), *by;
 	struct seccomp_data d;
@@ -117,5 +131,7 @@ bool seccomp_check(struct pt_regs *r, s64 *ret)
 		do_exit(SIGKILL);
 	}
 	result = run_all(s, &d, &by);
-	return act(r, by, &d, result, ret);
+	return act(r, by, &d, result, ret, asked);
 }
+
+bool seccomp_check(struct pt_regs *r, s64 *ret) { return check(r, ret, false); }

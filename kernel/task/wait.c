@@ -9,18 +9,9 @@
 #include "syscall.h"
 #include "user_ns.h"
 
-struct wait_args {
-	int type, id; /* P_ALL, P_PID, P_PGID; a global number */
-	int options;
-	/* result */
-	int pid, status, why;
-	u32 uid;
-	u64 utime, stime;
-};
-
 static bool selected(struct process *c, const struct wait_args *a)
 {
-	bool clone_child = c->exit_signal != SIGCHLD;
+	bool clone_child = c->exit_signal != SIGCHLD && !ptrace_traced_by(c, current->proc);
 
 	if (a->type == P_PID && c->pid != a->id)
 		return false;
@@ -43,7 +34,7 @@ static bool take_zombie(struct process *c, struct wait_args *a)
 {
 	struct process *me = current->proc;
 
-	if (c->state != TASK_ZOMBIE || !(a->options & WEXITED))
+	if (c->state != TASK_ZOMBIE || !(a->options & WEXITED) || c->traced_leader)
 		return false;
 	result(a, c, exit_why(c->exit_code), c->exit_code);
 	if (a->options & WNOWAIT)
@@ -58,7 +49,8 @@ static bool take_zombie(struct process *c, struct wait_args *a)
 
 static bool take_event(struct process *c, struct wait_args *a)
 {
-	if (c->wait_event == CLD_STOPPED && a->options & WSTOPPED)
+	/* Whoever traces its child sees the stops of its threads instead. */
+	if (c->wait_event == CLD_STOPPED && a->options & WSTOPPED && !ptrace_traced_by(c, current->proc))
 		result(a, c, CLD_STOPPED, c->stop_sig << 8 | 0x7f);
 	else if (c->wait_event == CLD_CONTINUED && a->options & WCONTINUED)
 		result(a, c, CLD_CONTINUED, 0xffff);
@@ -73,8 +65,9 @@ static bool take_event(struct process *c, struct wait_args *a)
 static int look(struct wait_args *a)
 {
 	struct process *me = current->proc, *c;
-	int r = -ECHILD;
+	int r = -ECHILD, traced;
 
+	defer_wakes();
 	guard(&tasklist_lock);
 	list_for_each(c, &me->children, sibling) {
 		if (!selected(c, a))
@@ -83,7 +76,8 @@ static int look(struct wait_args *a)
 			return 1;
 		r = 0;
 	}
-	return r;
+	traced = ptrace_wait(a);
+	return traced == -ECHILD ? r : traced;
 }
 
 static int do_wait(struct wait_args *a)
@@ -181,6 +175,7 @@ long sys_waitid(u64 type, u64 id, u64 uinfo, u64 options, u64 rusage)
 		info.si_uid = a.uid;
 		info.si_status = a.why == CLD_EXITED ? a.status >> 8 & 0xff :
 				 a.why == CLD_STOPPED ? a.status >> 8 & 0xff :
+				 a.why == CLD_TRAPPED ? a.status >> 8 :
 				 a.why == CLD_CONTINUED ? SIGCONT : a.status & 0x7f;
 	}
 	if (uinfo && mc_copy_to_user(uinfo, &info, sizeof(info)))

@@ -10,6 +10,7 @@
 #define XCR0_AMX 0x60000ULL
 #define FXSAVE_SIZE 512
 #define XSAVE_HDR_END 576
+#define XCR0_WORD 464
 
 static u64 xfeatures;
 static u32 xsize;
@@ -70,6 +71,17 @@ int mc_fpu_save(uaddr_t to)
 		return -EFAULT;
 	return write_magic(to);
 }
+
+void mc_fpu_get(void *to)
+{
+	u8 *image = to;
+
+	memset(image + FXSAVE_SIZE, 0, XSAVE_HDR_END - FXSAVE_SIZE);
+	pv_xsave(image, xfeatures);
+	memcpy(image + XCR0_WORD, &xfeatures, sizeof(xfeatures));
+}
+
+int mc_fpu_put(const void *from) { return pv_xrstor(from, xfeatures) ? -EINVAL : 0; }
 
 static int fpu_init(void)
 {

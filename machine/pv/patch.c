@@ -31,7 +31,6 @@
 #define TRAPS_BEFORE_PATCH 8 /* a trap costs 2 us, a patch about 15 */
 #define WINDOW 128 /* bytes of code before the site that the decoder sees */
 #define WINDOW_BEHIND 160
-#define INSN_MAX 9 /* of the replaced instruction: it must fit into a slot */
 #define NR_RT_SIGRETURN 15
 #define REACH 0x70000000LL
 
@@ -216,6 +215,18 @@ static void write_patch(u8 *copy, uaddr_t site, const struct verdict *v, uaddr_t
 	copy[from + 1] = (u8)(hole - (from + 2));
 }
 
+/* From the copy of the page, before it is changed. */
+static void remember_site(uaddr_t site, const struct verdict *v)
+{
+	const u8 *copy = (const u8 *)PRIV->patch_scratch + (site & (PAGE_SIZE - 1));
+	struct patch_undo *u = &PRIV->patch_log[PRIV->patch_nlog++];
+
+	*u = (struct patch_undo){ .site = site, .len = (u8)v->len, .hole = (u8)v->hole, .hole_len = (u8)v->hole_len };
+	memcpy(u->insn, copy - v->len, v->len);
+	if (v->hole)
+		memcpy(u->padding, copy + v->hole, v->hole_len);
+}
+
 static bool replace(uaddr_t site, const u8 *insn, const struct verdict *v)
 {
 	uaddr_t page = site & PAGE_MASK, slot = new_slot(site, insn, v->len);
@@ -226,9 +237,12 @@ static bool replace(uaddr_t site, const u8 *insn, const struct verdict *v)
 		kernel_code_unlock();
 		return false;
 	}
+	remember_site(site, v);
 	write_patch((u8 *)PRIV->patch_scratch, site, v, slot);
 	if (scratch_commit(page))
 		remember_page(page);
+	else
+		PRIV->patch_nlog--;
 	kernel_code_unlock();
 	return true;
 }
@@ -240,7 +254,7 @@ static void patch(uaddr_t site, u64 nr)
 	u32 behind = min((u32)WINDOW_BEHIND, (u32)PAGE_SIZE - off);
 	struct verdict v;
 
-	if (behind < 2 || PRIV->patch_npages == PATCH_PAGES)
+	if (behind < 2 || PRIV->patch_npages == PATCH_PAGES || PRIV->patch_nlog == PATCH_LOG)
 		return;
 	/* The decoder may see the page before; what is replaced must lie in one. */
 	if (mc_copy_from_user(code, site - at, at + behind)) {
@@ -265,8 +279,54 @@ void pv_patch_consider(struct pt_regs *regs)
 		return;
 	if (!mutex_trylock(&PRIV->patch_lock))
 		return;
-	patch(site, regs->orig_rax);
+	if (!PRIV->patch_off)
+		patch(site, regs->orig_rax);
 	mutex_unlock(&PRIV->patch_lock);
+}
+
+/* ---- undoing it, for debuggers ---- */
+
+static void restore_site(u8 *copy, const struct patch_undo *u)
+{
+	u8 *at = copy + (u->site & (PAGE_SIZE - 1)), *jump = at - u->len;
+
+	if (*jump != JMP_REL32 && *jump != JMP_REL8) /* something else has been mapped there */
+		return;
+	memcpy(jump, u->insn, u->len);
+	if (u->hole)
+		memcpy(at + u->hole, u->padding, u->hole_len);
+}
+
+/* Whoever is in a trampoline goes on in it: those pages stay. */
+static void restore_page(uaddr_t page)
+{
+	if (!kernel_code_lock(page, PAGE_SIZE))
+		return;
+	if (scratch_begin(page, false)) {
+		for (u32 i = 0; i < PRIV->patch_nlog; i++)
+			if ((PRIV->patch_log[i].site & PAGE_MASK) == page)
+				restore_site((u8 *)PRIV->patch_scratch, &PRIV->patch_log[i]);
+		scratch_commit(page);
+	}
+	kernel_code_unlock();
+}
+
+void mc_code_original(bool original)
+{
+	struct pv_private *p = PRIV;
+
+	if (p->patch_off == original)
+		return;
+	mutex_lock(&p->patch_lock);
+	p->patch_off = original;
+	if (original) {
+		for (u32 i = 0; i < p->patch_npages; i++)
+			restore_page(p->patch_pages[i]);
+		p->patch_npages = 0;
+		p->patch_nlog = 0;
+	}
+	memset(p->patch_counts, 0, sizeof(p->patch_counts));
+	mutex_unlock(&p->patch_lock);
 }
 
 void pv_patch_reset(void)
@@ -276,6 +336,8 @@ void pv_patch_reset(void)
 	p->patch_slots = 0;
 	p->patch_tramp = p->patch_scratch = 0;
 	p->patch_npages = 0;
+	p->patch_nlog = 0;
+	p->patch_off = false;
 	memset(p->patch_counts, 0, sizeof(p->patch_counts));
 }
 

@@ -56,6 +56,9 @@ _Static_assert(sizeof(struct pt_regs) == 168 && offsetof(struct pt_regs, rip) ==
 /* Private to the host process (KPRIV_BASE): copied by fork, shared by CLONE_VM, new after exec of the image. */
 #define PATCH_COUNTS 256
 #define PATCH_PAGES 64
+#define PATCH_LOG 512 /* sites */
+#define INSN_MAX 9 /* of the replaced instruction: it must fit into a slot */
+#define PADDING_MAX 31
 struct pv_private {
 	long (*vdso_gettime)(int clock, void *ts);
 	u64 vdso;
@@ -68,6 +71,13 @@ struct pv_private {
 	uaddr_t patch_scratch;
 	u32 patch_npages;
 	uaddr_t patch_pages[PATCH_PAGES]; /* pages that hold patched sites */
+	u32 patch_nlog;
+	bool patch_off; /* mc_code_original() */
+	struct patch_undo {
+		uaddr_t site;
+		u8 len, hole, hole_len; /* as in struct verdict */
+		u8 insn[INSN_MAX], padding[PADDING_MAX]; /* what the jumps are in place of */
+	} patch_log[PATCH_LOG];
 	struct {
 		u32 site; /* low bits of the address */
 		u32 n;

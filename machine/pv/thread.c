@@ -296,7 +296,7 @@ void pv_bounced(struct pt_regs *regs)
 s64 pv_trapped_syscall(struct pt_regs *regs)
 {
 	__atomic_fetch_add(&COUNTERS->traps, 1, __ATOMIC_RELAXED);
-	if (!BOOT->no_patch)
+	if (!BOOT->no_patch && !PRIV->patch_off)
 		pv_patch_consider(regs);
 	return kernel_syscall(regs);
 }

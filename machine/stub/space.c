@@ -578,6 +578,10 @@ int mc_resident(uaddr_t addr, u64 len, u8 *vec)
 	return leave(s, covered(s, addr, addr + len) ? 0 : -ENOMEM);
 }
 
+void mc_code_original(bool original)
+{
+}
+
 uaddr_t mc_vdso(void)
 {
 	return 0;

@@ -56,6 +56,16 @@ int mc_fpu_restore(uaddr_t from)
 	return from ? mc_copy_from_user(image, from, sizeof(image)) : 0;
 }
 
+void mc_fpu_get(void *to)
+{
+	memset(to, 0, FPU_SIZE);
+}
+
+int mc_fpu_put(const void *from)
+{
+	return 0;
+}
+
 void stub_handler(uaddr_t address, stub_handler_fn fn)
 {
 	u32 i = __atomic_fetch_add(&nhandlers, 1, __ATOMIC_SEQ_CST);

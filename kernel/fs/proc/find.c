@@ -19,23 +19,6 @@ struct process *proc_find(const struct pseudo_ctx *c, struct task **t)
 	return p;
 }
 
-/* ptrace(2), "ptrace access mode checking", with file system credentials. */
-bool ptrace_may_read(const struct task *t)
-{
-	const struct cred *me = current->cred, *c = t->cred;
-	const struct process *p = t->proc;
-
-	if (p == current->proc)
-		return true;
-	if (!c)
-		return false;
-	if (ns_capable(c->user_ns, CAP_SYS_PTRACE))
-		return true;
-	return me->fsuid == c->euid && me->fsuid == c->suid && me->fsuid == c->uid &&
-	       me->fsgid == c->egid && me->fsgid == c->sgid && me->fsgid == c->gid &&
-	       p->dumpable && c->user_ns == me->user_ns && !(c->cap_permitted & ~me->cap_effective);
-}
-
 /* tasklist_lock held. */
 static struct task *find_allowed(const struct pseudo_ctx *c, enum proc_access access)
 {
@@ -44,7 +27,7 @@ static struct task *find_allowed(const struct pseudo_ctx *c, enum proc_access ac
 
 	if (!p || !t)
 		return ERR_PTR(-ESRCH);
-	if (access == PROC_PTRACE && !ptrace_may_read(t))
+	if (access == PROC_PTRACE && !ptrace_may_access(t, PTRACE_ACCESS_FS))
 		return ERR_PTR(-EACCES);
 	return t;
 }
@@ -88,7 +71,7 @@ struct fs_ctx *proc_fs(const struct pseudo_ctx *c, enum proc_access access)
 }
 
 /*
- * The lock is held over the machine's read of another space: it is what keeps the task. One's
+ * The lock is held over the machine's access to another space: it is what keeps the task. To read one's
  * own memory, the usual case, needs neither.
  */
 s64 proc_read_memory(const struct pseudo_ctx *c, struct mm *mm, uaddr_t addr, void *buf, size_t len)
@@ -100,5 +83,15 @@ s64 proc_read_memory(const struct pseudo_ctx *c, struct mm *mm, uaddr_t addr, vo
 	guard(&tasklist_lock);
 	if (!proc_find(c, &t) || !t || t->mm != mm)
 		return 0;
-	return mc_space_read(t, addr, buf, len);
+	return ptrace_memory(t, addr, buf, len, false);
+}
+
+s64 proc_write_memory(const struct pseudo_ctx *c, struct mm *mm, uaddr_t addr, void *buf, size_t len)
+{
+	struct task *t;
+
+	guard(&tasklist_lock);
+	if (!proc_find(c, &t) || !t || t->mm != mm)
+		return 0;
+	return ptrace_memory(t, addr, buf, len, true);
 }

@@ -171,23 +171,20 @@ static s64 mem_read(struct file *f, struct uio *u, s64 *pos)
 	return done;
 }
 
-/* One's own memory only: a debugger of others needs more than this anyway. */
 static s64 mem_write(struct file *f, struct uio *u, s64 *pos)
 {
 	struct mem_file *mf = f->priv;
-	u8 *chunk __kfree = NULL;
+	u8 *chunk __kfree = kmalloc(CHUNK);
 	s64 done = 0, n;
 
-	if (mf->mm != current->mm)
-		return -EACCES;
-	chunk = kmalloc(CHUNK);
 	if (!chunk)
 		return -ENOMEM;
 	while (u->resid) {
 		n = uio_get(u, chunk, min(u->resid, (size_t)CHUNK));
 		if (n <= 0)
 			return done ? done : n;
-		if (mc_space_write(current, (u64)*pos, chunk, (size_t)n) < 0)
+		n = proc_write_memory(&mf->ctx, mf->mm, (u64)*pos, chunk, (size_t)n);
+		if (n <= 0)
 			return done ? done : -EIO;
 		*pos += n;
 		done += n;

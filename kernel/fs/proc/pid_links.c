@@ -200,7 +200,7 @@ static struct ns *ns_of_ctx(const struct pseudo_ctx *c)
 	guard(&tasklist_lock);
 	if (!proc_find(c, &t) || !t)
 		return ERR_PTR(-ESRCH);
-	if (!ptrace_may_read(t))
+	if (!ptrace_may_access(t, PTRACE_ACCESS_FS))
 		return ERR_PTR(-EACCES);
 	ns = pick(t, (uintptr_t)c->e->arg);
 	return ns ? ns_get(ns) : ERR_PTR(-ENOENT);

@@ -109,6 +109,8 @@ static const char *state_word(char state)
 		return "running";
 	case 'T':
 		return "stopped";
+	case 't':
+		return "tracing stop";
 	case 'Z':
 		return "zombie";
 	case 'X':
@@ -123,8 +125,8 @@ static void status_identity(struct seq *m, const struct snap *s, int tgid)
 	seq_escape(m, s->comm, "\n");
 	seq_printf(m, "\nUmask:\t%04o\n", s->umask);
 	seq_printf(m, "State:\t%c (%s)\n", s->state, state_word(s->state));
-	seq_printf(m, "Tgid:\t%d\nNgid:\t0\nPid:\t%d\nPPid:\t%d\nTracerPid:\t0\n", tgid, s->tid,
-		   s->ppid);
+	seq_printf(m, "Tgid:\t%d\nNgid:\t0\nPid:\t%d\nPPid:\t%d\nTracerPid:\t%d\n", tgid, s->tid,
+		   s->ppid, s->tracer);
 }
 
 static void status_ids(struct seq *m, const struct snap *s)

@@ -41,11 +41,14 @@ int proc_find_gone(const struct pseudo_ctx *c); /* 0 while it is there, -ESRCH a
 int proc_may_access(const struct pseudo_ctx *c);
 /* Read the memory of the process, which has `mm`. Bytes (0: nothing readable) or -errno. */
 s64 proc_read_memory(const struct pseudo_ctx *c, struct mm *mm, uaddr_t addr, void *buf, size_t len);
+/* The same to write it, also where the process itself could not: breakpoints. */
+s64 proc_write_memory(const struct pseudo_ctx *c, struct mm *mm, uaddr_t addr, void *buf, size_t len);
 
 /* ---- snap.c: one consistent look at a process or thread ---- */
 struct snap {
 	const struct pid_ns *pids; /* whose numbers these are */
 	int pid, tid, ppid, pgrp, sid, tty_nr, tpgid, nthreads;
+	int tracer;
 	char comm[16], state;
 	int exit_signal, exit_code;
 	sigmask_t pending, shared, blocked, ignored, caught;

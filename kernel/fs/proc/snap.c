@@ -15,6 +15,8 @@ static char state_of(const struct process *p, const struct task *t)
 		return 'Z';
 	if (t->state == TASK_DEAD)
 		return 'X';
+	if (t->state == TASK_TRACED && !t->ptrace.listening)
+		return 't';
 	if (t->state == TASK_STOPPED || (p->flags & PROC_STOPPED))
 		return 'T';
 	return t == current ? 'R' : 'S';
@@ -91,6 +93,7 @@ static void take_process(struct snap *s, struct process *p)
 static void take_task(struct snap *s, struct process *p, struct task *t, bool whole)
 {
 	s->tid = whole ? s->pid : task_nr(t, s->pids);
+	s->tracer = ptrace_tracer_pid(t, s->pids);
 	memcpy(s->comm, t->comm, sizeof(s->comm));
 	s->sched = t->sched;
 	task_cpu_mask(t, s->cpus);

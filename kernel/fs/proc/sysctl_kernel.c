@@ -96,6 +96,11 @@ static const struct pseudo_entry pty_entries[] = {
 	{ 0 },
 };
 
+static const struct pseudo_entry yama_entries[] = {
+	PSEUDO_TEXT("ptrace_scope", "0\n"),
+	{ 0 },
+};
+
 /* ---- System V IPC ---- */
 
 static const struct sysctl_ints sem_limits = { ipc_limits.sem, SEM_LIMITS, INT_LOW, INT_HIGH, NULL };
@@ -163,5 +168,6 @@ const struct pseudo_entry sys_kernel_entries[] = {
 	PSEUDO_TEXT("threads-max", "62000\n"),
 	PSEUDO_TEXT("unprivileged_bpf_disabled", "2\n"),
 	UTS("version"),
+	PSEUDO_DIR("yama", .children = yama_entries),
 	{ 0 },
 };
