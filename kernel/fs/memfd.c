@@ -2,7 +2,11 @@
 /* memfd files and seals. */
 #include <linux/memfd.h>
 
+#include <linux/mman.h>
+
 #include "memfile.h"
+#include "mm.h"
+#include "task.h"
 #include "vfs_impl.h"
 
 #define ALL_SEALS                                                                                  \
@@ -48,6 +52,71 @@ struct file *memfd_file(const char *name, u32 flags, u64 size)
 	return ERR_PTR(r);
 }
 
+static bool maps_writable(struct mm *mm, const struct inode *i)
+{
+	guard(&mm->lock);
+	for (u32 n = 0; n < mm->nvmas; n++) {
+		const struct vma *v = &mm->vmas[n];
+
+		if (v->file && v->file->inode == i && v->flags & MAP_SHARED && v->max_prot & PROT_WRITE)
+			return true;
+	}
+	return false;
+}
+
+/* The address space of the first process above *pid that has one, with a reference; NULL: no more. */
+static struct mm *next_mm(int *pid)
+{
+	struct task *t;
+
+	guard(&tasklist_lock);
+	while ((*pid = next_pid(*pid)))
+		list_for_each(t, &find_process(*pid)->threads, thread_node)
+			if (t->mm)
+				return mm_get(t->mm);
+	return NULL;
+}
+
+static bool mapped_writable(const struct inode *i)
+{
+	struct mm *mm;
+	bool found;
+
+	for (int pid = 0; (mm = next_mm(&pid));) {
+		found = maps_writable(mm, i);
+		mm_put(mm);
+		if (found)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * The seal comes first, then the search: who maps at the same time either has its map in the list already
+ * or is told by memfile_check_map(), which looks at the seals with its mm's lock held.
+ */
+static int seal(struct mem_inode *m, u32 seals)
+{
+	u32 before = m->seals;
+
+	__atomic_store_n(&m->seals, before | seals, __ATOMIC_SEQ_CST);
+	if (!(seals & ~before & F_SEAL_WRITE) || !m->mapped || !mapped_writable(&m->i))
+		return 0;
+	__atomic_store_n(&m->seals, before, __ATOMIC_SEQ_CST);
+	return -EBUSY;
+}
+
+int memfile_check_map(struct vma *v)
+{
+	if (!v->file || v->file->ops != &memfile_ops || !(v->flags & MAP_SHARED) || !(v->max_prot & PROT_WRITE) ||
+	    !(READ_ONCE(mem_inode(v->file->inode)->seals) & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE)))
+		return 0;
+	if (v->prot & PROT_WRITE)
+		return -EPERM;
+	v->max_prot &= ~(u32)PROT_WRITE;
+	return 0;
+}
+
 int memfd_seals(struct file *f, bool add, u32 seals)
 {
 	struct mem_inode *m;
@@ -64,6 +133,5 @@ int memfd_seals(struct file *f, bool add, u32 seals)
 		return -EINVAL;
 	if (m->seals & F_SEAL_SEAL)
 		return -EPERM;
-	m->seals |= seals;
-	return 0;
+	return seal(m, seals);
 }

@@ -53,18 +53,27 @@ s64 uio_handle(struct uio *u, u32 handle, s64 off, int flags)
 
 /* ---- the object ---- */
 
-static int account(struct mem_inode *m, u64 len)
+/* Charge the file with `len` bytes, no more and no less. `there`: the memory is in use, whatever the limit says. */
+static int charge(struct mem_inode *m, u64 len, bool there)
 {
 	struct tmpfs *sb = m->sb;
-	s64 more = PAGE_ALIGN(len) - PAGE_ALIGN(m->i.size);
+	s64 more;
 
 	if (!sb)
 		return 0;
 	guard(&sb->lock);
-	if (more > 0 && sb->max_bytes && sb->used_bytes + more > sb->max_bytes)
+	len = PAGE_ALIGN(len);
+	more = (s64)(len - m->charged);
+	if (more > 0 && !there && sb->max_bytes && sb->used_bytes + (u64)more > sb->max_bytes)
 		return -ENOSPC;
-	sb->used_bytes += more;
+	sb->used_bytes += (u64)more;
+	m->charged = len;
 	return 0;
+}
+
+static int charge_up_to(struct mem_inode *m, u64 end)
+{
+	return end > m->charged ? charge(m, end, false) : 0;
 }
 
 static int make_object(struct inode *i, u64 len)
@@ -94,33 +103,31 @@ int memfile_resize(struct inode *i, u64 len)
 {
 	struct mem_inode *m = mem_inode(i);
 	u64 old = i->size;
-	s64 r;
+	s64 r = 0;
 
 	if (((m->seals & F_SEAL_SHRINK) && len < i->size) ||
 	    ((m->seals & F_SEAL_GROW) && len > i->size))
 		return -EPERM;
 	if ((s64)len < 0)
 		return -EFBIG;
-	r = account(m, len);
-	if (r)
-		return r;
 	i->size = len;
 	if (i->handle)
 		r = host_handle_call(PV_TRUNC_OBJ, i->handle, 0, 0, len);
 	else if (len)
 		r = make_object(i, len);
 	if (r < 0) {
-		account(m, old);
 		i->size = old;
 		return r;
 	}
+	if (len < m->charged)
+		charge(m, len, true);
 	inode_touch(i, ATTR_MTIME);
 	return 0;
 }
 
 void memfile_free(struct mem_inode *m)
 {
-	account(m, 0);
+	charge(m, 0, true);
 	if (m->i.handle)
 		mc_handle_release(m->i.handle);
 }
@@ -170,39 +177,33 @@ static int prepare_write(struct mem_inode *m, struct uio *u, s64 pos)
 		if (r)
 			return r;
 	}
-	if (end <= m->i.size)
-		return 0;
-	if (m->seals & F_SEAL_GROW)
+	if (end > m->i.size && (m->seals & F_SEAL_GROW))
 		return -EPERM;
-	return account(m, end);
+	return charge_up_to(m, end);
 }
 
 static s64 write_locked(struct file *f, struct uio *u, s64 *pos)
 {
-	struct inode *i = f->inode;
-	u64 end = *pos + u->resid;
+	struct mem_inode *m = mem_inode(f->inode);
+	u64 before;
 	s64 r;
 
-	guard(&i->lock);
-	if ((f->flags & O_APPEND) || (u->flags & RWF_APPEND)) {
-		*pos = i->size;
-		end = *pos + u->resid;
-	}
-	r = prepare_write(mem_inode(i), u, *pos);
+	guard(&m->i.lock);
+	if ((f->flags & O_APPEND) || (u->flags & RWF_APPEND))
+		*pos = m->i.size;
+	before = m->charged;
+	r = prepare_write(m, u, *pos);
 	if (r)
 		return r;
-	r = uio_handle(u, i->handle, *pos, MC_WRITE);
+	r = uio_handle(u, m->i.handle, *pos, MC_WRITE);
 	if (r > 0)
 		*pos += r;
-	if (end > i->size) { /* accounted for `end`; keep what was written */
-		struct mem_inode *m = mem_inode(i);
-		u64 size = max(i->size, r > 0 ? (u64)*pos : 0), old = i->size;
-
-		i->size = end;
-		account(m, size);
-		i->size = max(size, old);
-	}
-	inode_touch(i, ATTR_MTIME);
+	/* Charged with all of it; keep what was written. */
+	if (m->charged > before)
+		charge(m, max(before, r > 0 ? (u64)*pos : 0), true);
+	if (r > 0)
+		m->i.size = max(m->i.size, (u64)*pos);
+	inode_touch(&m->i, ATTR_MTIME);
 	return r;
 }
 
@@ -236,6 +237,7 @@ static int mem_mmap(struct file *f, struct vma *v)
 	int r = 0;
 
 	guard(&i->lock);
+	mem_inode(i)->mapped |= shared && (v->max_prot & PROT_WRITE);
 	if (shared && (mem_inode(i)->seals & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE))) {
 		if (v->prot & PROT_WRITE)
 			return -EPERM;
@@ -264,8 +266,19 @@ static int mem_truncate(struct file *f, u64 len)
 	return r;
 }
 
+/* Pages that came by a shared map. */
+static void charge_mapped(struct mem_inode *m)
+{
+	struct stat st;
+
+	guard(&m->i.lock);
+	if (m->mapped && m->sb && !mc_fstat(m->i.handle, &st) && (u64)st.st_blocks * 512 > m->charged)
+		charge(m, (u64)st.st_blocks * 512, true);
+}
+
 static void mem_release(struct file *f)
 {
+	charge_mapped(mem_inode(f->inode));
 	fsnotify_inode(f->inode, f->mode & FMODE_WRITE ? IN_CLOSE_WRITE : IN_CLOSE_NOWRITE);
 }
 
@@ -289,15 +302,15 @@ static int mem_fallocate(struct file *f, int mode, u64 off, u64 len)
 	guard(&i->lock);
 	if (mode & ~(FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE))
 		return -EOPNOTSUPP;
-	if ((mode & FALLOC_FL_PUNCH_HOLE) && (mem_inode(i)->seals & F_SEAL_WRITE))
+	if ((mode & FALLOC_FL_PUNCH_HOLE) && (mem_inode(i)->seals & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE)))
 		return -EPERM;
 	if (too_much(mode, len))
 		return -ENOSPC;
-	if (!(mode & FALLOC_FL_KEEP_SIZE) && off + len > i->size) {
+	r = mode & FALLOC_FL_PUNCH_HOLE ? 0 : charge_up_to(mem_inode(i), off + len);
+	if (!r && !(mode & FALLOC_FL_KEEP_SIZE) && off + len > i->size)
 		r = memfile_resize(i, off + len);
-		if (r)
-			return r;
-	}
+	if (r)
+		return r;
 	if (!i->handle)
 		return 0;
 	r = host_handle_call(PV_FALLOCATE, i->handle, mode, off, len);

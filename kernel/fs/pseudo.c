@@ -87,6 +87,13 @@ static void pseudo_release(struct inode *i)
 	kfree(i);
 }
 
+const struct pseudo_ctx *pseudo_ctx_of(const struct inode *i)
+{
+	const struct pseudo_node *node = i->priv;
+
+	return i->ops && i->ops->release == pseudo_release ? &node->ctx : NULL;
+}
+
 int pseudo_mount(struct mount *m, const struct pseudo_fs *fs, struct inode **root)
 {
 	struct pseudo_ctx c = { .e = fs->root };

@@ -60,6 +60,8 @@ struct pseudo_fs {
 };
 
 int pseudo_mount(struct mount *m, const struct pseudo_fs *fs, struct inode **root);
+/* What an inode shows, if it is one of a generated file system's; else NULL. */
+const struct pseudo_ctx *pseudo_ctx_of(const struct inode *i);
 /* The number in a name of digits only, without a leading zero; -1 if it is no such name. */
 int pseudo_number(const char *name, size_t len);
 

@@ -32,9 +32,11 @@ static s64 transfer(struct file *f, void *buf, size_t n, s64 *pos, bool nowait, 
 	s64 (*move)(struct file *, struct uio *, s64 *) = writes ? vfs_write : vfs_read;
 	struct mc_iovec iov;
 	struct uio u;
-	s64 at, done;
+	s64 at, done, room = writes ? vfs_write_room(f, pos ? *pos : -1, n, false) : (s64)n;
 
-	uio_kernel(&u, &iov, buf, n);
+	if (room < 0)
+		return room;
+	uio_kernel(&u, &iov, buf, (size_t)room);
 	u.nowait = (f->mode & FMODE_STREAM) && (nowait || (f->flags & O_NONBLOCK));
 	if (pos) {
 		at = *pos;

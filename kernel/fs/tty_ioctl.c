@@ -20,26 +20,65 @@ static s64 give_int(uaddr_t to, int v)
 	return give(to, &v, sizeof(v));
 }
 
-/* Output that the master has not taken yet: wait, as TCSETSW and TCSBRK ask. */
-static long drain(struct tty *t)
+static void keep_fixed(const struct tty *t, struct termios2 *new)
 {
-	return wait_event(&t->writable, !tty_out_used(t) || !t->master_open, MC_FOREVER);
+	const struct termios *fixed = &t->fixed;
+
+#define KEEP(field) (new->field = (t->t.field & fixed->field) | (new->field & ~fixed->field))
+	KEEP(c_iflag);
+	KEEP(c_oflag);
+	KEEP(c_cflag);
+	KEEP(c_lflag);
+#undef KEEP
+	if (fixed->c_line)
+		new->c_line = t->t.c_line;
+	for (int i = 0; i < NCCS; i++)
+		if (fixed->c_cc[i])
+			new->c_cc[i] = t->t.c_cc[i];
 }
 
-static s64 set_termios(struct tty *t, u64 arg, size_t size, bool wait, bool flush)
+/* The form of System V: the low halves of the flags, and fewer characters. */
+static s64 give_termio(struct tty *t, u64 arg)
+{
+	struct termio old = { .c_iflag = (u16)t->t.c_iflag, .c_oflag = (u16)t->t.c_oflag,
+			      .c_cflag = (u16)t->t.c_cflag, .c_lflag = (u16)t->t.c_lflag,
+			      .c_line = t->t.c_line };
+
+	memcpy(old.c_cc, t->t.c_cc, NCC);
+	return give(arg, &old, sizeof(old));
+}
+
+static int take_termio(struct termios2 *new, u64 arg)
+{
+	struct termio from;
+
+	if (mc_copy_from_user(&from, arg, sizeof(from)))
+		return -EFAULT;
+	new->c_iflag = (new->c_iflag & 0xffff0000) | from.c_iflag;
+	new->c_oflag = (new->c_oflag & 0xffff0000) | from.c_oflag;
+	new->c_cflag = (new->c_cflag & 0xffff0000) | from.c_cflag;
+	new->c_lflag = (new->c_lflag & 0xffff0000) | from.c_lflag;
+	new->c_line = from.c_line;
+	memcpy(new->c_cc, from.c_cc, NCC);
+	return 0;
+}
+
+/*
+ * size 0: a struct termio. What was written is with the master at once: the forms that wait for output have
+ * nothing to wait for, as on Linux.
+ */
+static s64 set_termios(struct tty *t, u64 arg, size_t size, bool flush)
 {
 	struct termios2 new;
 	u32 old;
-	long r = wait ? drain(t) : 0;
 
-	if (r)
-		return r;
 	mutex_lock(&t->lock);
 	new = t->t; /* struct termios is the beginning of struct termios2 */
 	mutex_unlock(&t->lock);
-	if (mc_copy_from_user(&new, arg, size))
+	if (size ? mc_copy_from_user(&new, arg, size) : take_termio(&new, arg))
 		return -EFAULT;
 	guard(&t->lock);
+	keep_fixed(t, &new);
 	if (flush)
 		ldisc_flush_in(t);
 	old = t->t.c_lflag;
@@ -49,6 +88,19 @@ static s64 set_termios(struct tty *t, u64 arg, size_t size, bool wait, bool flus
 		t->stopped = false;
 		waitq_wake_all(&t->m_readable, POLLIN);
 	}
+	return 0;
+}
+
+static s64 set_fixed(struct tty *t, u64 arg)
+{
+	struct termios fixed;
+
+	if (!capable(CAP_SYS_ADMIN))
+		return -EPERM;
+	if (mc_copy_from_user(&fixed, arg, sizeof(fixed)))
+		return -EFAULT;
+	guard(&t->lock);
+	t->fixed = fixed;
 	return 0;
 }
 
@@ -104,12 +156,21 @@ static s64 settings(struct tty *t, u32 cmd, u64 arg)
 	case TCSETS:
 	case TCSETSW:
 	case TCSETSF:
-		return set_termios(t, arg, sizeof(struct termios), cmd != TCSETS, cmd == TCSETSF);
+		return set_termios(t, arg, sizeof(struct termios), cmd == TCSETSF);
 	case TCSETS2:
 	case TCSETSW2:
 	case TCSETSF2:
-		return set_termios(t, arg, sizeof(struct termios2), cmd != TCSETS2,
-				   cmd == TCSETSF2);
+		return set_termios(t, arg, sizeof(struct termios2), cmd == TCSETSF2);
+	case TCGETA:
+		return give_termio(t, arg);
+	case TCSETA:
+	case TCSETAW:
+	case TCSETAF:
+		return set_termios(t, arg, 0, cmd == TCSETAF);
+	case TIOCGLCKTRMIOS:
+		return give(arg, &t->fixed, sizeof(t->fixed));
+	case TIOCSLCKTRMIOS:
+		return set_fixed(t, arg);
 	case TIOCGWINSZ:
 		return give(arg, &t->size, sizeof(t->size));
 	case TIOCSWINSZ:
@@ -118,7 +179,7 @@ static s64 settings(struct tty *t, u32 cmd, u64 arg)
 		return flow(t, arg);
 	case TCSBRK:
 	case TCSBRKP:
-		return arg ? drain(t) : 0;
+		return 0;
 	default:
 		return -ENOTTY;
 	}
@@ -209,6 +270,9 @@ bool tty_changes(u32 cmd)
 	case TCSETS2:
 	case TCSETSW2:
 	case TCSETSF2:
+	case TCSETA:
+	case TCSETAW:
+	case TCSETAF:
 	case TCXONC:
 	case TCFLSH:
 	case TCSBRK:

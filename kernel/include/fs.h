@@ -270,6 +270,8 @@ void chrdev_register(struct chrdev *d);
 #define RDEV(major, minor) ((u64)(major) << 32 | (minor)) /* inode.rdev, inode.dev */
 void fs_register(struct fs_type *t);
 void proc_init(void); /* called by vfs_boot(): register the type */
+/* The process of an open directory /proc/PID, with a reference; NULL: it is no such thing; -ESRCH: it is gone. */
+struct process *proc_dir_process(const struct file *f);
 void sysfs_init(void);
 int sysctl_set(const char *key, const char *value); /* as writing it below /proc/sys. 0 or -errno */
 int mount_add(const char *target, const char *type, const char *source, u32 flags, const char *options);
@@ -300,6 +302,13 @@ s64 vfs_read_kernel(struct file *f, void *buf, size_t len, s64 off);
 s64 vfs_write_kernel(struct file *f, const void *buf, size_t len, s64 off);
 s64 vfs_read(struct file *f, struct uio *u, s64 *pos);
 s64 vfs_write(struct file *f, struct uio *u, s64 *pos);
+/*
+ * RLIMIT_FSIZE: how many of n bytes may be written at `at` (-1: the file's position); whether a file may get len bytes
+ * long. -EFBIG after SIGXFSZ.
+ */
+s64 vfs_write_room(struct file *f, s64 at, u64 n, bool append);
+int vfs_may_resize(struct file *f, u64 len);
+int vfs_may_grow(u64 size, u64 len); /* of a regular file that is not open */
 int vfs_mknod(int dirfd, const char *path, u32 mode, u64 rdev); /* unix sockets bind here; mode with type, umask applied */
 u32 vfs_poll(struct file *f, struct poll_table *pt);
 char *getname(uaddr_t path); /* kernel copy of a user path, or ERR_PTR(-EFAULT, -ENAMETOOLONG); kfree */

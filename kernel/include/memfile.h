@@ -7,7 +7,7 @@
 
 /* One mounted tmpfs. */
 struct tmpfs {
-	u64 max_bytes, used_bytes; /* 0: no limit. Sizes of files, holes counted */
+	u64 max_bytes, used_bytes; /* 0: no limit. What the files are charged with */
 	u64 max_inodes, inodes;
 	struct mutex lock;
 	bool sized, counted; /* by an option */
@@ -19,6 +19,13 @@ struct mem_inode {
 	struct inode i;
 	struct tmpfs *sb; /* NULL: a memfd */
 	u32 seals;        /* F_SEAL_* */
+	/*
+	 * Bytes that the file system's size is charged with: up to the end of what was written or allocated, holes
+	 * below it counted; more if the object was found to have more pages. What is stored through a shared map is
+	 * known when the file is closed.
+	 */
+	u64 charged;
+	bool mapped; /* shared and writable, at some time */
 	char *target;     /* symlinks */
 	struct list_head entries; /* directories: in order of their cookies */
 	u64 next_cookie;
@@ -30,6 +37,7 @@ int memfile_open(struct inode *i, struct file *f);     /* inode_ops.open */
 int memfile_setattr(struct inode *i, const struct iattr *a);
 int memfile_resize(struct inode *i, u64 len);          /* i->lock held */
 void memfile_free(struct mem_inode *m);                /* the object; accounting */
+int memfile_check_map(struct vma *v); /* with the mm's lock: do the seals still allow the map? 0 or -EPERM */
 int memfd_seals(struct file *f, bool add, u32 seals);  /* F_ADD_SEALS, F_GET_SEALS; -EINVAL: not a memory file */
 /* A transfer between a handle at off and the buffers. */
 s64 uio_handle(struct uio *u, u32 handle, s64 off, int flags);

@@ -21,6 +21,7 @@ struct tty {
 	int index;
 	struct mutex lock; /* everything below */
 	struct termios2 t;
+	struct termios fixed; /* bits and characters that stay as they are: TIOCSLCKTRMIOS */
 	struct winsize size;
 
 	u8 in[TTY_IN];

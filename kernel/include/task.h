@@ -88,7 +88,10 @@ struct task {
 	struct task_sched {
 		u64 affinity[16]; /* CPU mask; all 0: every CPU */
 		int policy, priority, nice;
+		u64 runtime, deadline, period; /* ns, of SCHED_DEADLINE */
 		u32 ioprio;
+		int memory_mode; /* set_mempolicy: MPOL_* */
+		bool memory_nodes; /* ... for node 0, not for none */
 		bool reset_on_fork;
 	} sched;
 	u64 tls; /* fs base of a task that starts */

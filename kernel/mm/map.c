@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* mmap and munmap. */
 #include "internal.h"
+#include "memfile.h"
 #include "syscall.h"
 
 /* Ignored or served elsewhere, but allowed with MAP_SHARED_VALIDATE. */
@@ -163,6 +164,8 @@ static int install(struct mm *mm, struct vma *v, bool populate, struct dead_file
 {
 	int ret = check_limits(mm, v);
 
+	if (!ret)
+		ret = memfile_check_map(v);
 	if (ret)
 		return ret;
 	if (!v->file && v->flags & MAP_SHARED) {

@@ -29,9 +29,10 @@ static long compare(struct task *a, struct task *b, int type)
 		return order(a->fs, b->fs);
 	case KCMP_SIGHAND:
 		return order(a->sighand, b->sighand);
-	case KCMP_IO:
-	case KCMP_SYSVSEM:
-		return order(a->proc, b->proc);
+	case KCMP_IO: /* who never asked for a priority has no context */
+		return order(a->sched.ioprio ? a : NULL, b->sched.ioprio ? b : NULL);
+	case KCMP_SYSVSEM: /* who never undid has no list: that is equal */
+		return order(a->proc->sem_undos.next ? a->proc : NULL, b->proc->sem_undos.next ? b->proc : NULL);
 	}
 	return -EINVAL;
 }

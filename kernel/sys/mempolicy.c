@@ -46,7 +46,13 @@ static long check_policy(int mode, uaddr_t mask, u64 maxnode)
 
 long sys_set_mempolicy(u64 mode, u64 mask, u64 maxnode)
 {
-	return check_policy((int)mode, mask, maxnode);
+	long err = check_policy((int)mode, mask, maxnode);
+
+	if (err)
+		return err;
+	current->sched.memory_mode = (int)mode;
+	current->sched.memory_nodes = read_nodes(mask, maxnode) == 0;
+	return 0;
 }
 
 long sys_mbind(u64 addr, u64 len, u64 mode, u64 mask, u64 maxnode, u64 flags)
@@ -58,8 +64,9 @@ long sys_mbind(u64 addr, u64 len, u64 mode, u64 mask, u64 maxnode, u64 flags)
 
 long sys_get_mempolicy(u64 mode_to, u64 mask_to, u64 maxnode, u64 addr, u64 flags)
 {
-	int mode = MPOL_DEFAULT;
-	u64 mask = flags & MPOL_F_MEMS_ALLOWED ? 1 : 0;
+	bool own = !(flags & (MPOL_F_ADDR | MPOL_F_MEMS_ALLOWED));
+	int mode = own ? current->sched.memory_mode : MPOL_DEFAULT;
+	u64 mask = flags & MPOL_F_MEMS_ALLOWED || (own && current->sched.memory_nodes);
 
 	if (flags & ~(u64)(MPOL_F_NODE | MPOL_F_ADDR | MPOL_F_MEMS_ALLOWED))
 		return -EINVAL;

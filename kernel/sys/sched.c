@@ -133,7 +133,7 @@ static bool realtime(int policy)
 static bool policy_known(int policy)
 {
 	return realtime(policy) || policy == SCHED_NORMAL || policy == SCHED_BATCH ||
-	       policy == SCHED_IDLE;
+	       policy == SCHED_IDLE || policy == SCHED_DEADLINE;
 }
 
 static bool priority_valid(int policy, int priority)
@@ -150,6 +150,8 @@ bool sched_may_nice(struct task *t, int nice)
 
 static bool may_realtime(struct task *t, int policy, int priority)
 {
+	if (policy == SCHED_DEADLINE)
+		return capable(CAP_SYS_NICE);
 	if (!realtime(policy) || capable(CAP_SYS_NICE))
 		return true;
 	return (policy == t->sched.policy && priority <= t->sched.priority) ||
@@ -159,8 +161,16 @@ static bool may_realtime(struct task *t, int policy, int priority)
 struct change {
 	int policy; /* -1: as it is */
 	int priority, nice;
+	u64 runtime, deadline, period; /* ns */
 	bool set_nice, reset_on_fork;
 };
+
+/* Linux' bounds, with the sysctls as they come. */
+static bool deadline_valid(const struct change *c)
+{
+	return c->runtime >= 1024 && c->runtime <= c->deadline && c->deadline <= c->period &&
+	       c->period >= 100 * 1000ULL && c->period <= (1ULL << 22) * 1000ULL;
+}
 
 static long apply(int tid, const struct change *c)
 {
@@ -174,13 +184,17 @@ static long apply(int tid, const struct change *c)
 	if (!t)
 		return -ESRCH;
 	policy = c->policy < 0 ? t->sched.policy : c->policy;
-	if (!policy_known(policy) || !priority_valid(policy, c->priority))
+	if (!policy_known(policy) || !priority_valid(policy, c->priority) ||
+	    (c->policy == SCHED_DEADLINE && !deadline_valid(c)))
 		return -EINVAL;
 	if (!sched_may_change(t) || !may_realtime(t, policy, c->priority) ||
 	    (c->set_nice && !sched_may_nice(t, c->nice)))
 		return -EPERM;
 	t->sched.policy = policy;
 	t->sched.priority = c->priority;
+	t->sched.runtime = c->runtime;
+	t->sched.deadline = c->deadline;
+	t->sched.period = c->period;
 	if (c->set_nice)
 		t->sched.nice = c->nice;
 	if (c->policy >= 0)
@@ -265,7 +279,10 @@ long sys_sched_setattr(u64 tid, u64 attr, u64 flags)
 	c = (struct change){ .policy = (int)a.sched_policy,
 			     .priority = (int)a.sched_priority,
 			     .nice = clamp(a.sched_nice, -20, 19),
-			     .set_nice = !realtime((int)a.sched_policy),
+			     .runtime = a.sched_runtime,
+			     .deadline = a.sched_deadline,
+			     .period = a.sched_period ? a.sched_period : a.sched_deadline,
+			     .set_nice = !realtime((int)a.sched_policy) && a.sched_policy != SCHED_DEADLINE,
 			     .reset_on_fork = a.sched_flags & SCHED_FLAG_RESET_ON_FORK };
 	if (a.sched_flags & SCHED_FLAG_KEEP_POLICY)
 		c.policy = -1;
@@ -288,6 +305,9 @@ long sys_sched_getattr(u64 tid, u64 to, u64 size_arg, u64 flags)
 	a.sched_policy = (u32)s.policy;
 	a.sched_priority = (u32)s.priority;
 	a.sched_nice = s.nice;
+	a.sched_runtime = s.runtime;
+	a.sched_deadline = s.deadline;
+	a.sched_period = s.period;
 	a.sched_flags = s.reset_on_fork ? SCHED_FLAG_RESET_ON_FORK : 0;
 	return mc_copy_to_user(to, &a, a.size) ? -EFAULT : 0;
 }

@@ -56,6 +56,15 @@ long sys_pidfd_open(u64 pid, u64 flags)
 	return p ? pidfd_new(p, (u32)flags) : -ESRCH;
 }
 
+/* What pidfd_send_signal takes: /proc/PID, too. */
+static struct process *signal_process(int fd)
+{
+	struct file *f __file = fd_get_io(fd);
+	struct process *p = f ? proc_dir_process(f) : NULL;
+
+	return p ? p : pidfd_process(fd);
+}
+
 static long send(struct process *p, int sig, siginfo_t *info)
 {
 	long r;
@@ -80,7 +89,7 @@ long sys_pidfd_send_signal(u64 fd, u64 usig, u64 uinfo, u64 flags)
 
 	if ((u32)flags || sig < 0 || sig > NSIG_MAX)
 		return -EINVAL;
-	p = pidfd_process((int)fd);
+	p = signal_process((int)fd);
 	if (IS_ERR(p))
 		return PTR_ERR(p);
 	siginfo_user(&info, sig, SI_USER);

@@ -117,9 +117,11 @@ static s64 copy_by_buffer(struct copy *c, u64 len)
 
 static s64 do_copy(struct copy *c, u64 len)
 {
-	len = min(len, (u64)MAX_RW_COUNT);
-	if (!len)
-		return 0;
+	s64 room = vfs_write_room(c->out, c->out_pos ? *c->out_pos : -1, min(len, (u64)MAX_RW_COUNT), false);
+
+	if (room <= 0)
+		return room;
+	len = (u64)room;
 	if (host_regular(c->in) && host_regular(c->out) && !(c->out->flags & O_APPEND)) {
 		s64 r = copy_at_host(c, len);
 

@@ -97,30 +97,48 @@ s64 vfs_write(struct file *f, struct uio *u, s64 *pos)
 	return f->ops->write ? f->ops->write(f, u, position(f, pos)) : no_io(f);
 }
 
-/*
- * RLIMIT_FSIZE: how much of n bytes may be written. 0 and SIGXFSZ when none. Only regular files
- * have it.
- */
-static u64 below_limit(struct file *f, s64 at, u64 n)
+/* ---- RLIMIT_FSIZE. Only regular files have it. ---- */
+
+static bool limited(struct file *f)
 {
-	u64 limit = rlimit(RLIMIT_FSIZE);
+	return unlikely(READ_ONCE(current->proc->rlim[RLIMIT_FSIZE].rlim_cur) != RLIM_INFINITY) &&
+	       f->inode && S_ISREG(f->inode->mode);
+}
+
+static u64 size_of(struct file *f)
+{
 	struct statx st;
 
-	if (!f->inode || !S_ISREG(f->inode->mode))
-		return n;
-	if (f->flags & O_APPEND)
-		at = vfs_fstat(f, &st) ? 0 : (s64)st.stx_size;
+	return vfs_fstat(f, &st) ? 0 : st.stx_size;
+}
+
+s64 vfs_write_room(struct file *f, s64 at, u64 n, bool append)
+{
+	u64 limit = rlimit(RLIMIT_FSIZE);
+
+	if (!n || !limited(f))
+		return (s64)n;
+	if (append || (f->flags & O_APPEND))
+		at = (s64)size_of(f);
 	else if (at == CURRENT_POS)
 		at = f->mode & FMODE_HOST ? mc_seek(f->handle, 0, SEEK_CUR) : f->pos;
 	if ((u64)at < limit)
-		return min(n, limit - at);
+		return (s64)min(n, limit - at);
 	send_signal_task(current, SIGXFSZ, NULL);
-	return 0;
+	return -EFBIG;
 }
 
-static bool limited(void)
+int vfs_may_grow(u64 size, u64 len)
 {
-	return unlikely(READ_ONCE(current->proc->rlim[RLIMIT_FSIZE].rlim_cur) != RLIM_INFINITY);
+	if (len <= size || len <= rlimit(RLIMIT_FSIZE))
+		return 0;
+	send_signal_task(current, SIGXFSZ, NULL);
+	return -EFBIG;
+}
+
+int vfs_may_resize(struct file *f, u64 len)
+{
+	return limited(f) ? vfs_may_grow(size_of(f), len) : 0;
 }
 
 /* At the file's own position, or at `at`. */
@@ -144,15 +162,17 @@ static s64 rw_one(int fd, uaddr_t base, u64 len, s64 at, bool writes)
 	struct mc_iovec iov = {base, min(len, (u64)MAX_RW_COUNT)};
 	struct file *f = ref.f;
 	struct uio u;
+	s64 room;
 
 	if (unlikely(!f || !(f->mode & (writes ? FMODE_WRITE : FMODE_READ))))
 		return -EBADF;
 	if (unlikely(at != CURRENT_POS && (f->mode & FMODE_STREAM)))
 		return -ESPIPE;
-	if (writes && limited() && iov.len) {
-		iov.len = below_limit(f, at, iov.len);
-		if (!iov.len)
-			return -EFBIG;
+	if (writes) {
+		room = vfs_write_room(f, at, iov.len, false);
+		if (room < 0)
+			return room;
+		iov.len = (u64)room;
 	}
 	if (likely(f->mode & FMODE_HOST))
 		return host_io(f, &iov, 1, at, writes ? MC_WRITE : 0, false);
@@ -213,15 +233,15 @@ static s64 rw_iov(struct file *f, struct mc_iovec *iov, int n, s64 at, int flags
 		u.resid += iov[i].len;
 	if (!n || !u.resid)
 		return 0;
-	if (writes && limited()) {
-		u64 left = below_limit(f, at, u.resid);
+	if (writes) {
+		s64 left = vfs_write_room(f, at, u.resid, flags & RWF_APPEND);
 
-		if (!left)
-			return -EFBIG;
-		u.resid = left;
+		if (left < 0)
+			return left;
+		u.resid = (u64)left;
 		for (int i = 0; i < n; i++) {
-			iov[i].len = min(iov[i].len, left);
-			left -= iov[i].len;
+			iov[i].len = min(iov[i].len, (u64)left);
+			left -= (s64)iov[i].len;
 		}
 	}
 	while (!u.iov->len) {

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* truncate, fallocate, and the system calls that flush files. */
+#include <linux/falloc.h>
+
 #include "hostfs.h"
 #include "syscall.h"
 #include "vfs_impl.h"
@@ -27,12 +29,19 @@ static s64 guest_truncate(struct name *n, void *len)
 long sys_truncate(u64 upath, u64 len)
 {
 	char *path __name = getname(upath);
+	struct statx st;
 	struct name n;
+	int r;
 
 	if (IS_ERR(path))
 		return PTR_ERR(path);
 	if ((s64)len < 0)
 		return -EINVAL;
+	if (len > rlimit(RLIMIT_FSIZE) && !vfs_stat(AT_FDCWD, path, 0, &st) && S_ISREG(st.stx_mode)) {
+		r = vfs_may_grow(st.stx_size, len);
+		if (r)
+			return r;
+	}
 	name_at(&n, AT_FDCWD, path, 0);
 	return name_run(&n, host_truncate, guest_truncate, &len);
 }
@@ -40,17 +49,20 @@ long sys_truncate(u64 upath, u64 len)
 long sys_ftruncate(u64 fd, u64 len)
 {
 	struct file *f __file = fd_get_io((int)fd);
+	int r;
 
 	if (!f)
 		return -EBADF;
 	if ((s64)len < 0 || !(f->mode & FMODE_WRITE) || !f->ops->truncate)
 		return -EINVAL;
-	return f->ops->truncate(f, len);
+	r = vfs_may_resize(f, len);
+	return r ? r : f->ops->truncate(f, len);
 }
 
 long sys_fallocate(u64 fd, u64 mode, u64 off, u64 len)
 {
 	struct file *f __file = fd_get_io((int)fd);
+	int r;
 
 	if (!f || !(f->mode & FMODE_WRITE))
 		return -EBADF;
@@ -60,7 +72,10 @@ long sys_fallocate(u64 fd, u64 mode, u64 off, u64 len)
 		return -EFBIG;
 	if (f->mode & FMODE_STREAM)
 		return -ESPIPE;
-	return f->ops->fallocate ? f->ops->fallocate(f, (int)mode, off, len) : -ENODEV;
+	if (!f->ops->fallocate)
+		return -ENODEV;
+	r = (u32)mode & FALLOC_FL_KEEP_SIZE ? 0 : vfs_may_resize(f, off + len);
+	return r ? r : f->ops->fallocate(f, (int)mode, off, len);
 }
 
 /* ---- flushing ---- */

@@ -32,6 +32,22 @@ static struct task *find_allowed(const struct pseudo_ctx *c, enum proc_access ac
 	return t;
 }
 
+struct process *proc_dir_process(const struct file *f)
+{
+	const struct pseudo_ctx *c = f->inode && f->ops == &dir_file_ops ? pseudo_ctx_of(f->inode) : NULL;
+	struct process *p;
+	struct task *t;
+
+	if (!c || c->e != &pid_root_entry)
+		return NULL;
+	guard(&tasklist_lock);
+	p = proc_find(c, &t);
+	if (!p)
+		return ERR_PTR(-ESRCH);
+	ref_get(&p->ref);
+	return p;
+}
+
 int proc_may_access(const struct pseudo_ctx *c)
 {
 	guard(&tasklist_lock);
