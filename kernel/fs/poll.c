@@ -11,7 +11,6 @@
 
 #include "poll_impl.h"
 #include "task.h"
-#include "trace_hook.h"
 
 #define INLINE_WAITERS 8
 #define CHUNK_WAITERS 62
@@ -172,8 +171,6 @@ static long poll_loop(struct poll_call *pc, u64 deadline)
 		int ready = scan_guest(pc), r = 0;
 		u64 until = ready || timed_out || pc->error ? 0 : deadline;
 
-		if (until)
-			trace_may_sleep();
 		if (pc->nhost && !host_done)
 			r = scan_host(pc, until, &ready);
 		if (ready)

@@ -75,7 +75,7 @@ struct file_ops {
 #define FMODE_HOST 16u    /* f->handle is donated: read, write and poll go straight to the machine (mc_io, mc_poll) */
 #define FMODE_EXEC 32u
 #define FMODE_HOSTPOLL 64u /* readiness is the host's: epoll and poll use f->handle with mc_poll/mc_watch */
-#define FMODE_WATCH 256u   /* an epoll or netlink file: readiness depends on what the guest knows and on f->handle, a host watch */
+#define FMODE_WATCH 256u   /* an epoll file: readiness depends on guest queues and on f->handle, a host watch */
 #define FMODE_TTY 512u     /* a terminal of the host; priv is its struct tty (fs/dev_tty.c) */
 #define FMODE_MOUNTED 2048u /* counted among its mount's writers */
 #define FMODE_LOCKED 1024u  /* flock or OFD locks may be held through it */
@@ -296,6 +296,7 @@ struct fs_ctx {
 /* ---- vfs entry points for other subsystems (kernel strings; credentials of current) ---- */
 struct file *vfs_open(int dirfd, const char *path, u32 flags, u32 mode); /* or ERR_PTR */
 struct file *vfs_open_exec(int dirfd, const char *path, u32 at_flags);   /* checks x permission, regular file, noexec; f->name canonical */
+int vfs_unlink(const char *path);
 int vfs_stat(int dirfd, const char *path, u32 at_flags, struct statx *st);
 int vfs_fstat(struct file *f, struct statx *st);
 s64 vfs_read_kernel(struct file *f, void *buf, size_t len, s64 off);

@@ -23,6 +23,7 @@ struct vma {
 #define VMA_DONTFORK 0x1000000u
 #define VMA_WIPEONFORK 0x2000000u
 #define VMA_DONTDUMP 0x4000000u
+#define VMA_WRITTEN 0x10000000u /* private, of a file: was writable once (relocations) */
 #define VMA_KERNEL 0x8000000u /* the machine's (trampolines, vdso): may not be changed by user calls, not in maps' totals */
 
 struct mm {
@@ -41,6 +42,10 @@ struct mm {
 	struct mm_patch *patch; /* machine-independent state of call site patching, if any */
 	u32 def_flags; /* mlockall(MCL_FUTURE) */
 };
+
+/* Of the vdso, where it is the machine's (mc_vdso) and outside the user half: what there is of it in every Linux. */
+#define VDSO_SIZE (2 * PAGE_SIZE)
+uaddr_t mm_vdso(const struct mm *mm); /* where programs of this space have it; 0: nowhere, or it is an ordinary mapping */
 
 struct mm *mm_new(void);
 struct mm *mm_get(struct mm *mm);

@@ -69,8 +69,9 @@ struct ptrace {
 struct ptrace_dead {
 	struct list_head node; /* in tracer->ptrace.dead */
 	struct task *tracer;
-	struct process *proc; /* of the first thread: the zombie that its parent does not see yet. NULL: another thread */
-	bool ready;	      /* of the first thread: the whole process has exited */
+	struct process *proc;
+	bool first; /* the first thread: its end is told as that of the process, before the process's parent may wait for it */
+	bool ready; /* ... which has come */
 	int tid, pgrp, exit_code;
 	struct pid_numbers *numbers;
 	u32 uid;
@@ -94,8 +95,9 @@ void ptrace_fork_unlink(struct task *child); /* tasklist_lock held */
 void ptrace_task_start(struct task *t);	     /* first thing that a new thread does */
 /* t leaves the tables. True: its number stays taken until its tracer has waited for it. tasklist_lock held. */
 bool ptrace_task_exit(struct task *t);
-/* The last thread has exited. True: its tracer must wait for it before its parent. tasklist_lock held. */
+/* The last thread has exited. True: tracers must wait for it, or its threads, before its parent. tasklist_lock held. */
 bool ptrace_process_exit(struct process *p);
+bool ptrace_hides(const struct process *p); /* ... and have not done so yet */
 void ptrace_free(struct task *t); /* what t still holds */
 bool ptrace_traced_by(const struct process *p, const struct process *tracer); /* its first thread */
 bool process_traced(const struct process *p); /* any thread. tasklist_lock held */

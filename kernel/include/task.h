@@ -17,6 +17,7 @@
 #include "sync.h"
 
 struct mm;
+struct core;
 struct fdtable;
 struct fs_ctx;
 struct cred;
@@ -82,6 +83,7 @@ struct task {
 	struct wake_batch *wake_batch; /* held: what this task wakes is put off (sync.h) */
 	struct vfork_done *vfork; /* the parent waits for exec or exit */
 	bool in_exec;
+	bool core_passed; /* exits: a core dump does not wait for it; tasklist_lock */
 	bool copied_mm; /* fork: the address space is a copy that is its own */
 
 	/* What sched(7) calls set; inherited by fork. The host schedules: these are kept and reported. */
@@ -104,7 +106,6 @@ struct task {
 	u64 call_host, call_pv; /* counts of the machine when it began */
 	u64 futex_waits; /* statistics: voluntary switches */
 	struct trace_record *trace; /* of an exec under way (trace/) */
-	struct trace_record *trace_call; /* of the call that is traced, until it has been told that it sleeps */
 	struct ptrace ptrace;
 };
 
@@ -140,8 +141,11 @@ struct process {
 	struct waitq pidfd_wait; /* woken at exit */
 	bool group_exiting;
 	int nexiting; /* threads in do_exit() that are still counted in nthreads */
+	struct core *core; /* a core dump is under way; tasklist_lock */
+	u32 coredump_filter;
 	struct task *exec_waiter; /* waits until the other threads are gone */
 	struct ptrace_dead *traced_leader; /* the first thread has exited, and its tracer is to be told with the process's end */
+	int dead_threads; /* others that exited, whose tracers have not waited for them yet: the process's end is told after them */
 
 	struct rlimit rlim[RLIM_NLIMITS];
 	u64 start_time; /* ns, CLOCK_BOOTTIME */

@@ -10,7 +10,7 @@
 #include "mm.h"
 #include "task.h"
 
-#define VMA_FLAGS     (VMA_DONTFORK | VMA_WIPEONFORK | VMA_DONTDUMP | VMA_KERNEL)
+#define VMA_FLAGS     (VMA_DONTFORK | VMA_WIPEONFORK | VMA_DONTDUMP | VMA_WRITTEN | VMA_KERNEL)
 #define MAX_MAP_COUNT 65530u
 #define STACK_GUARD   (256 * PAGE_SIZE) /* kept free below a mapping that grows down */
 

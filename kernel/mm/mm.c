@@ -2,6 +2,8 @@
 /* The life of a struct mm: creation, copies for fork, the end. */
 #include "internal.h"
 
+#include <linux/auxvec.h>
+
 #define FIRST_ROOM 28u /* mappings of an ordinary dynamically linked program */
 
 static u64 next_id;
@@ -19,6 +21,14 @@ struct mm *mm_new(void)
 		return NULL;
 	}
 	return mm;
+}
+
+uaddr_t mm_vdso(const struct mm *mm)
+{
+	for (int i = 0; i + 1 < mm->auxv_len; i += 2)
+		if (mm->auxv[i] == AT_SYSINFO_EHDR)
+			return mm->auxv[i + 1] >= USER_END ? mm->auxv[i + 1] : 0;
+	return 0;
 }
 
 struct mm *mm_get(struct mm *mm)

@@ -219,6 +219,8 @@ void vma_set_prot(struct mm *mm, uaddr_t start, uaddr_t end, u32 prot)
 {
 	for (u32 i = vma_index(mm, start); i < mm->nvmas && mm->vmas[i].start < end; i++) {
 		account(mm, &mm->vmas[i], -1);
+		if (mm->vmas[i].file && mm->vmas[i].flags & MAP_PRIVATE && mm->vmas[i].prot & PROT_WRITE)
+			mm->vmas[i].flags |= VMA_WRITTEN;
 		mm->vmas[i].prot = prot;
 		account(mm, &mm->vmas[i], 1);
 	}

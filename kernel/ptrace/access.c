@@ -6,8 +6,6 @@
 #include "mm.h"
 #include "user_ns.h"
 
-#define VDSO_PAGES 2
-
 static bool same_ids(const struct cred *c, u32 uid, u32 gid)
 {
 	return uid == c->euid && uid == c->suid && uid == c->uid && gid == c->egid && gid == c->sgid && gid == c->gid;
@@ -31,14 +29,11 @@ bool ptrace_may_access(struct task *t, enum ptrace_mode mode)
 /* The vdso, where it is outside the user half: the same bytes in every process. */
 static s64 read_vdso(struct task *t, uaddr_t addr, void *buf, size_t len)
 {
-	uaddr_t start = 0;
+	uaddr_t start = t->mm ? mm_vdso(t->mm) : 0;
 
-	for (int i = 0; t->mm && i + 1 < t->mm->auxv_len; i += 2)
-		if (t->mm->auxv[i] == AT_SYSINFO_EHDR)
-			start = t->mm->auxv[i + 1];
-	if (!start || !mc_vdso() || addr < start || addr >= start + VDSO_PAGES * PAGE_SIZE)
+	if (!start || !mc_vdso() || addr < start || addr >= start + VDSO_SIZE)
 		return -EFAULT;
-	len = min(len, (size_t)(start + VDSO_PAGES * PAGE_SIZE - addr));
+	len = min(len, (size_t)(start + VDSO_SIZE - addr));
 	memcpy(buf, (const void *)(mc_vdso() + (addr - start)), len);
 	return (s64)len;
 }

@@ -4,7 +4,6 @@
 #define PTRACE_IMPL_H
 
 #include <linux/elf.h>
-#include <linux/auxvec.h>
 
 #include "../signal/sig.h"
 #include "kernel.h"

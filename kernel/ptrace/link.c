@@ -255,22 +255,54 @@ void ptrace_task_start(struct task *t)
 static void record_free(struct ptrace_dead *d)
 {
 	list_del(&d->node);
-	if (d->proc)
+	if (d->first)
 		d->proc->traced_leader = NULL;
+	else
+		d->proc->dead_threads--;
 	pid_numbers_put(d->numbers);
 	kfree(d);
+}
+
+bool ptrace_hides(const struct process *p) { return p->traced_leader || p->dead_threads; }
+
+/* The process has exited, and nobody is to wait for its threads any more: its tracer's turn, or its parent's. */
+static void end_told(struct process *p)
+{
+	struct ptrace_dead *d = p->traced_leader;
+
+	if (!d || d->tracer->proc == p->parent) { /* who waits for it anyway */
+		if (d)
+			record_free(d);
+		process_exit_told(p);
+		return;
+	}
+	d->ready = true;
+	d->exit_code = p->exit_code;
+	ptrace_tell(d->tracer, pid_number_in(d->numbers, d->tid, task_pid_ns(d->tracer)), d->uid, exit_why(d->exit_code),
+		    d->exit_code);
 }
 
 void ptrace_dead_release(struct ptrace_dead *d)
 {
 	struct process *p = d->proc;
-	bool ready = d->ready;
+	bool last = d->ready;
 
-	if (!p)
+	if (!d->first) {
 		pid_free(d->tid);
+		last = p->dead_threads == 1 && p->state == TASK_ZOMBIE;
+	}
 	record_free(d);
-	if (p && ready)
-		process_exit_told(p);
+	if (last)
+		end_told(p);
+}
+
+bool ptrace_process_exit(struct process *p)
+{
+	if (!ptrace_hides(p))
+		return false;
+	if (!p->dead_threads)
+		end_told(p);
+	return true;
 }
 
 static bool ignores_children(const struct task *t)
@@ -291,6 +323,7 @@ static bool bury_thread(struct task *tracer, struct ptrace_dead *d)
 		return false;
 	}
 	list_add_tail(&d->node, &tracer->ptrace.dead);
+	d->proc->dead_threads++;
 	return true;
 }
 
@@ -308,13 +341,14 @@ static bool tracee_exits(struct task *t)
 		.pgrp = p->pgrp ? p->pgrp->id : 0,
 		.exit_code = p->group_exiting ? p->exit_code : t->ptrace.exit_code,
 		.uid = t->cred ? t->cred->uid : 0,
+		.proc = p,
+		.first = t->tid == p->pid,
 		.numbers = pid_numbers_get(t->numbers),
 	};
 	list_init(&d->node);
 	t->ptrace.record = NULL;
-	if (t->tid != p->pid)
+	if (!d->first)
 		return bury_thread(tracer, d);
-	d->proc = p;
 	p->traced_leader = d;
 	list_add_tail(&d->node, &tracer->ptrace.dead);
 	return true;
@@ -324,23 +358,6 @@ void ptrace_leader_replaced(struct process *p)
 {
 	if (p->traced_leader)
 		record_free(p->traced_leader);
-}
-
-bool ptrace_process_exit(struct process *p)
-{
-	struct ptrace_dead *d = p->traced_leader;
-
-	if (!d)
-		return false;
-	if (d->tracer->proc == p->parent) { /* who waits for it anyway */
-		record_free(d);
-		return false;
-	}
-	d->ready = true;
-	d->exit_code = p->exit_code;
-	ptrace_tell(d->tracer, pid_number_in(d->numbers, d->tid, task_pid_ns(d->tracer)), d->uid, exit_why(d->exit_code),
-		    d->exit_code);
-	return true;
 }
 
 /* ---- the tracer exits ---- */
@@ -359,12 +376,11 @@ static void orphan(struct task *t)
 
 bool ptrace_task_exit(struct task *t)
 {
-	struct ptrace_dead *d, *dtmp;
 	struct task *tracee, *tmp;
 
 	list_for_each_safe(tracee, tmp, &t->ptrace.tracees, ptrace.node)
 		orphan(tracee);
-	list_for_each_safe(d, dtmp, &t->ptrace.dead, node)
-		ptrace_dead_release(d);
+	while (!list_empty(&t->ptrace.dead))
+		ptrace_dead_release(list_first(&t->ptrace.dead, struct ptrace_dead, node));
 	return t->ptrace.tracer && tracee_exits(t);
 }

@@ -31,7 +31,7 @@ static bool take_stop(struct task *t, struct wait_args *a)
 
 static bool take_dead(struct ptrace_dead *d, struct wait_args *a)
 {
-	if (!(a->options & WEXITED) || (d->proc && !d->ready))
+	if (!(a->options & WEXITED) || (d->first && !d->ready))
 		return false;
 	a->pid = pid_number_in(d->numbers, d->tid, task_pid_ns(current));
 	a->why = exit_why(d->exit_code);

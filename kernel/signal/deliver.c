@@ -5,6 +5,7 @@
  */
 #include <asm/unistd.h>
 
+#include "core.h"
 #include "sig.h"
 #include "trace_hook.h"
 
@@ -69,21 +70,21 @@ static void run_handler(struct task *t, const struct ksigaction *ka, int sig,
 	set_blocked(blocked);
 }
 
-static void die_of(struct task *t, int sig, const struct pt_regs *regs)
+static void die_of(struct task *t, int sig, const siginfo_t *info, const struct pt_regs *regs)
 {
 	printk(LOG_DEBUG, "%s[%d]: killed by signal %d at %lx, fault address %lx\n", t->comm,
 	       t->proc->pid, sig, (unsigned long)regs->rip, (unsigned long)t->trap_addr);
-	do_group_exit(sig);
+	do_group_exit(core_dump(sig, info));
 }
 
-static void default_action(struct task *t, int sig, const struct pt_regs *regs)
+static void default_action(struct task *t, int sig, const siginfo_t *info, const struct pt_regs *regs)
 {
 	if (default_ignored(sig) || (unkillable(t->proc) && !sig_in(sig, UNBLOCKABLE)))
 		return;
 	if (sig_in(sig, STOP_MASK))
 		group_stop(t, sig);
 	else
-		die_of(t, sig, regs);
+		die_of(t, sig, info, regs);
 }
 
 /* One pending signal and what to do on it; 0 when none is left, or the tracer keeps it. */
@@ -121,7 +122,7 @@ static void deliver_one(struct pt_regs *regs)
 	if (unlikely(tracing()))
 		trace_signal(t, sig, info.si_code, info.si_pid);
 	if (ka.handler == HANDLER_DFL)
-		default_action(t, sig, regs);
+		default_action(t, sig, &info, regs);
 	else
 		run_handler(t, &ka, sig, &info, regs);
 }

@@ -4,6 +4,7 @@
  * and the sighand lock of the target. What must happen to third parties, such as telling the parent
  * about a SIGCONT, waits until the sighand lock is released: two are never held at once.
  */
+#include "core.h"
 #include "sig.h"
 
 #include "pid_ns.h"
@@ -116,8 +117,10 @@ void kill_process_locked(struct process *p, int sig)
 {
 	struct task *t;
 
-	if (p->group_exiting)
+	if (p->group_exiting) {
+		core_abort(p);
 		return;
+	}
 	p->group_exiting = true;
 	p->exit_code = sig;
 	p->flags &= ~(PROC_STOPPED | PROC_STOPPING | PROC_STOP_DEQUEUED);

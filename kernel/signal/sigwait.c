@@ -8,7 +8,6 @@
 #include "syscall.h"
 
 #include "sig.h"
-#include "trace_hook.h"
 
 static int sleep_for(struct task *t, sigmask_t set, u64 deadline, siginfo_t *info)
 {
@@ -22,7 +21,6 @@ static int sleep_for(struct task *t, sigmask_t set, u64 deadline, siginfo_t *inf
 			err = -EINTR;
 		if (err == -EINTR || err == -ETIMEDOUT)
 			break;
-		trace_may_sleep();
 		err = mc_park(deadline);
 	}
 	WRITE_ONCE(t->real_blocked, 0);

@@ -2,6 +2,7 @@
 /* The end of threads and processes. */
 #include <asm/siginfo.h>
 
+#include "core.h"
 #include "cred.h"
 #include "dev.h"
 #include "exec_id.h"
@@ -70,7 +71,7 @@ static struct process *reparent_children(struct process *p)
 		list_add_tail(&c->sibling, &to->children);
 		if (t && t->pdeathsig)
 			send_signal_process_locked(c, t->pdeathsig, NULL);
-		if (c->state == TASK_ZOMBIE && !c->traced_leader) {
+		if (c->state == TASK_ZOMBIE && !ptrace_hides(c)) {
 			notify_parent_locked(c, c->exit_code & 0x7f ? CLD_KILLED : CLD_EXITED);
 			if (parent_ignores_children(c))
 				c->state = TASK_DEAD;
@@ -198,6 +199,7 @@ void do_exit(int wait_status)
 	u32 event;
 	bool last;
 
+	core_task_exit(t);
 	ptrace_exit(wait_status);
 	mutex_lock(&tasklist_lock);
 	last = ++p->nexiting == p->nthreads;

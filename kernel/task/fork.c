@@ -3,6 +3,7 @@
 #include <asm/ldt.h>
 #include <linux/sched.h>
 
+#include "core.h"
 #include "cred.h"
 #include "exec_id.h"
 #include "fs.h"
@@ -120,6 +121,7 @@ static struct process *process_new(struct process *parent, int exit_signal)
 	waitq_init(&p->child_wait);
 	waitq_init(&p->pidfd_wait);
 	p->exit_signal = exit_signal;
+	p->coredump_filter = parent ? parent->coredump_filter : COREDUMP_FILTER;
 	p->start_time = mc_clock(7 /* CLOCK_BOOTTIME */);
 	if (!parent)
 		return p;

@@ -4,7 +4,6 @@
 
 #include "ktime.h"
 #include "syscall.h"
-#include "trace_hook.h"
 
 struct waitv {
 	struct futex_waitv user;
@@ -70,7 +69,6 @@ static long wait_any(struct waitv *v, u32 n, u64 deadline)
 			err = -ERESTARTSYS;
 			break;
 		}
-		trace_may_sleep();
 		err = mc_park(deadline);
 	}
 	woken = unqueue_all(v, n);

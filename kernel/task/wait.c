@@ -34,7 +34,7 @@ static bool take_zombie(struct process *c, struct wait_args *a)
 {
 	struct process *me = current->proc;
 
-	if (c->state != TASK_ZOMBIE || !(a->options & WEXITED) || c->traced_leader)
+	if (c->state != TASK_ZOMBIE || !(a->options & WEXITED) || ptrace_hides(c))
 		return false;
 	result(a, c, exit_why(c->exit_code), c->exit_code);
 	if (a->options & WNOWAIT)

@@ -285,6 +285,15 @@ static s64 guest_unlink(struct name *n, void *arg)
 	return r;
 }
 
+int vfs_unlink(const char *path)
+{
+	bool rmdir = false;
+	struct name n;
+
+	name_at(&n, AT_FDCWD, path, NAME_PARENT | NAME_NOFOLLOW);
+	return (int)name_run(&n, host_unlink, guest_unlink, &rmdir);
+}
+
 static long unlink_at(int dirfd, uaddr_t upath, bool rmdir)
 {
 	char *path __name = getname(upath);

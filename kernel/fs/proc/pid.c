@@ -82,7 +82,7 @@ static const struct pseudo_entry attr_entries[] = {
 	RO("children", 0444, pid_children),                                                        \
 	RO("cmdline", 0444, pid_cmdline),                                                          \
 	RW("comm", 0644, pid_comm),                                                                \
-	PSEUDO_TEXT("coredump_filter", "00000033\n"),                                              \
+	RW("coredump_filter", 0644, pid_coredump_filter),                                          \
 	PSEUDO_TEXT("cpuset", "/\n"),                                                              \
 	MAGIC("cwd", pid_cwd),                                                                     \
 	RO("environ", 0400, pid_environ),                                                          \

@@ -98,6 +98,7 @@ static int each_map(struct seq *m, const struct pseudo_ctx *c,
 {
 	struct mm *mm = proc_mm(c, PROC_PTRACE);
 	struct file_id id = { 0 };
+	struct vma vdso = { .prot = PROT_READ | PROT_EXEC, .flags = MAP_PRIVATE, .name = "[vdso]" };
 	struct map_copy maps;
 	int err;
 
@@ -105,6 +106,8 @@ static int each_map(struct seq *m, const struct pseudo_ctx *c,
 		return (int)PTR_ERR(mm);
 	id.own = mm == current->mm;
 	err = copy_maps(mm, &maps);
+	vdso.start = mm_vdso(mm);
+	vdso.end = vdso.start + VDSO_SIZE;
 	mm_put(mm);
 	if (err)
 		return err;
@@ -114,6 +117,9 @@ static int each_map(struct seq *m, const struct pseudo_ctx *c,
 		look_up(&id, maps.v[i].file);
 		fn(m, &maps.v[i], &id);
 	}
+	look_up(&id, NULL);
+	if (vdso.start)
+		fn(m, &vdso, &id);
 	kfree(id.name);
 	free_maps(&maps);
 	return 0;
@@ -169,14 +175,22 @@ static void show_flags(struct seq *m, const struct vma *v)
 
 #define PROBE_PAGES 1024
 
-/* KB of an anonymous mapping of the caller's that are there. Of files the host tells what it caches, not what is mapped. */
+/*
+ * KB of an anonymous mapping of the caller's that are there. Of files the host tells what it caches, not what is mapped; but
+ * debuggers look for what may differ from the file: all that was writable; and for whether there is anything at all in others'
+ * heaps and stacks.
+ */
 static u64 resident_kb(const struct vma *v, const struct file_id *id)
 {
 	u8 vec[PROBE_PAGES];
 	u64 pages = 0;
 
-	if (!id->own || v->file)
+	if (v->file && !(v->flags & MAP_SHARED) && (v->prot & PROT_WRITE || v->flags & VMA_WRITTEN))
+		return KB(v->end - v->start);
+	if (v->file || v->start >= USER_END)
 		return 0;
+	if (!id->own)
+		return v->name && !(v->flags & MAP_SHARED) ? PAGES_KB(1) : 0;
 	for (u64 at = v->start; at < v->end; at += PROBE_PAGES << PAGE_SHIFT) {
 		u64 n = min((v->end - at) >> PAGE_SHIFT, (u64)PROBE_PAGES);
 

@@ -236,7 +236,7 @@ int pid_children(struct seq *m, const struct pseudo_ctx *c)
 
 /* ---- values of the process ---- */
 
-enum value { V_OOM_ADJ, V_PERSONALITY, V_SLACK };
+enum value { V_COREDUMP, V_OOM_ADJ, V_PERSONALITY, V_SLACK };
 
 static int get_value(const struct pseudo_ctx *c, enum value which, u64 *value)
 {
@@ -246,7 +246,9 @@ static int get_value(const struct pseudo_ctx *c, enum value which, u64 *value)
 
 	if (!p)
 		return -ESRCH;
-	if (which == V_OOM_ADJ)
+	if (which == V_COREDUMP)
+		*value = p->coredump_filter;
+	else if (which == V_OOM_ADJ)
 		*value = (u64)(s64)p->oom_score_adj;
 	else if (which == V_PERSONALITY)
 		*value = p->personality;
@@ -314,6 +316,35 @@ s64 pid_oom_score_adj_store(const struct pseudo_ctx *c, char *text, size_t len)
 	if (value < p->oom_score_adj && !capable(CAP_SYS_RESOURCE))
 		return -EACCES;
 	p->oom_score_adj = value;
+	return (s64)len;
+}
+
+int pid_coredump_filter(struct seq *m, const struct pseudo_ctx *c)
+{
+	u64 value;
+	int err = get_value(c, V_COREDUMP, &value);
+
+	if (!err)
+		seq_printf(m, "%08x\n", (u32)value);
+	return err;
+}
+
+#define COREDUMP_BITS 0x1ffu
+
+s64 pid_coredump_filter_store(const struct pseudo_ctx *c, char *text, size_t len)
+{
+	struct process *p;
+	struct task *t;
+	const char *end;
+	u64 value;
+
+	if (!parse_u64(text, &end, 0, &value) || (*end && *end != '\n'))
+		return -EINVAL;
+	guard(&tasklist_lock);
+	p = proc_find(c, &t);
+	if (!p)
+		return -ESRCH;
+	p->coredump_filter = (u32)value & COREDUMP_BITS;
 	return (s64)len;
 }
 

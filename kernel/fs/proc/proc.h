@@ -111,6 +111,8 @@ FOLLOW(pid_ns_follow);
 SHOW(pid_limits);
 SHOW(pid_cgroup);
 SHOW(pid_io);
+SHOW(pid_coredump_filter);
+STORE(pid_coredump_filter_store);
 SHOW(pid_oom_score);
 SHOW(pid_oom_score_adj);
 STORE(pid_oom_score_adj_store);

@@ -2,6 +2,7 @@
 /* /proc/sys/kernel. */
 #include "sysctl.h"
 
+#include "core.h"
 #include "ipc_limits.h"
 #include "uts.h"
 
@@ -96,6 +97,27 @@ static const struct pseudo_entry pty_entries[] = {
 	{ 0 },
 };
 
+/* ---- core files ---- */
+
+static int show_core_pattern(struct seq *m, const struct pseudo_ctx *c)
+{
+	seq_printf(m, "%s\n", core_pattern);
+	return 0;
+}
+
+/* A program that is to be given the core file is not served. */
+static s64 store_core_pattern(const struct pseudo_ctx *c, char *text, size_t len)
+{
+	char *end = strchr(text, '\n');
+
+	if (end)
+		*end = '\0';
+	if (*text == '|' || strlen(text) >= CORE_PATTERN_MAX)
+		return -EINVAL;
+	strlcpy(core_pattern, text, CORE_PATTERN_MAX);
+	return (s64)len;
+}
+
 static const struct pseudo_entry yama_entries[] = {
 	PSEUDO_TEXT("ptrace_scope", "0\n"),
 	{ 0 },
@@ -127,9 +149,9 @@ const struct pseudo_entry sys_kernel_entries[] = {
 	PSEUDO_TEXT("auto_msgmni", "0\n"),
 	PSEUDO_TEXT("bootloader_type", "0\n"),
 	PSEUDO_TEXT("cap_last_cap", "40\n"),
-	PSEUDO_TEXT("core_pattern", "core\n"),
+	PSEUDO_FILE("core_pattern", 0644, .show = show_core_pattern, .store = store_core_pattern),
 	PSEUDO_TEXT("core_pipe_limit", "0\n"),
-	SYSCTL_BOOL("core_uses_pid", 0),
+	SYSCTL_INTS("core_uses_pid", &core_uses_pid, 1, 0, 1, NULL),
 	PSEUDO_TEXT("ctrl-alt-del", "0\n"),
 	PSEUDO_TEXT("dmesg_restrict", "1\n"),
 	UTS_RW("domainname"),
