@@ -105,7 +105,7 @@ enum pv_cmd {
 
 	/* Objects: struct pv_req_handle. */
 	PV_MEMFD = 0x300,    /* id = new handle, len = size, flags MFD_* */
-	PV_WATCH = 0x301,    /* id = new handle: an epoll instance, donated */
+	PV_WATCH = 0x301,    /* id = new handle: an epoll instance, donated; id2 = netlink socket that is in it, or 0 */
 	PV_INOTIFY = 0x302,  /* id = new handle: an inotify instance, donated, non-blocking */
 	PV_TRUNC_OBJ = 0x303, /* id, len: resize a memfd */
 	PV_DEVICE = 0x304,   /* id = new handle, off = number of a device (boot_info.devices), flags O_*. Donated */

@@ -26,6 +26,7 @@ _Static_assert(RING_BOOT_OFF + RING_BOOT_MAX <= RING_TRACE_OFF, "the trace overl
 #define TRACE_RECORDS 1u /* a record for each call */
 #define TRACE_SUMS 2u    /* trace_header.sums */
 #define TRACE_WAIT 4u    /* for room in the ring */
+#define TRACE_CLOCK 8u   /* start and time are wanted: else they are 0 */
 
 #define TRACE_STRING_MAX 256u /* bytes of a buffer or string that a record has at most */
 #define TRACE_RECORD_MAX 2048u
@@ -55,6 +56,7 @@ enum trace_type {
 	TRACE_CALL = 1,
 	TRACE_SIGNAL = 2, /* nr = signal, delivered to a handler */
 	TRACE_EXITED = 3, /* the process ended: result = its wait status */
+	TRACE_STARTED = 4, /* a call is going to sleep: what is known of it. Its TRACE_CALL follows when it ends */
 };
 
 #define TRACE_NO_RESULT 1u /* trace_record.flags: a call that does not return */

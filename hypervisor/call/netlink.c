@@ -2,7 +2,7 @@
 /*
  * Netlink requests: the guest may ask for interfaces, addresses and routes (rtnetlink), and for TCP, UDP and raw
  * sockets (sock_diag); it changes none of them. Unix sockets are the guest's own, those that the host's
- * sock_diag would tell of are others: that question is refused, and programs read /proc/net/unix instead.
+ * sock_diag would tell of are others: that question is refused, the guest kernel answers it.
  */
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>

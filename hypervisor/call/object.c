@@ -37,10 +37,26 @@ static int memfd(struct call *c)
 	return call_install(c, r->id, HANDLE_MEMFD, fd, true);
 }
 
+static int watch_decode(struct call *c)
+{
+	int ret = new_decode(c);
+
+	if (ret < 0 || !c->req.u.handle.id2)
+		return ret;
+	return decode_handle(c, "id2", c->req.u.handle.id2, KIND(NETLINK), &c->h);
+}
+
+/* With a netlink socket in it from the start: this is not donated, and what watches it gives nothing else away. */
 static int watch(struct call *c)
 {
-	int fd = epoll_create1(EPOLL_CLOEXEC);
+	struct epoll_event readable = { .events = EPOLLIN };
+	int fd = epoll_create1(EPOLL_CLOEXEC), ret;
 
+	if (fd >= 0 && c->h && epoll_ctl(fd, EPOLL_CTL_ADD, c->h->fd, &readable) < 0) {
+		ret = -errno;
+		close(fd);
+		return ret;
+	}
 	return fd < 0 ? -errno : call_install(c, c->req.u.handle.id, HANDLE_WATCH, fd, true);
 }
 
@@ -103,7 +119,7 @@ int inotify_rm(struct call *c)
 #define O(cmd) [PV_##cmd - PV_MEMFD]
 const struct pv_command object_commands[] = {
 	O(MEMFD) = { "memfd", new_decode, memfd, 0 },
-	O(WATCH) = { "watch", new_decode, watch, 0 },
+	O(WATCH) = { "watch", watch_decode, watch, 0 },
 	O(INOTIFY) = { "inotify", new_decode, inotify, 0 },
 	O(DEVICE) = { "device", device_decode, device, CALL_BLOCKS },
 	O(TRUNC_OBJ) = { "trunc_obj", trunc_decode, trunc_obj, 0 },

@@ -78,6 +78,8 @@ static uint32_t read_flags(const json_t *request)
 		flags |= TRACE_SUMS;
 	if (json_is_true(json_object_get(request, "wait")))
 		flags |= TRACE_WAIT;
+	if (json_is_true(json_object_get(request, "clock")))
+		flags |= TRACE_CLOCK;
 	return flags;
 }
 

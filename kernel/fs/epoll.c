@@ -5,6 +5,7 @@
 #include "epoll_impl.h"
 #include "syscall.h"
 #include "task.h"
+#include "trace_hook.h"
 
 #define EP_MAX_EVENTS (0x7fffffff / (int)sizeof(struct epoll_event))
 #define EP_MAX_NESTS 4
@@ -100,6 +101,8 @@ static int collect(struct eventpoll *ep, struct epoll_event *ev, int max, u64 de
 
 	if (n == max || !READ_ONCE(ep->watch))
 		return n;
+	if (!n && deadline)
+		trace_may_sleep();
 	host = ep_watch_collect(ep, ev + n, max - n, n ? 0 : deadline);
 	if (host < 0)
 		return n ? n : host;
@@ -123,8 +126,10 @@ static long ep_sleep(struct eventpoll *ep, struct epoll_event *ev, int max, u64 
 			return signal_pending() ? -EINTR : -ERESTARTNOHAND;
 		if (timed_out)
 			return 0;
-		if (!READ_ONCE(ep->watch) && mc_park(deadline) == -ETIMEDOUT)
-			timed_out = true;
+		if (!READ_ONCE(ep->watch)) {
+			trace_may_sleep();
+			timed_out = mc_park(deadline) == -ETIMEDOUT;
+		}
 		if (deadline != MC_FOREVER && mc_clock(CLOCK_MONOTONIC) >= deadline)
 			timed_out = true;
 	}

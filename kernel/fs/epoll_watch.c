@@ -180,12 +180,12 @@ static int make_aware(struct eventpoll *ep, struct file *f)
 	return unaware ? ep_watch_add(unaware, f->handle) : 0;
 }
 
-int epoll_host_begins(struct file *f)
+int epoll_host_begins(struct file *f, u32 mode)
 {
 	struct eventpoll *ep;
 	int err = 0;
 
-	__atomic_or_fetch(&f->mode, FMODE_HOSTPOLL, __ATOMIC_SEQ_CST);
+	__atomic_or_fetch(&f->mode, mode, __ATOMIC_SEQ_CST);
 	guard(&ep_nest_lock);
 	while (!err && (ep = unaware_of(f))) {
 		err = ep_ensure_watch(ep);

@@ -11,6 +11,7 @@
 
 #include "poll_impl.h"
 #include "task.h"
+#include "trace_hook.h"
 
 #define INLINE_WAITERS 8
 #define CHUNK_WAITERS 62
@@ -171,6 +172,8 @@ static long poll_loop(struct poll_call *pc, u64 deadline)
 		int ready = scan_guest(pc), r = 0;
 		u64 until = ready || timed_out || pc->error ? 0 : deadline;
 
+		if (until)
+			trace_may_sleep();
 		if (pc->nhost && !host_done)
 			r = scan_host(pc, until, &ready);
 		if (ready)

@@ -10,8 +10,11 @@
  * with FMODE_HOSTPOLL depends on it alone; one with FMODE_WATCH (an epoll) on it and on guest
  * wait queues.
  */
-/* f's readiness is the host's from now on, by f->handle: whoever watches it already does so by that. 0 or -errno. */
-int epoll_host_begins(struct file *f);
+/*
+ * f's readiness is the host's from now on, by f->handle, as `mode` (FMODE_HOSTPOLL, FMODE_WATCH) says: whoever watches it
+ * already does so by that. 0 or -errno.
+ */
+int epoll_host_begins(struct file *f, u32 mode);
 static inline u32 file_poll_handle(struct file *f)
 {
 	u32 mode = __atomic_load_n(&f->mode, __ATOMIC_ACQUIRE);

@@ -75,7 +75,7 @@ struct file_ops {
 #define FMODE_HOST 16u    /* f->handle is donated: read, write and poll go straight to the machine (mc_io, mc_poll) */
 #define FMODE_EXEC 32u
 #define FMODE_HOSTPOLL 64u /* readiness is the host's: epoll and poll use f->handle with mc_poll/mc_watch */
-#define FMODE_WATCH 256u   /* an epoll file: readiness depends on guest queues and on f->handle, a host watch */
+#define FMODE_WATCH 256u   /* an epoll or netlink file: readiness depends on what the guest knows and on f->handle, a host watch */
 #define FMODE_TTY 512u     /* a terminal of the host; priv is its struct tty (fs/dev_tty.c) */
 #define FMODE_MOUNTED 2048u /* counted among its mount's writers */
 #define FMODE_LOCKED 1024u  /* flock or OFD locks may be held through it */

@@ -106,6 +106,7 @@ void waitq_del(struct waitq *q, struct waiter *w);
 void waitq_wake(struct waitq *q, u32 events, int n);
 static inline void waitq_wake_all(struct waitq *q, u32 events) { waitq_wake(q, events, 0); }
 
+void trace_may_sleep_task(void); /* trace_hook.h's trace_may_sleep(), which wants task.h */
 bool task_work_pending(void); /* current has work: a signal, a stop, an exit */
 
 /*
@@ -133,6 +134,7 @@ bool task_work_pending(void); /* current has work: a signal, a stop, an exit */
 					_ret = -ERESTARTSYS;                                       \
 					break;                                                     \
 				}                                                                  \
+				trace_may_sleep_task();                                            \
 				_ret = mc_park(deadline);                                          \
 			}                                                                          \
 			waitq_del((q), &_w);                                                       \

@@ -106,6 +106,7 @@ struct task {
 	u64 call_host, call_pv; /* counts of the machine when it began */
 	u64 futex_waits; /* statistics: voluntary switches */
 	struct trace_record *trace; /* of an exec under way (trace/) */
+	struct trace_record *trace_call; /* of the call that is traced, until it has been told that it sleeps */
 	struct ptrace ptrace;
 };
 

@@ -12,6 +12,15 @@ bool tracing(void);
 /* The call in r, with a record of it: syscall_run(), which kernel/task/boot.c has. */
 s64 trace_syscall(struct task *t, struct pt_regs *r);
 s64 syscall_run(struct task *t, struct pt_regs *r);
+/* The call may sleep from here on, perhaps for long: who traces is told once. */
+void trace_sleeps(struct task *t);
+static inline void trace_may_sleep(void)
+{
+	if (unlikely(current->trace_call))
+		trace_sleeps(current);
+}
+/* A program that no call has executed: the container's first, or an exec from outside. Strings of argv, one after another. */
+void trace_program(struct task *t, const char *filename, const char *argv, size_t len);
 /* An exec that succeeded: it does not return. */
 void trace_exec(struct task *t);
 void trace_signal(struct task *t, int sig, int code, int from);

@@ -17,7 +17,7 @@ struct host_sock {
 	u8 peer_len; /* of an accepted socket: its peer's address, for accept() to return */
 	u8 peer[PV_ADDR_MAX];
 	struct stream *stream; /* of sockets with a data ring (stream.h) */
-	struct netlink_refusal *refused; /* netlink: an answer of ours, before those of the host; see netlink.c */
+	struct netlink *netlink; /* see netlink.c */
 };
 
 static inline struct host_sock *host_of(struct socket *s)

@@ -10,6 +10,7 @@
 #include "host_sock.h"
 #include "ring.h"
 #include "task.h"
+#include "trace_hook.h"
 
 #define HOST_FLAGS                                                                                 \
 	(MSG_OOB | MSG_PEEK | MSG_DONTROUTE | MSG_TRUNC | MSG_EOR | MSG_CONFIRM | MSG_MORE)
@@ -17,7 +18,10 @@
 long inet_wait(struct socket *s, u32 events, u64 deadline, u64 timeo, u32 *got)
 {
 	struct pollfd p = { .fd = s->handle, .events = (short)events };
-	int ret = mc_poll(&p, 1, deadline);
+	int ret;
+
+	trace_may_sleep();
+	ret = mc_poll(&p, 1, deadline);
 
 	if (ret > 0 && got)
 		*got = (u16)p.revents;
@@ -85,6 +89,8 @@ static s64 try_send(struct socket *s, struct msg *m)
 	if (m->u.kernel)
 		return mc_io_kernel(s->handle, (void *)p.iov->base, p.iov->len, -1,
 				    MC_WRITE | (m->u.nowait || s->sndtimeo ? MC_NOWAIT : 0));
+	if (!(host_flags(m, s->sndtimeo) & MSG_DONTWAIT))
+		trace_may_sleep();
 	return mc_send(s->handle, p.iov, p.n, host_flags(m, s->sndtimeo));
 }
 
@@ -163,6 +169,8 @@ static s64 try_recv(struct socket *s, struct msg *m)
 				    m->u.nowait || s->rcvtimeo ? MC_NOWAIT : 0);
 	if (dgram)
 		flags |= MSG_TRUNC; /* to know whether it was cut */
+	if (!(flags & MSG_DONTWAIT))
+		trace_may_sleep();
 	n = mc_recv(s->handle, p.iov, p.n, flags, m->want_addr ? m->addr : NULL,
 		    m->want_addr ? &len : NULL);
 	if (n < 0)

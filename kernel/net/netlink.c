@@ -2,16 +2,25 @@
 /*
  * NETLINK_ROUTE and NETLINK_SOCK_DIAG: questions about interfaces, addresses, routes and sockets, which
  * the hypervisor asks the host. Such a socket is never donated. The answers to a request are there when it has been
- * sent; only who waits for changes (and there are few such) is served by looking again now and
- * then.
+ * sent; who waits for changes does so at a watch (PV_WATCH) that the hypervisor has put the socket into.
+ *
+ * Unix sockets are the guest's: questions about them are answered here (unix_diag.c).
  */
 #include <linux/netlink.h>
-#include <linux/time.h>
+#include <linux/sock_diag.h>
 
+#include "epoll.h"
 #include "host_sock.h"
+#include "hostfs.h"
+#include "netlink.h"
 #include "task.h"
 
-#define LOOK_AGAIN (20 * NSEC_PER_MSEC)
+/* Answers of ours, before those of the host. */
+struct netlink {
+	struct mutex lock;
+	struct list_head answers;
+	u32 watch; /* handle of the watch; 0: nobody has had to wait yet */
+};
 
 /*
  * The hypervisor lets questions pass only. What it refuses is answered here as the kernel answers who may not
@@ -25,19 +34,74 @@ struct netlink_refusal {
 
 static const struct sock_ops netlink_ops;
 
+static struct netlink *netlink_of(struct socket *s)
+{
+	return host_of(s)->netlink;
+}
+
+static struct socket *with_state(struct socket *s)
+{
+	struct netlink *nl = IS_ERR(s) ? NULL : kzalloc(sizeof(*nl));
+
+	if (IS_ERR(s))
+		return s;
+	if (!nl) {
+		host_release(s);
+		return ERR_PTR(-ENOMEM);
+	}
+	list_init(&nl->answers);
+	host_of(s)->netlink = nl;
+	return s;
+}
+
 struct socket *netlink_socket(int type, int protocol)
 {
 	if (type != SOCK_RAW && type != SOCK_DGRAM)
 		return ERR_PTR(-ESOCKTNOSUPPORT);
 	if (protocol != NETLINK_ROUTE && protocol != NETLINK_SOCK_DIAG)
 		return ERR_PTR(-EPROTONOSUPPORT);
-	return host_sock_new(&netlink_ops, AF_NETLINK, type, protocol);
+	return with_state(host_sock_new(&netlink_ops, AF_NETLINK, type, protocol));
+}
+
+/* From now on whoever waits for the socket, in whatever way, sleeps at its watch. */
+static int watch_socket(struct socket *s)
+{
+	struct netlink *nl = netlink_of(s);
+	struct pv_slot slot;
+	s64 ret;
+	u32 handle;
+
+	if (READ_ONCE(nl->watch))
+		return 0;
+	handle = host_handle_get();
+	if (!handle)
+		return -ENFILE;
+	mc_pv_get(&slot);
+	slot.req.cmd = PV_WATCH;
+	slot.req.u.handle = (struct pv_req_handle){ .id = handle, .id2 = s->handle };
+	ret = mc_pv_call(&slot);
+	mc_pv_put(&slot);
+	if (ret < 0) {
+		host_handle_unused(handle);
+		return (int)ret;
+	}
+	{
+		guard(&nl->lock);
+		if (nl->watch) { /* another thread was first */
+			mc_handle_release(handle);
+			return 0;
+		}
+		s->file->handle = handle;
+		WRITE_ONCE(nl->watch, handle);
+	}
+	return epoll_host_begins(s->file, FMODE_WATCH);
 }
 
 /* The host gives the port number; one that the caller would like better means nothing here. */
 static int netlink_bind(struct socket *s, const void *addr, u32 len)
 {
 	struct sockaddr_nl nl;
+	int err;
 
 	if (len < sizeof(nl))
 		return -EINVAL;
@@ -45,7 +109,8 @@ static int netlink_bind(struct socket *s, const void *addr, u32 len)
 	if (nl.nl_family != AF_NETLINK)
 		return -EINVAL;
 	nl.nl_pid = 0;
-	return host_bind(s, &nl, sizeof(nl));
+	err = host_bind(s, &nl, sizeof(nl));
+	return !err && nl.nl_groups ? watch_socket(s) : err;
 }
 
 static int netlink_connect(struct socket *s, const void *addr, u32 len, bool nowait)
@@ -53,68 +118,151 @@ static int netlink_connect(struct socket *s, const void *addr, u32 len, bool now
 	return host_pv_connect(s, addr, len);
 }
 
-/* In place of the one that was there. */
-static void set_refusal(struct socket *s, struct netlink_refusal *r)
+/* ---- answers of ours ---- */
+
+/* One datagram. */
+struct netlink_answer {
+	struct list_head node;
+	u32 len;
+	u8 data[];
+};
+
+int netlink_answer(struct list_head *to, const void *data, u32 len)
 {
-	kfree(__atomic_exchange_n(&host_of(s)->refused, r, __ATOMIC_ACQ_REL));
+	struct netlink_answer *a = kmalloc(sizeof(*a) + len);
+
+	if (!a)
+		return -ENOBUFS;
+	a->len = len;
+	memcpy(a->data, data, len);
+	list_add_tail(&a->node, to);
+	return 0;
 }
 
-static s64 refuse(struct socket *s, struct uio *u, s64 error)
+static void drop_answers(struct list_head *all)
+{
+	while (!list_empty(all)) {
+		struct netlink_answer *a = list_entry(all->next, struct netlink_answer, node);
+
+		list_del(&a->node);
+		kfree(a);
+	}
+}
+
+/* The socket's port, which is the host's to give; 0: it has none yet. */
+static u32 port_of(struct socket *s)
 {
 	union {
 		struct sockaddr_nl nl;
 		u8 room[SOCK_ADDR_MAX];
 	} self;
-	struct netlink_refusal *r = kzalloc(sizeof(*r));
-	s64 len = (s64)u->resid;
 
-	if (!r)
-		return -ENOBUFS;
-	if (len < (s64)sizeof(r->request) || uio_get(u, &r->request, sizeof(r->request)) != sizeof(r->request) ||
-	    host_getname(s, &self, false) < (int)sizeof(self.nl)) {
-		kfree(r);
-		return error;
+	return host_getname(s, &self, false) < (int)sizeof(self.nl) ? 0 : self.nl.nl_pid;
+}
+
+static int answer_error(struct list_head *to, const struct nlmsghdr *request, u32 port, s64 error)
+{
+	struct netlink_refusal r = { .error = (s32)error, .request = *request };
+
+	r.head = (struct nlmsghdr){ .nlmsg_len = sizeof(r), .nlmsg_type = NLMSG_ERROR, .nlmsg_flags = NLM_F_CAPPED,
+				    .nlmsg_seq = request->nlmsg_seq, .nlmsg_pid = port };
+	return netlink_answer(to, &r, sizeof(r));
+}
+
+/* The answers to a request of `len` bytes: they are there from now on. */
+static s64 answered(struct socket *s, struct list_head *answers, int err, s64 len)
+{
+	struct netlink *nl = netlink_of(s);
+
+	if (err) {
+		drop_answers(answers);
+		return err;
 	}
-	r->head = (struct nlmsghdr){ .nlmsg_len = sizeof(*r), .nlmsg_type = NLMSG_ERROR,
-				     .nlmsg_flags = NLM_F_CAPPED, .nlmsg_seq = r->request.nlmsg_seq,
-				     .nlmsg_pid = self.nl.nl_pid };
-	r->error = (s32)error;
-	set_refusal(s, r);
+	guard(&nl->lock);
+	list_splice_tail(answers, &nl->answers);
 	return len;
+}
+
+static s64 refuse(struct socket *s, struct uio *u, s64 error)
+{
+	struct list_head answers = LIST_HEAD_INIT(answers);
+	s64 len = (s64)u->resid;
+	struct nlmsghdr request;
+
+	if (len < (s64)sizeof(request) || uio_get(u, &request, sizeof(request)) != sizeof(request))
+		return error;
+	return answered(s, &answers, answer_error(&answers, &request, port_of(s), error), len);
+}
+
+/* A question about unix sockets: all of `all` is taken, and answered. */
+static s64 ask_unix(struct socket *s, const struct nlmsghdr *request, struct uio *all)
+{
+	struct list_head answers = LIST_HEAD_INIT(answers);
+	struct unix_diag_request r = { .head = *request, .port = port_of(s) };
+	s64 len = (s64)all->resid;
+	int err;
+
+	if (len < (s64)sizeof(r.q) || uio_get(all, &r.q, sizeof(r.q)) != sizeof(r.q))
+		return -EINVAL;
+	err = unix_diag(&r, &answers);
+	if (err == -ENOENT)
+		err = answer_error(&answers, request, r.port, err);
+	return answered(s, &answers, err, len);
+}
+
+/* Is it about unix sockets? *head is the request's. */
+static bool asks_unix(struct socket *s, const struct msg *m, struct nlmsghdr *head)
+{
+	struct {
+		struct nlmsghdr head;
+		u8 family;
+	} start;
+	struct uio u = m->u;
+
+	if (s->protocol != NETLINK_SOCK_DIAG || m->u.resid < sizeof(start) ||
+	    uio_get(&u, &start, sizeof(start)) != sizeof(start))
+		return false;
+	*head = start.head;
+	return start.head.nlmsg_type == SOCK_DIAG_BY_FAMILY && start.family == AF_UNIX;
 }
 
 static s64 netlink_sendmsg(struct socket *s, struct msg *m)
 {
 	struct uio request = m->u;
+	struct nlmsghdr head;
 	s64 ret;
 
+	if (asks_unix(s, m, &head))
+		return ask_unix(s, &head, &m->u);
 	m->ctl_len = 0; /* SCM_CREDENTIALS at most: the kernel knows who asks */
 	ret = host_sendto(s, m);
 	return ret == -EPERM || ret == -ENOENT ? refuse(s, &request, ret) : ret;
 }
 
 /* False: there is none. */
-static bool take_refusal(struct socket *s, struct msg *m, s64 *ret)
+static bool take_answer(struct socket *s, struct msg *m, s64 *ret)
 {
 	struct sockaddr_nl from = { .nl_family = AF_NETLINK };
-	struct netlink_refusal *r =
-		__atomic_exchange_n(&host_of(s)->refused, NULL, __ATOMIC_ACQ_REL);
+	struct netlink *nl = netlink_of(s);
+	struct netlink_answer *a;
 	s64 n;
 
-	if (!r)
+	guard(&nl->lock);
+	if (list_empty(&nl->answers))
 		return false;
-	n = min(sizeof(*r), m->u.resid);
-	*ret = n && uio_put(&m->u, r, n) != n ? -EFAULT : n;
+	a = list_entry(nl->answers.next, struct netlink_answer, node);
+	n = min((size_t)a->len, m->u.resid);
+	*ret = n && uio_put(&m->u, a->data, n) != n ? -EFAULT : n;
 	memcpy(m->addr, &from, sizeof(from));
 	m->addr_len = sizeof(from);
-	if (n < (s64)sizeof(*r))
+	if (n < (s64)a->len)
 		m->out_flags |= MSG_TRUNC;
 	if (*ret >= 0 && (m->flags & MSG_TRUNC))
-		*ret = sizeof(*r);
-	if (m->flags & MSG_PEEK)
-		set_refusal(s, r);
-	else
-		kfree(r);
+		*ret = a->len;
+	if (!(m->flags & MSG_PEEK)) {
+		list_del(&a->node);
+		kfree(a);
+	}
 	return true;
 }
 
@@ -123,19 +271,20 @@ static s64 netlink_recvmsg(struct socket *s, struct msg *m)
 	u64 deadline = sock_deadline(s->rcvtimeo);
 	s64 n;
 
-	if (take_refusal(s, m, &n))
+	if (take_answer(s, m, &n))
 		return n;
 	for (;;) {
-		u64 now;
+		struct socket watch = { 0 };
 
 		n = host_recvfrom(s, m);
 		if (n != -EAGAIN || m->u.nowait)
 			return n;
-		now = mc_clock(CLOCK_MONOTONIC);
-		if (now >= deadline)
-			return -EAGAIN;
-		if (task_work_pending() || mc_park(min(now + LOOK_AGAIN, deadline)) == -EINTR)
-			return sock_interrupted(s->rcvtimeo);
+		n = watch_socket(s);
+		watch.handle = netlink_of(s)->watch;
+		if (!n)
+			n = inet_wait(&watch, POLLIN, deadline, s->rcvtimeo, NULL);
+		if (n)
+			return n;
 	}
 }
 
@@ -149,14 +298,26 @@ static u32 netlink_poll(struct socket *s, struct file *f, struct poll_table *pt)
 	slot.req.u.poll = (struct pv_req_xen_poll){ .id = s->handle };
 	ret = mc_pv_call(&slot);
 	mc_pv_put(&slot);
-	if (READ_ONCE(host_of(s)->refused))
+	if (!list_empty(&netlink_of(s)->answers))
 		return POLLIN | POLLOUT;
 	return ret < 0 ? POLLERR : (u32)ret;
 }
 
+static int netlink_setsockopt(struct socket *s, int level, int name, const void *val, u32 len)
+{
+	int err = host_setsockopt(s, level, name, val, len);
+
+	return !err && level == SOL_NETLINK && name == NETLINK_ADD_MEMBERSHIP ? watch_socket(s) : err;
+}
+
 static void netlink_release(struct socket *s)
 {
-	set_refusal(s, NULL);
+	struct netlink *nl = netlink_of(s);
+
+	drop_answers(&nl->answers);
+	if (nl->watch)
+		mc_handle_release(nl->watch);
+	kfree(nl);
 	host_release(s);
 }
 
@@ -165,7 +326,7 @@ static const struct sock_ops netlink_ops = {
 	.connect = netlink_connect,
 	.getname = host_getname,
 	.getsockopt = host_getsockopt,
-	.setsockopt = host_setsockopt,
+	.setsockopt = netlink_setsockopt,
 	.sendmsg = netlink_sendmsg,
 	.recvmsg = netlink_recvmsg,
 	.poll = netlink_poll,

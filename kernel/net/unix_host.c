@@ -87,7 +87,7 @@ static int become_hosted(struct unix_sock *u, u32 handle)
 		mc_handle_release(handle);
 		return -EISCONN;
 	}
-	return epoll_host_begins(u->sk.file);
+	return epoll_host_begins(u->sk.file, FMODE_HOSTPOLL);
 }
 
 int unix_host_bind(struct unix_sock *u, const char *path)

@@ -7,6 +7,7 @@
 #include "syscall.h"
 
 #include "sig.h"
+#include "trace_hook.h"
 
 static bool deliverable(struct task *t)
 {
@@ -119,8 +120,10 @@ bool signal_ignored_or_blocked(int sig)
 
 static void wait_for_signal(struct task *t)
 {
-	while (!READ_ONCE(t->mc.work))
+	while (!READ_ONCE(t->mc.work)) {
+		trace_may_sleep();
 		mc_park(MC_FOREVER);
+	}
 }
 
 int set_user_sigmask(uaddr_t from, u64 size)

@@ -8,6 +8,7 @@
 #include "syscall.h"
 
 #include "sig.h"
+#include "trace_hook.h"
 
 static int sleep_for(struct task *t, sigmask_t set, u64 deadline, siginfo_t *info)
 {
@@ -21,6 +22,7 @@ static int sleep_for(struct task *t, sigmask_t set, u64 deadline, siginfo_t *inf
 			err = -EINTR;
 		if (err == -EINTR || err == -ETIMEDOUT)
 			break;
+		trace_may_sleep();
 		err = mc_park(deadline);
 	}
 	WRITE_ONCE(t->real_blocked, 0);

@@ -138,7 +138,6 @@ static void set_process(struct exec *x)
 	if (x->secure)
 		t->pdeathsig = 0;
 	p->dumpable = !x->secure;
-	p->did_exec = true;
 	exec_id_put(p->exec_id);
 	p->exec_id = x->exec_id;
 	x->exec_id = NULL;
@@ -163,6 +162,9 @@ static void set_registers(const struct exec *x)
 	syscall_account(current);
 	if (unlikely(current->trace))
 		trace_exec(current);
+	else if (!current->proc->did_exec)
+		trace_program(current, x->filename, x->strings.block, x->strings.env_off);
+	current->proc->did_exec = true;
 }
 
 /* In the new space, on an empty kernel stack. */

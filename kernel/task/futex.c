@@ -4,6 +4,7 @@
 
 #include "ktime.h"
 #include "syscall.h"
+#include "trace_hook.h"
 
 static struct futex_bucket buckets[FUTEX_BUCKETS];
 
@@ -170,6 +171,7 @@ int futex_sleep(struct futex_waiter *w, u64 deadline)
 			return -EINTR;
 		if (err == -ETIMEDOUT)
 			return err;
+		trace_may_sleep();
 		err = mc_park(deadline);
 	}
 	return 0;

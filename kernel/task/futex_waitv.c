@@ -4,6 +4,7 @@
 
 #include "ktime.h"
 #include "syscall.h"
+#include "trace_hook.h"
 
 struct waitv {
 	struct futex_waitv user;
@@ -69,6 +70,7 @@ static long wait_any(struct waitv *v, u32 n, u64 deadline)
 			err = -ERESTARTSYS;
 			break;
 		}
+		trace_may_sleep();
 		err = mc_park(deadline);
 	}
 	woken = unqueue_all(v, n);

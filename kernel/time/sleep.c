@@ -3,6 +3,7 @@
 #include "syscall.h"
 
 #include "timers.h"
+#include "trace_hook.h"
 
 /* A CPU clock cannot be slept on: look again when it could be reached at the earliest. */
 static u64 cpu_deadline(int clock, u64 time)
@@ -29,6 +30,7 @@ static int sleep_until(int clock, u64 time)
 			return 0;
 		if (READ_ONCE(current->mc.work))
 			return -EINTR;
+		trace_may_sleep();
 		mc_park(deadline);
 	}
 }

@@ -213,12 +213,41 @@ static void after(struct capture *c, u8 kind, int arg)
 	}
 }
 
+/* Which calls have something to copy, and when: most have nothing, at one end at least. */
+#define WHEN_KNOWN 1u
+#define WHEN_BEFORE 2u
+#define WHEN_AFTER 4u
+
+static u8 when_of_kind(u8 kind)
+{
+	if (kind >= TRACE_ARG_OUT)
+		return WHEN_AFTER;
+	return kind >= TRACE_ARG_PATH ? WHEN_BEFORE : 0;
+}
+
+static u8 when(u16 nr)
+{
+	static u8 known[COUNTED_CALLS];
+	const struct trace_call *call = &trace_calls[nr];
+	u8 all = READ_ONCE(known[nr]);
+
+	if (likely(all))
+		return all;
+	all = WHEN_KNOWN;
+	for (int i = 0; i < call->nargs; i++)
+		all |= when_of_kind(call->args[i]);
+	WRITE_ONCE(known[nr], all);
+	return all;
+}
+
 void capture_before(struct trace_record *r, u32 strings)
 {
 	const struct trace_call *call = &trace_calls[r->nr];
 	struct capture c = {r, strings};
 	int i;
 
+	if (!(when(r->nr) & WHEN_BEFORE))
+		return;
 	for (i = 0; i < call->nargs; i++)
 		before(&c, call->args[i], i);
 }
@@ -229,7 +258,7 @@ void capture_after(struct trace_record *r, u32 strings)
 	struct capture c = {r, strings};
 	int i;
 
-	if (r->result < 0)
+	if (r->result < 0 || !(when(r->nr) & WHEN_AFTER))
 		return;
 	for (i = 0; i < call->nargs; i++)
 		after(&c, call->args[i], i);

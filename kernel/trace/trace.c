@@ -95,7 +95,8 @@ static void begin(struct trace_record *r, const struct task *t, const struct pt_
 	};
 	if (head->flags & TRACE_RECORDS)
 		capture_before(r, string_size());
-	r->start = now();
+	if (head->flags & (TRACE_SUMS | TRACE_CLOCK))
+		r->start = now();
 }
 
 static void add_up(const struct trace_record *r)
@@ -116,7 +117,8 @@ static void finish(struct trace_record *r, const struct task *t, s64 result)
 {
 	u32 flags = READ_ONCE(head->flags);
 
-	r->time = now() - r->start;
+	if (r->start)
+		r->time = now() - r->start;
 	r->result = result;
 	r->host_calls = (u32)(t->mc.host_calls - t->call_host);
 	r->pv_calls = (u32)(t->mc.pv_calls - t->call_pv);
@@ -178,9 +180,27 @@ s64 trace_syscall(struct task *t, struct pt_regs *regs)
 		finish(r, t, 0);
 		return syscall_run(t, regs);
 	}
+	t->trace_call = r;
 	ret = syscall_run(t, regs);
+	t->trace_call = NULL;
 	finish(r, t, ret);
 	return ret;
+}
+
+void trace_may_sleep_task(void) { trace_may_sleep(); }
+
+void trace_sleeps(struct task *t)
+{
+	struct trace_record *r = t->trace_call;
+	u32 size = r->size;
+
+	t->trace_call = NULL;
+	if (!(head->flags & TRACE_RECORDS))
+		return;
+	r->type = TRACE_STARTED;
+	emit(r);
+	r->type = TRACE_CALL;
+	r->size = size;
 }
 
 /* ---- what is not a call ---- */
@@ -194,13 +214,42 @@ static void tell(const struct task *t, u16 type, u16 nr, s64 result, u64 arg0, u
 		.nr = nr,
 		.pid = t->proc->pid,
 		.tid = t->tid,
-		.start = now(),
+		.start = head->flags & TRACE_CLOCK ? now() : 0,
 		.args = {arg0, arg1},
 		.result = result,
 	};
 
 	if ((head->flags & TRACE_RECORDS) && (!pid || pid == t->proc->pid))
 		emit(&r);
+}
+
+static void add_item(struct trace_record *r, int arg, const char *text, size_t len, size_t most)
+{
+	struct trace_item item = {.arg = (u8)arg, .flags = len > most ? TRACE_CUT : 0, .len = (u16)min(len, most)};
+
+	memcpy((u8 *)r + r->size, &item, sizeof(item));
+	memcpy((u8 *)r + r->size + sizeof(item), text, item.len);
+	r->size += (u32)sizeof(item) + ((item.len + 3u) & ~3u);
+}
+
+void trace_program(struct task *t, const char *filename, const char *argv, size_t len)
+{
+	u64 room[TRACE_RECORD_MAX / sizeof(u64)];
+	struct trace_record *r = (struct trace_record *)room;
+
+	if (!tracing() || !wanted(t, __NR_execve) || !(head->flags & TRACE_RECORDS))
+		return;
+	*r = (struct trace_record){
+		.size = sizeof(*r),
+		.type = TRACE_CALL,
+		.nr = __NR_execve,
+		.pid = t->proc->pid,
+		.tid = t->tid,
+		.start = head->flags & TRACE_CLOCK ? now() : 0,
+	};
+	add_item(r, 0, filename, strlen(filename), 512);
+	add_item(r, 1, argv, len, 512);
+	emit(r);
 }
 
 void trace_signal(struct task *t, int sig, int code, int from)
@@ -212,6 +261,7 @@ void trace_exit(struct task *t, bool last, int wait_status)
 {
 	kfree(t->trace); /* an exec that failed too late */
 	t->trace = NULL;
+	t->trace_call = NULL;
 	if (last && tracing())
 		tell(t, TRACE_EXITED, 0, wait_status, 0, 0);
 }

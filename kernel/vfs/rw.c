@@ -9,6 +9,7 @@
 #include "pty.h"
 #include "signal.h"
 #include "syscall.h"
+#include "trace_hook.h"
 #include "vfs_impl.h"
 
 #define KNOWN_RWF   (RWF_HIPRI | RWF_DSYNC | RWF_SYNC | RWF_NOWAIT | RWF_APPEND)
@@ -26,6 +27,8 @@ static s64 host_io(struct file *f, const struct mc_iovec *iov, int n, s64 off, i
 	}
 	if (nowait || ((f->mode & FMODE_STREAM) && (f->flags & O_NONBLOCK)))
 		flags |= MC_NOWAIT;
+	if ((f->mode & FMODE_STREAM) && !(flags & MC_NOWAIT))
+		trace_may_sleep();
 	r = mc_io(f->handle, iov, n, off, flags);
 	if (likely(r >= 0))
 		return r;

@@ -91,8 +91,8 @@ static int take_option(struct tracing *t, int c, struct error *err)
 
 static json_t *request(const struct tracing *t)
 {
-	json_t *r = json_pack("{sssbsbsbsIsI}", "cmd", "trace", "records", !t->summary, "sums", t->summary, "wait",
-			      t->no_loss, "pid", (json_int_t)t->pid, "strings", (json_int_t)t->strings);
+	json_t *r = json_pack("{sssbsbsbsbsIsI}", "cmd", "trace", "records", !t->summary, "sums", t->summary, "wait",
+			      t->no_loss, "clock", t->reader.style.stamps || t->reader.style.times, "pid", (json_int_t)t->pid, "strings", (json_int_t)t->strings);
 	json_t *calls = t->selected ? json_array() : NULL;
 
 	for (int nr = 0; calls && nr < COUNTED_CALLS; nr++)
@@ -155,6 +155,7 @@ static int drain(struct tracing *t, struct error *err)
 
 	while (ret > 0)
 		ret = trace_read(&t->reader, err);
+	trace_show_sleepers(&t->reader, true);
 	return ret;
 }
 
@@ -176,8 +177,9 @@ static json_t *follow(struct tracing *t, struct error *err)
 				{ .fd = t->summary ? -1 : t->reader.fd, .events = POLLIN } };
 
 	for (;;) {
-		if (poll(fds, 3, -1) < 0)
+		if (poll(fds, 3, trace_timeout_ms(&t->reader)) < 0)
 			continue;
+		trace_show_sleepers(&t->reader, false);
 		if (fds[2].revents) {
 			int ret = trace_read(&t->reader, err);
 

@@ -248,15 +248,26 @@ static bool is_meant(const struct trace_record *r, const uint8_t *kinds, int i)
 	       r->args[i - 1] & (O_CREAT | (O_TMPFILE & ~O_DIRECTORY));
 }
 
-static void print_args(FILE *out, const struct trace_record *r)
+/* The first argument that the call has filled in, and that could not be shown before: as many as there are, if there is none. */
+static int first_answer(const struct trace_record *r)
+{
+	const struct trace_call *call = &trace_calls[r->nr];
+	int i = 0;
+
+	while (i < call->nargs && call->args[i] < TRACE_ARG_OUT)
+		i++;
+	return i;
+}
+
+static void print_args(FILE *out, const struct trace_record *r, int from, int to)
 {
 	const struct trace_call *call = &trace_calls[r->nr];
 
-	for (int i = 0; i < call->nargs && is_meant(r, call->args, i); i++) {
+	for (int i = from; i < to && i < call->nargs && is_meant(r, call->args, i); i++) {
 		int kind = call->args[i];
 		struct item item;
 
-		fputs(i ? ", " : "", out);
+		fputs(i > from ? ", " : "", out);
 		if (kind >= TRACE_ARG_PATH && find_item(r, i, &item))
 			print_item(out, r, kind, i, &item);
 		else if (!trace_words(out, kind, r->args[i]))
@@ -294,10 +305,17 @@ static void print_cost(FILE *out, const struct trace_record *r)
 		fprintf(out, " {pv %u, host %u}", r->pv_calls, r->host_calls);
 }
 
-static void print_call(FILE *out, const struct trace_record *r, const struct trace_style *style)
+static void print_call(FILE *out, const struct trace_record *r, enum trace_part part, const struct trace_style *style)
 {
-	fprintf(out, "%s(", syscall_name(r->nr));
-	print_args(out, r);
+	int split = part == TRACE_WHOLE ? 0 : first_answer(r);
+
+	fprintf(out, part == TRACE_RESUMED ? "<... %s resumed>" : "%s(", syscall_name(r->nr));
+	if (part == TRACE_UNFINISHED) {
+		print_args(out, r, 0, split);
+		fputs(split && split < trace_calls[r->nr].nargs ? ", <unfinished ...>" : " <unfinished ...>", out);
+		return;
+	}
+	print_args(out, r, split, trace_calls[r->nr].nargs);
 	fputc(')', out);
 	print_result(out, r);
 	print_cost(out, r);
@@ -326,15 +344,15 @@ static void print_stamp(FILE *out, const struct trace_record *r, const struct tr
 	fprintf(out, "%02d:%02d:%02d.%06" PRIu64 " ", tm.tm_hour, tm.tm_min, tm.tm_sec, at / 1000 % 1000000);
 }
 
-void trace_print(FILE *out, const struct trace_record *r, const struct trace_style *style)
+void trace_print(FILE *out, const struct trace_record *r, enum trace_part part, const struct trace_style *style)
 {
 	if (r->lost)
 		fprintf(out, "--- %u records lost ---\n", r->lost);
 	fprintf(out, "%-5d ", r->tid);
 	if (style->stamps)
 		print_stamp(out, r, style);
-	if (r->type == TRACE_CALL && r->nr < COUNTED_CALLS) {
-		print_call(out, r, style);
+	if ((r->type == TRACE_CALL || r->type == TRACE_STARTED) && r->nr < COUNTED_CALLS) {
+		print_call(out, r, part, style);
 	} else if (r->type == TRACE_SIGNAL) {
 		fputs("--- ", out);
 		trace_signal_name(out, r->nr);

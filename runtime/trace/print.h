@@ -14,7 +14,10 @@ struct trace_style {
 	long long clock_offset; /* ns from the records' clock to the time of day */
 };
 
+/* A call, or what is shown of it when it sleeps, and when it then ends. */
+enum trace_part { TRACE_WHOLE, TRACE_UNFINISHED, TRACE_RESUMED };
+
 /* The record, which is the guest's word, is complete: r->size bytes, at most TRACE_RECORD_MAX, lie there. */
-void trace_print(FILE *out, const struct trace_record *r, const struct trace_style *style);
+void trace_print(FILE *out, const struct trace_record *r, enum trace_part part, const struct trace_style *style);
 
 #endif

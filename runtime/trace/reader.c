@@ -2,8 +2,94 @@
 #include "trace/reader.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
+
+static int64_t now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+/* ---- calls that sleep ---- */
+
+static struct trace_sleeper *find_sleeper(struct trace_reader *t, int32_t tid)
+{
+	for (size_t i = 0; i < t->sleepers_used; i++)
+		if (t->sleepers[i].record && t->sleepers[i].record->tid == tid)
+			return &t->sleepers[i];
+	return NULL;
+}
+
+static void forget(struct trace_sleeper *s)
+{
+	free(s->record);
+	*s = (struct trace_sleeper){ 0 };
+}
+
+/* If there are too many, their calls are shown when they end, as all others. */
+static void remember(struct trace_reader *t, const struct trace_record *r)
+{
+	struct trace_sleeper *s = find_sleeper(t, r->tid);
+	struct trace_record *copy = malloc(r->size);
+	size_t i = 0;
+
+	if (s)
+		forget(s);
+	while (i < TRACE_SLEEPERS && t->sleepers[i].record)
+		i++;
+	if (!copy || i == TRACE_SLEEPERS) {
+		free(copy);
+		return;
+	}
+	memcpy(copy, r, r->size);
+	t->sleepers[i] = (struct trace_sleeper){ .record = copy, .since = now_ms() };
+	if (i >= t->sleepers_used)
+		t->sleepers_used = i + 1;
+}
+
+void trace_show_sleepers(struct trace_reader *t, bool all)
+{
+	int64_t now = now_ms();
+
+	for (size_t i = 0; i < t->sleepers_used; i++) {
+		struct trace_sleeper *s = &t->sleepers[i];
+
+		if (!s->record || s->shown || (!all && now - s->since < TRACE_SLEEP_MS))
+			continue;
+		trace_print(t->out, s->record, TRACE_UNFINISHED, &t->style);
+		fflush(t->out);
+		s->shown = true;
+	}
+}
+
+int trace_timeout_ms(const struct trace_reader *t)
+{
+	for (size_t i = 0; i < t->sleepers_used; i++)
+		if (t->sleepers[i].record && !t->sleepers[i].shown)
+			return TRACE_SLEEP_MS / 4;
+	return -1;
+}
+
+static void show(struct trace_reader *t, const struct trace_record *r)
+{
+	struct trace_sleeper *s = t->sleepers_used ? find_sleeper(t, r->tid) : NULL;
+	bool resumed = s && r->type == TRACE_CALL && s->shown && s->record->nr == r->nr;
+
+	if (r->type == TRACE_STARTED) {
+		remember(t, r);
+		return;
+	}
+	if (s && r->type != TRACE_SIGNAL)
+		forget(s);
+	trace_print(t->out, r, resumed ? TRACE_RESUMED : TRACE_WHOLE, &t->style);
+}
+
+/* ---- the bytes ---- */
 
 /* The bytes used up, or -EPROTO: what is there can't be a record. */
 static ssize_t print_next(struct trace_reader *t, size_t at)
@@ -17,7 +103,7 @@ static ssize_t print_next(struct trace_reader *t, size_t at)
 		return -EPROTO;
 	if (left < r->size)
 		return 0;
-	trace_print(t->out, r, &t->style);
+	show(t, r);
 	return (ssize_t)r->size;
 }
 

@@ -102,6 +102,81 @@ def test_interface_that_comes_later(box, veth, runtime):
         watcher.communicate()
 
 
+PAIRS = """
+import os, socket, time
+listener = socket.socket(socket.AF_UNIX); listener.bind("/tmp/listener"); listener.listen(7)
+client = socket.socket(socket.AF_UNIX); client.connect("/tmp/listener")
+accepted, _ = listener.accept()
+waiting = socket.socket(socket.AF_UNIX); waiting.connect("/tmp/listener")
+pair = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+seq = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+abstract = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM); abstract.bind("\\0hidden")
+client.send(b"unread")
+print("up", flush=True)
+time.sleep(1000)
+"""
+
+
+@both
+def test_unix_sockets_and_their_peers(box, runtime):
+    """ss -xp asks sock_diag: names, peers, queues, states and processes."""
+    there = box(runtime, ("/usr/bin/python3", "-c", PAIRS))
+    assert there.container.process.stdout.readline() == b"up\n"
+    rows = [line.split() for line in there.sh("ss -Hxpan").splitlines() if '"python3"' in line or "listener" in line]
+    numbers = {row[5]: row for row in rows}
+    by_name = {}
+    for row in rows:
+        by_name.setdefault(row[4], []).append(row)
+    listener = next(row for row in by_name["/tmp/listener"] if row[1] == "LISTEN")
+    accepted = next(row for row in by_name["/tmp/listener"] if row[1] == "ESTAB")
+    assert listener[2:4] == ["1", "7"] and "pid=1,fd=3" in listener[8]
+    client = numbers[accepted[7]]
+    assert client[4] == "*" and client[7] == accepted[5] and accepted[2] == "6" and int(client[3]) > 0
+    assert by_name["@hidden"][0][0] == "u_dgr" and by_name["@hidden"][0][1] == "UNCONN"
+    for kind in ("u_dgr", "u_seq"):
+        one, other = (row for row in rows if row[0] == kind and row[4] == "*")
+        assert (one[7], other[7]) == (other[5], one[5]) and one[1] == "ESTAB"
+    only = there.sh("ss -Hxln")
+    assert "/tmp/listener" in only and "ESTAB" not in only and "@hidden" in there.sh("ss -Hxan | grep UNCONN")
+    assert there.sh("ss -xne | grep -c 'uid:\\|-->\\|<->'").strip() != ""
+
+
+@both
+def test_waiting_for_changes(box, veth, runtime):
+    """Who has subscribed is woken: in recv(), in poll() and in an epoll that had the socket before."""
+    path, add = veth
+    script = """
+import select, socket, sys
+ways = []
+for i in range(3):
+    s = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE)
+    ways.append(s)
+ep = select.epoll(); ep.register(ways[2], select.EPOLLIN | select.EPOLLET)
+for s in ways[:2]: s.bind((0, 1))
+ways[2].bind((0, 0)); ways[2].setsockopt(270, 1, 1)
+print("ready", flush=True)
+p = select.poll(); p.register(ways[1], select.POLLIN)
+print(p.poll(30000) == [(ways[1].fileno(), select.POLLIN)], len(ways[1].recv(4096)) > 32)
+print(ep.poll(30) == [(ways[2].fileno(), select.EPOLLIN)], len(ways[2].recv(4096)) > 32)
+while True:
+    try: ways[0].recv(4096, socket.MSG_DONTWAIT)
+    except BlockingIOError: break
+print("again", flush=True)
+print(len(ways[0].recv(4096)) > 32)
+"""
+    there = box(runtime, network=path)
+    process = there.start("python3", "-u", "-c", script)
+    try:
+        assert process.stdout.readline() == b"ready\n"
+        add("late1")
+        assert [process.stdout.readline() for _ in range(3)] == [b"True True\n"] * 2 + [b"again\n"]
+        add("late2")
+        assert process.stdout.readline() == b"True\n"
+    finally:
+        process.kill()
+        process.communicate()
+
+
 def test_sock_diag_ends_nothing(box, veth):
     """SOCK_DESTROY, which ss -K sends, is no question."""
     path, _ = veth

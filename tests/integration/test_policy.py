@@ -7,7 +7,7 @@ import subprocess
 import threading
 
 import pytest
-from bundle import BUILD, RUNTIME, edit_config
+from bundle import BUILD, RUNTIME, edit_config, wait_for
 
 pytestmark = pytest.mark.skipif(RUNTIME == "runc", reason="known: callgate's own")
 
@@ -911,3 +911,37 @@ def test_mistakes_with_paths(site, text, message):
     path = site.policy(f'default = "deny"\n[[rule]]\naction = "allow"\n{text}\n')
     result = subprocess.run([BUILD / "callgate", "policy", "check", path], capture_output=True, text=True, check=False)
     assert result.returncode == 1 and message in result.stderr, result.stderr
+
+
+def test_denials_are_events(site, start, peer):
+    """callgate events --connections tells what a policy has refused, as the log does, while it happens."""
+    port, _ = peer
+    site.config("p")
+    site.policy('default = "deny"\n')
+    script = PRELUDE + f"attempt('tcp', lambda: tcp(('127.0.0.1', {port})))"
+    container = start("/bin/bash", "-c", "while ! test -e /tmp/go; do sleep 0.05; done; exec python3 -c \"$0\"", script)
+    callgate = str(BUILD / "callgate")
+    watch = wait_for(lambda: watching(callgate, container.id), 20, "the container")
+    try:
+        assert subprocess.run([callgate, "exec", container.id, "touch", "/tmp/go"], check=False).returncode == 0
+        while (event := json.loads(watch.stdout.readline()))["type"] != "policy":
+            pass
+        data = event["data"]
+        assert (event["id"], data["action"], data["rule"], data["operation"], data["address"], data["port"]) == \
+            (container.id, "denied", "default", "connect", "127.0.0.1", port)
+        assert data["executable"].startswith("/usr/bin/python3") and data["lineage"].startswith("/usr/bin/bash")
+        assert container.wait(20).stdout == "tcp EACCES\n"
+        assert [(e["address"], e["port"], e["executable"]) for e in site.events()] == [("127.0.0.1", port, data["executable"])]
+    finally:
+        watch.kill()
+        watch.communicate()
+
+
+def watching(callgate, ident):
+    """callgate events --connections of it, or None: there is no such container yet."""
+    watch = subprocess.Popen([callgate, "events", "--connections", "--format", "json", ident], stdin=subprocess.DEVNULL,
+                             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    if watch.stderr.readline() == f"watching {ident}\n":
+        return watch
+    watch.communicate()
+    return None

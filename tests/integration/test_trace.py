@@ -13,6 +13,8 @@ pytestmark = pytest.mark.skipif(RUNTIME == "runc", reason="known: of callgate al
 CALLGATE = str(BUILD / "callgate")
 LINE = re.compile(r"^(\d+) +(\w+)\((.*)\) = (.*?)(?: \{pv (\d+), host (\d+)\})?(?: <[\d.]+>)?$")
 
+RESUMED = re.compile(r"^(\d+ +)<\.\.\. (\w+) resumed>(.*)")
+
 
 def callgate(*args):
     return subprocess.run([CALLGATE, *args], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=30,
@@ -66,7 +68,7 @@ def traced(bundles, tmp_path):
 
 def parse(lines):
     """[(tid, name, arguments, result, pv calls, host calls)]"""
-    found = [LINE.match(line) for line in lines]
+    found = [LINE.match(RESUMED.sub(r"\1\2(\3", line)) for line in lines]
     return [(int(m[1]), m[2], m[3], m[4], int(m[5] or 0), int(m[6] or 0)) for m in found if m]
 
 
@@ -74,10 +76,12 @@ def test_calls_from_the_first_instruction(traced):
     script = "cat /etc/hostname >/dev/null; echo -e 'a\\x1bb' >/tmp/f; ls /none; sh -c 'kill -TERM $$'; :"
     lines = traced("/bin/bash", "-c", script).trace("--no-loss").start().lines()
     calls = parse(lines)
-    assert calls[0][:2] == (1, "brk")
+    assert calls[0][1] == "execve" and calls[0][3] == "0"
+    assert calls[0][2].startswith('"/bin/bash", ["/bin/bash", "-c", "cat /etc/hostname'), calls[0]
+    assert calls[1][:2] == (1, "brk")
     assert not [line for line in lines if "lost" in line]
     execs = [args for _, name, args, result, *_ in calls if name == "execve" and result == "0"]
-    assert re.match(r'"/(usr/)?bin/cat", \["cat", "/etc/hostname"\], 0x', execs[0]), execs
+    assert re.match(r'"/(usr/)?bin/cat", \["cat", "/etc/hostname"\], 0x', execs[1]), execs
     assert ('AT_FDCWD, "/etc/hostname", O_RDONLY' in [args for _, name, args, *_ in calls if name == "openat"])
     assert any(name == "write" and args == '1, "a\\33b\\n", 4' and result == "4" for _, name, args, result, *_ in calls)
     assert any('"/none"' in args and result == "-1 ENOENT (No such file or directory)"
@@ -181,3 +185,30 @@ def test_stopped_by_a_signal_and_again(traced):
     box.tracer.wait()
     box.trace("-c").tracer.send_signal(signal.SIGINT)
     assert "total" in box.lines()[-1]
+
+
+def test_calls_that_last(traced):
+    """They are shown while they sleep, and again when they end; those that end soon are one line."""
+    script = """
+import os, select, socket, threading, time
+a, b = socket.socketpair()
+server = socket.create_server(("127.0.0.1", 0))
+client = socket.create_connection(server.getsockname()); peer, _ = server.accept()
+threading.Thread(target=lambda: (b.recv(100), peer.recv(100), select.select([b], [], [], 60))).start()
+while not os.path.exists("/tmp/go"): time.sleep(0.01)
+a.send(b"guest"); time.sleep(1); client.send(b"host"); time.sleep(1); a.send(b"x")
+"""
+    box = traced("/usr/bin/python3", "-c", script).trace("-e", "recvfrom,select,pselect6").start()
+    wait_for(lambda: "unfinished" in box.output.read_text(), 30, "the call that sleeps")
+    assert re.search(r"^\d+ +recvfrom\(\d+, <unfinished \.\.\.>$", box.output.read_text(), re.M), box.output.read_text()
+    assert callgate("exec", box.id, "touch", "/tmp/go").returncode == 0
+    text = "\n".join(box.lines())
+    assert len(re.findall(r'^\d+ +<\.\.\. recvfrom resumed>"(guest|host)", 100, .* = [45]\b', text, re.M)) == 2, text
+    assert re.search(r"<\.\.\. p?select6? resumed>.* = 1", text), text
+
+
+def test_what_never_ended(traced):
+    box = traced("/bin/sleep", "1000").trace("-e", "clock_nanosleep").start()
+    wait_for(lambda: "unfinished" in box.output.read_text(), 30, "the call that sleeps")
+    box.tracer.send_signal(signal.SIGINT)
+    assert sum("clock_nanosleep(" in line and line.endswith("<unfinished ...>") for line in box.lines()) == 1
