@@ -5,6 +5,7 @@
 #include "fs.h"
 #include "syscall.h"
 #include "task.h"
+#include "vfs_impl.h"
 
 #define EFD_SEMAPHORE 1u
 #define EFD_CLOEXEC O_CLOEXEC
@@ -81,6 +82,14 @@ static s64 eventfd_write(struct file *f, struct uio *u, s64 *pos)
 	return sizeof(value);
 }
 
+void eventfd_signal(struct file *f)
+{
+	struct eventfd *e = f->priv;
+
+	eventfd_add(e, 1); /* no more than it can hold */
+	waitq_wake_all(&e->wait, POLLIN);
+}
+
 static u32 eventfd_poll(struct file *f, struct poll_table *pt)
 {
 	struct eventfd *e = f->priv;
@@ -104,6 +113,11 @@ static const struct file_ops eventfd_ops = {
 	.poll = eventfd_poll,
 	.release = eventfd_release,
 };
+
+bool file_is_eventfd(const struct file *f)
+{
+	return f->ops == &eventfd_ops;
+}
 
 long sys_eventfd2(u64 count, u64 uflags)
 {

@@ -41,6 +41,7 @@ struct mm {
 	u64 id; /* unique, never reused: key of private futexes */
 	struct mm_patch *patch; /* machine-independent state of call site patching, if any */
 	u32 def_flags; /* mlockall(MCL_FUTURE) */
+	struct list_head aio; /* contexts of io_setup(2), fs/aio.c, under its lock; next NULL: none yet */
 };
 
 /* Of the vdso, where it is the machine's (mc_vdso) and outside the user half: what there is of it in every Linux. */
@@ -50,6 +51,7 @@ uaddr_t mm_vdso(const struct mm *mm); /* where programs of this space have it; 0
 struct mm *mm_new(void);
 struct mm *mm_get(struct mm *mm);
 struct mm *mm_copy(struct mm *mm); /* for fork: policy only, honours DONTFORK/WIPEONFORK lists in *ops; NULL: no memory */
+void aio_mm_end(struct mm *mm); /* nobody uses it any more */
 void mm_put(struct mm *mm);        /* frees the policy; the machine drops the space itself */
 /* After fork, in the child: apply DONTFORK and WIPEONFORK to the copied space. */
 void mm_fork_child(struct mm *mm);

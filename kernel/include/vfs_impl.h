@@ -15,6 +15,13 @@
 #define O_LARGEFILE_64 0100000u /* what O_LARGEFILE is in the kernel's eyes */
 
 struct name;
+struct mc_iovec;
+
+/* At `at`, or (-1) at the file's position. flags: RWF_*. The vector: the user's, with iov not checked yet. */
+s64 vfs_rw(struct file *f, struct mc_iovec *iov, int n, s64 at, int flags, bool writes);
+s64 vfs_rw_vector(struct file *f, uaddr_t iov, u64 n, s64 at, int flags, bool writes);
+bool file_is_eventfd(const struct file *f);
+void eventfd_signal(struct file *f); /* one more */
 void stat_mount(const struct name *n, struct statx *st); /* stx_mnt_id, STATX_ATTR_MOUNT_ROOT, where n has a mount */
 
 extern const struct file_ops path_file_ops; /* O_PATH: nothing works */

@@ -52,6 +52,7 @@ static void copy_fields(struct mm *mm, const struct mm *old)
 	mm->vmas = vmas;
 	mm->locked_pages = 0;
 	mm->def_flags = 0;
+	mm->aio.next = NULL;
 	if (mm->exe)
 		file_get(mm->exe);
 }
@@ -86,6 +87,7 @@ void mm_put(struct mm *mm)
 {
 	if (!mm || !ref_put(&mm->ref))
 		return;
+	aio_mm_end(mm);
 	for (u32 i = 0; i < mm->nvmas; i++)
 		file_put(mm->vmas[i].file);
 	file_put(mm->exe);

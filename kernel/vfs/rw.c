@@ -224,10 +224,12 @@ static s64 import_iovec(struct mc_iovec *iov, uaddr_t from, int n)
 	return sum;
 }
 
-static s64 rw_iov(struct file *f, struct mc_iovec *iov, int n, s64 at, int flags, bool writes)
+s64 vfs_rw(struct file *f, struct mc_iovec *iov, int n, s64 at, int flags, bool writes)
 {
 	struct uio u = {.iov = iov, .n = n, .flags = flags, .nowait = flags & RWF_NOWAIT};
 
+	if (flags & ~KNOWN_RWF)
+		return -EOPNOTSUPP;
 	if (!(f->mode & (writes ? FMODE_WRITE : FMODE_READ)))
 		return -EBADF;
 	if (at != CURRENT_POS && (f->mode & FMODE_STREAM))
@@ -254,14 +256,11 @@ static s64 rw_iov(struct file *f, struct mc_iovec *iov, int n, s64 at, int flags
 	return rw_file(f, &u, at, writes);
 }
 
-static s64 rw_vector(int fd, uaddr_t uiov, u64 count, s64 at, int flags, bool writes)
+s64 vfs_rw_vector(struct file *f, uaddr_t uiov, u64 count, s64 at, int flags, bool writes)
 {
 	struct mc_iovec fast[FAST_IOV], *iov = fast;
-	struct file *f __file = fd_get_io(fd);
 	s64 r;
 
-	if (!f)
-		return -EBADF;
 	if (count > IOV_LIMIT)
 		return -EINVAL;
 	if (count > FAST_IOV)
@@ -270,10 +269,17 @@ static s64 rw_vector(int fd, uaddr_t uiov, u64 count, s64 at, int flags, bool wr
 		return -ENOMEM;
 	r = import_iovec(iov, uiov, count);
 	if (r >= 0)
-		r = rw_iov(f, iov, count, at, flags, writes);
+		r = vfs_rw(f, iov, count, at, flags, writes);
 	if (iov != fast)
 		kfree(iov);
 	return r;
+}
+
+static s64 rw_vector(int fd, uaddr_t uiov, u64 count, s64 at, int flags, bool writes)
+{
+	struct file *f __file = fd_get_io(fd);
+
+	return f ? vfs_rw_vector(f, uiov, count, at, flags, writes) : -EBADF;
 }
 
 long sys_readv(u64 fd, u64 iov, u64 n)

@@ -1,0 +1,49 @@
+"""trinity: calls with arguments that nobody would think of, for ten minutes."""
+
+import os
+import pathlib
+import re
+
+import pytest
+from bundle import edit_config
+from marks import software
+
+SECONDS = int(os.environ.get("CALLGATE_TRINITY_SECONDS", "600"))
+# perf: without perf_event_open it tries for ever; sockets: this version crashes there, on any kernel.
+OPTIONS = "-q -l off -C2 --disable-fds=perf --disable-fds=sockets"
+TROUBLE = re.compile(r"BUG:|WARNING:|Oops|general protection|Call Trace|guest-pv\.elf.*segfault")
+
+
+def kernel_log():
+    """The host's kernel messages so far."""
+    lines = []
+    fd = os.open("/dev/kmsg", os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        while True:
+            try:
+                lines.append(os.read(fd, 8192).decode(errors="replace"))
+            except BlockingIOError:
+                return lines
+            except BrokenPipeError:  # overwritten meanwhile
+                continue
+    finally:
+        os.close(fd)
+
+
+@pytest.mark.parametrize("uid", [1000, 0])
+@software("trinity", layer="stress", differs="not compared: no panic, no forbidden host call, the host's log clean")
+def test_trinity(start, uid):
+    """Ten minutes of random calls by two processes"""
+    def prepare(bundle):
+        def change(config):
+            config["linux"]["resources"] = {"pids": {"limit": 500}, "memory": {"limit": 4 << 30}}
+        edit_config(bundle, change)
+        pathlib.Path(bundle, "rootfs/tmp").chmod(0o1777)
+
+    before = kernel_log()
+    script = (f"mkdir /tmp/w; cd /tmp/w; timeout -k 5 {SECONDS} trinity {OPTIONS} {'' if uid else '--dangerous'} "
+              ">out 2>&1; echo $?; grep -c child out")
+    result = start("/bin/bash", "-c", script, uid=uid, gid=uid, cwd="/tmp", prepare=prepare).wait(SECONDS + 60)
+    status, children = result.stdout.split()
+    assert (result.status, status) == (0, "124") and int(children) > 0, str(result)
+    assert not [line for line in kernel_log() if line not in before and TROUBLE.search(line)]
