@@ -211,6 +211,7 @@ int for_each_process(int (*fn)(struct process *p, void *arg), void *arg);
 int next_pid(int after); /* the lowest pid of a process above `after`; 0 if none (for /proc) */
 u32 process_count(void);
 u32 task_count(void);
+u32 user_task_count(u32 uid); /* tasklist_lock held */
 
 void process_put(struct process *p);
 struct process *pidfd_process(int fd); /* with a reference, or ERR_PTR(-EBADF) */

@@ -408,6 +408,20 @@ static long start(struct task *c, const struct clone_request *request)
 	return tid;
 }
 
+/* RLIMIT_NPROC is about the real user's tasks, and not for root. */
+static bool too_many_tasks(void)
+{
+	u32 uid = current->cred->uid;
+
+	/* All there are, and zombies, are few enough most of the time. */
+	if (!limit_check(current->proc, RLIMIT_NPROC, task_count() + process_count() + 1) || !uid)
+		return false;
+	if (capable(CAP_SYS_RESOURCE) || capable(CAP_SYS_ADMIN))
+		return false;
+	guard(&tasklist_lock);
+	return limit_check(current->proc, RLIMIT_NPROC, user_task_count(uid) + 1);
+}
+
 static long do_clone(const struct clone_request *request)
 {
 	const struct clone_args *a = &request->a;
@@ -418,8 +432,7 @@ static long do_clone(const struct clone_request *request)
 
 	if (r)
 		return r;
-	if (limit_check(current->proc, RLIMIT_NPROC, task_count() + 1) && !capable(CAP_SYS_RESOURCE) &&
-	    !capable(CAP_SYS_ADMIN))
+	if (too_many_tasks())
 		return -EAGAIN;
 	c = prepare(a, event);
 	if (IS_ERR(c))

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Numbers of tasks: allocation and look-up. */
+#include "cred.h"
 #include "internal.h"
 #include "syscall.h"
 
@@ -134,6 +135,22 @@ int for_each_process(int (*fn)(struct process *p, void *arg), void *arg)
 
 u32 process_count(void) { return nprocesses; }
 u32 task_count(void) { return ntasks; }
+
+/* Threads of the real user, and its processes that nobody has waited for yet. */
+u32 user_task_count(u32 uid)
+{
+	struct process *p;
+	struct task *t;
+	u32 n = 0;
+
+	for (u32 i = 0; i < HASH_SIZE; i++) {
+		list_for_each(t, bucket(tids, (int)i), tid_node)
+			n += t->cred->uid == uid;
+		list_for_each(p, bucket(pids, (int)i), pid_node)
+			n += p->state == TASK_ZOMBIE && p->zombie_uid == uid;
+	}
+	return n;
+}
 
 void process_put(struct process *p)
 {

@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <sys/fsuid.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
@@ -164,6 +165,33 @@ static void test_setuid_program(void)
 	OK(unlink("idcopy"));
 }
 
+/* RLIMIT_NPROC: of the user, whoever else there is; with zombies; not of root. */
+static void test_task_limit(void)
+{
+	struct rlimit none = { 0 }, two = { 2, 2 };
+	siginfo_t si;
+	pid_t pid;
+
+	IN_CHILD({
+		OK(getrlimit(RLIMIT_NPROC, &none));
+		none.rlim_cur = 0;
+		OK(setrlimit(RLIMIT_NPROC, &none));
+		IN_CHILD(;);
+	});
+	IN_CHILD({
+		OK(setrlimit(RLIMIT_NPROC, &two));
+		OK(setuid(54321));
+		IN_CHILD(FAILS(EAGAIN, fork()));
+		pid = OK(fork());
+		if (!pid)
+			_exit(0);
+		OK(waitid(P_PID, pid, &si, WEXITED | WNOWAIT));
+		FAILS(EAGAIN, fork());
+		CHECK(reap(pid) == 0);
+		IN_CHILD(;);
+	});
+}
+
 int main(void)
 {
 	char dir[] = "/var/tmp/creds.XXXXXX";
@@ -180,6 +208,7 @@ int main(void)
 	test_capabilities();
 	test_kill();
 	test_setuid_program();
+	test_task_limit();
 	OK(chdir("/"));
 	OK(rmdir(dir));
 	return 0;

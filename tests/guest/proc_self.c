@@ -63,6 +63,30 @@ static void test_links(char *argv0)
 	file("/proc/self/environ");
 }
 
+/* A title over the arguments that runs on into the environment is shown with its NUL; a shorter one, with all of them. */
+static void test_title(char *argv0)
+{
+	size_t len = strlen(argv0), n;
+	char *old = strdup(argv0), env0 = argv0[len + 1];
+	int fd;
+
+	memset(argv0, 't', len + 1);
+	argv0[len + 1] = 0;
+	fd = OK(open("/proc/self/cmdline", O_RDONLY));
+	n = OK(read(fd, buf, sizeof(buf)));
+	CHECK(n == len + 2 && !buf[len + 1] && strlen(buf) == len + 1);
+	close(fd);
+	memset(argv0, 0, len + 1);
+	*argv0 = 't';
+	fd = OK(open("/proc/self/cmdline", O_RDONLY));
+	n = OK(read(fd, buf, sizeof(buf)));
+	CHECK(n == len + 1 && !strcmp(buf, "t"));
+	close(fd);
+	strcpy(argv0, old);
+	argv0[len + 1] = env0;
+	free(old);
+}
+
 static void test_maps(void)
 {
 	char *map = OK(mmap(NULL, 3 * 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
@@ -218,6 +242,7 @@ int main(int argc, char **argv)
 	(void)argc;
 	test_status();
 	test_links(argv[0]);
+	test_title(argv[0]);
 	test_maps();
 	test_descriptors();
 	test_threads();

@@ -142,6 +142,32 @@ static void test_pidfd(void)
 	close(fd);
 }
 
+/* A directory /proc/PID is enough to send a signal, and for nothing else. */
+static void test_proc_pidfd(void)
+{
+	char name[32];
+	pid_t pid = fork();
+	int fd, path;
+
+	if (!pid)
+		for (;;)
+			pause();
+	snprintf(name, sizeof(name), "/proc/%d", (int)pid);
+	fd = OK(open(name, O_RDONLY | O_DIRECTORY));
+	path = OK(open(name, O_PATH));
+	FAILS(EBADF, syscall(SYS_pidfd_send_signal, path, 0, NULL, 0));
+	FAILS(EBADF, syscall(SYS_pidfd_getfd, fd, 0, 0));
+	OK(syscall(SYS_pidfd_send_signal, fd, 0, NULL, 0));
+	OK(syscall(SYS_pidfd_send_signal, fd, SIGTERM, NULL, 0));
+	CHECK(reap(pid) == 1000 + SIGTERM);
+	FAILS(ESRCH, syscall(SYS_pidfd_send_signal, fd, 0, NULL, 0));
+	close(fd);
+	close(path);
+	fd = OK(open("/proc", O_RDONLY | O_DIRECTORY));
+	FAILS(EBADF, syscall(SYS_pidfd_send_signal, fd, 0, NULL, 0));
+	close(fd);
+}
+
 static char stack[65536] __attribute__((aligned(16)));
 
 static int change_things(void *arg)
@@ -175,6 +201,7 @@ int main(void)
 	test_spawn();
 	test_clone3();
 	test_pidfd();
+	test_proc_pidfd();
 	test_clone_sharing();
 	return 0;
 }

@@ -38,10 +38,10 @@ if (process.argv[2] == 'child') {
 	cat.stdout.on('data', d => bytes += d.length);
 	for (let i = 0; i < 50; i++) if (!cat.stdin.write(Buffer.alloc(100000))) await new Promise(r => cat.stdin.once('drain', r));
 	cat.stdin.end(); await new Promise(r => cat.on('close', r)); console.log(bytes);
-	const child = cp.fork(__filename, ['child']); let sum = 0;
-	child.on('message', m => sum += m.twice);
+	const child = cp.fork(__filename, ['child']); let sum = 0, n = 0;
+	const all500 = new Promise(r => child.on('message', m => { sum += m.twice; if (++n == 500) r(); }));
 	for (let n = 0; n < 500; n++) child.send({ n });
-	child.send({ end: 1 }); await new Promise(r => child.on('exit', r)); console.log(sum);
+	await all500; child.send({ end: 1 }); await new Promise(r => child.on('exit', r)); console.log(sum);
 	const sleeper = cp.spawn('sleep', ['60'], { detached: true }); process.kill(-sleeper.pid, 'SIGKILL');
 	console.log(await new Promise(r => sleeper.on('exit', (c, s) => r([c, s]))));
 	const all = await Promise.all([...Array(20).keys()].map(i => new Promise(r => cp.exec(`exit ${i}`, e => r(e ? e.code : 0)))));

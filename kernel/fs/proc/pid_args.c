@@ -39,20 +39,16 @@ static void append_copy(struct seq *m, const struct pseudo_ctx *c)
 }
 
 /*
- * A program that writes over its arguments (setproctitle) may run on into the environment: without
- * the NUL at the end, the text goes on to the first one there. proc(5).
+ * A program that writes over its arguments (setproctitle) may run on into the environment: without the
+ * NUL at the end, all is one text of at most a page, up to and with the first NUL. proc(5).
  */
-static void append_title(struct seq *m, const struct pseudo_ctx *c, struct mm *mm)
+static void append_title(struct seq *m, const struct pseudo_ctx *c, struct mm *mm, size_t start)
 {
-	size_t end;
-
-	if (!m->len || !m->buf[m->len - 1])
+	if (m->len == start || !m->buf[m->len - 1])
 		return;
-	end = m->len;
-	append_memory(m, c, mm, mm->env_start, min(mm->env_end, mm->env_start + CHUNK));
-	m->len = strnlen(m->buf, m->len);
-	if (m->len > end && m->failed)
-		m->len = end;
+	m->len = start;
+	append_memory(m, c, mm, mm->arg_start, min(mm->arg_start + CHUNK, mm->env_end));
+	m->len = min(m->len, start + strnlen(m->buf + start, m->len - start) + 1);
 }
 
 int pid_cmdline(struct seq *m, const struct pseudo_ctx *c)
@@ -65,7 +61,7 @@ int pid_cmdline(struct seq *m, const struct pseudo_ctx *c)
 	if (!mm) /* a zombie's is empty; a gone process is gone */
 		return proc_find_gone(c);
 	if (append_memory(m, c, mm, mm->arg_start, mm->arg_end)) {
-		append_title(m, c, mm);
+		append_title(m, c, mm, start);
 	} else {
 		m->len = start;
 		append_copy(m, c);
