@@ -27,7 +27,7 @@ main() ->
     ok = file:write_file("f", [[integer_to_list(I), "\n"] || I <- lists:seq(1, 30000)]), {ok, F} = file:open("f", [read, raw, binary, read_ahead]), io:format("~p~n", [lines(F, 0)]), {error, E} = file:read_file("/no"), io:format("~p ~p~n", [E, filelib:file_size("f")]),
     {ok, Names} = file:list_dir("/etc/ssl"), ok = file:make_symlink("f", "l"), io:format("~p ~p~n", [length(Names), file:read_link("l")]),
     ets:new(tab, [named_table, public, {write_concurrency, true}]), ets:insert(tab, {n, 0}), Ws = [spawn_monitor(fun() -> [ets:update_counter(tab, n, 1) || _ <- lists:seq(1, 10000)] end) || _ <- lists:seq(1, 8)], [receive {'DOWN', Ref, _, _, _} -> ok end || {_, Ref} <- Ws], io:format("~p~n", [ets:lookup(tab, n)]),
-    {Pid, Ref2} = spawn_monitor(fun() -> 1 / (ets:lookup_element(tab, n, 2) - 80000) end), receive {'DOWN', Ref2, process, Pid, {badarith, _}} -> io:format("badarith~n") end,
+    {Pid, Ref2} = spawn_monitor(fun() -> exit({bad, ets:lookup_element(tab, n, 2)}) end), receive {'DOWN', Ref2, process, Pid, Why} -> io:format("~p~n", [Why]) end,
     erlang:send_after(30, self(), tick), receive tick -> io:format("tick~n") end, io:format("~p ~p~n", [erlang:system_info(smp_support), erlang:system_info(schedulers) > 0]), dets(), halt(5).
 relay(To) -> receive {token, N} -> To ! {token, N + 1} end.
 accept(L) -> case gen_tcp:accept(L) of {ok, C} -> inet:setopts(C, [{packet, 4}]), {ok, B} = gen_tcp:recv(C, 0), gen_tcp:send(C, integer_to_binary(binary_to_integer(B) * 2)), gen_tcp:close(C), accept(L); _ -> ok end.
@@ -35,7 +35,7 @@ lines(F, N) -> case file:read_line(F) of {ok, L} -> lines(F, N + byte_size(L)); 
 dets() -> {ok, d} = dets:open_file(d, [{file, "d.dets"}]), [dets:insert(d, {I, I}) || I <- lists:seq(1, 1000)], io:format("~p~n", [dets:info(d, size)]), dets:close(d).
 END
 erlc t.erl && erl -noshell -s t main; echo $?; echo 'io:format("~p~n", [lists:seq(1, 3)]), halt().' | erl -noshell -eval '{ok, T, _} = io:parse_erl_exprs(""), {value, _, _} = erl_eval:exprs(T, []).'
-erl -noshell -eval 'io:format("ready~n"), receive stop -> ok end.' >out & p=$!; until grep -q ready out; do sleep 0.1; done; kill -TERM $p; wait $p; echo $?; erl -noshell -smp disable +S 1 -eval 'io:format("~p~n", [erlang:system_info(schedulers)]), halt().' 2>/dev/null
+erl -noshell -eval 'io:format("ready~n"), receive stop -> ok end.' >out & p=$!; until grep -q ready out; do sleep 0.1; done; kill -TERM $p; wait $p; echo $?; erl -noshell +S 1 -eval 'io:format("~p~n", [erlang:system_info(schedulers)]), halt().' 2>/dev/null
 """
 
 CASES["three nodes by epmd: messages, links, global names, a Mnesia table that outlives a node's kill -9"] = r"""
@@ -51,10 +51,10 @@ main() ->
     Bin = binary:copy(<<7>>, 3000000), spawn(B, fun() -> S ! {size, byte_size(Bin)} end), receive {size, Z} -> io:format("~p~n", [Z]) end,
     G = spawn(A, fun F() -> receive {P, M} -> P ! {echo, M}, F() end end), yes = global:register_name(echo, G), ok = rpc:call(B, global, sync, []), rpc:call(B, global, send, [echo, {S, hi}]), receive {echo, M} -> io:format("~p~n", [M]) end,
     All = [node(), A, B], {_, []} = rpc:multicall(All, mnesia, start, []), {ok, _} = mnesia:change_config(extra_db_nodes, [A, B]), {atomic, ok} = mnesia:create_table(t, [{ram_copies, All}]), {atomic, ok} = mnesia:transaction(fun() -> [mnesia:write({t, I, I}) || I <- lists:seq(1, 500)], ok end),
-    io:format("~p~n", [[rpc:call(X, mnesia, table_info, [t, size]) || X <- All]]), monitor_node(B, true), os:cmd("kill -9 " ++ rpc:call(B, os, getpid, [])), receive {nodedown, B} -> io:format("down~n") end,
+    eventually(fun() -> [rpc:call(X, mnesia, table_info, [t, size]) || X <- All] == [500, 500, 500] end), io:format("500~n"), monitor_node(B, true), os:cmd("kill -9 " ++ rpc:call(B, os, getpid, [])), receive {nodedown, B} -> io:format("down~n") end,
     eventually(fun() -> mnesia:system_info(running_db_nodes) -- [B] == mnesia:system_info(running_db_nodes) end), {atomic, ok} = mnesia:transaction(fun() -> mnesia:write({t, 501, 1}) end), io:format("~p ~p~n", [rpc:call(A, mnesia, table_info, [t, size]), nodes()]), rpc:call(A, init, stop, []), init:stop().
 END
-erlc n.erl; for x in a b; do erl -noshell -name $x@127.0.0.1 -setcookie c -kernel inet_dist_use_interface '{127,0,0,1}' & done; erl -noshell -name m@127.0.0.1 -setcookie c -kernel inet_dist_use_interface '{127,0,0,1}' -s n main; echo $?; wait %1; echo $?; wait %2 2>/dev/null; echo $?; epmd -names | tail -n +2 | wc -l
+erlc n.erl; for x in a b; do erl -noshell -kernel logger_level none -name $x@127.0.0.1 -setcookie c -kernel inet_dist_use_interface '{127,0,0,1}' & done; erl -noshell -kernel logger_level none -name m@127.0.0.1 -setcookie c -kernel inet_dist_use_interface '{127,0,0,1}' -s n main; echo $?; wait %1; echo $?; wait %2 2>/dev/null; echo $?; epmd -names | tail -n +2 | wc -l
 """
 
 
