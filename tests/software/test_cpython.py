@@ -21,19 +21,19 @@ for name in sorted(found):
     print(name, found[name])
 END
 """
-QUICK = "test_os test_posix test_mmap test_epoll test_gc test_wait4".split()
+QUICK = "test_os test_posix test_mmap test_epoll test_gc test_resource test_tempfile".split()
 MODULES = """
 test_asyncio test_asyncore test_bz2 test_cmd_line test_concurrent_futures test_dbm test_eintr test_faulthandler test_file
 test_fileinput test_fileio test_fork1 test_ftplib test_fcntl test_functools test_getpass test_glob test_grp test_hashlib test_httpservers
 test_import test_io test_largefile test_locale test_logging test_lzma test_mailbox test_multiprocessing_fork
 test_multiprocessing_forkserver test_multiprocessing_spawn test_netrc test_openpty test_pathlib test_pickle test_pipes
-test_platform test_poll test_popen test_posixpath test_pty test_pwd test_queue test_random test_regrtest test_resource
-test_sched test_select test_selectors test_shelve test_shutil test_signal test_site test_smtplib test_socket test_socketserver test_spwd test_ssl
+test_platform test_poll test_popen test_posixpath test_pty test_pwd test_queue test_random test_regrtest
+test_sched test_select test_selectors test_shelve test_shutil test_signal test_site test_smtplib test_socket test_spwd test_ssl
 test_stat test_statistics test_subprocess test_support test_sys test_sysconfig test_syslog test_tarfile test_telnetlib
-test_tempfile test_thread test_threadedtempfile test_threading test_threadsignals test_time test_timeout test_tracemalloc
-test_urllib test_urllib2 test_urllib2_localnet test_uuid test_venv test_wait3 test_weakref test_xmlrpc test_zipfile
+test_thread test_threadedtempfile test_threading test_threadsignals test_time test_tracemalloc
+test_urllib test_urllib2 test_urllib2_localnet test_uuid test_venv test_wait3 test_wait4 test_weakref test_xmlrpc test_zipfile
 test_zlib
-""".split()
+""".split() + ["-u network test_socketserver"]
 AS_USER = "test_os test_posix test_pty test_resource test_shutil test_subprocess test_tempfile".split()
 
 
