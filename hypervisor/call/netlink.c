@@ -32,6 +32,8 @@ static int check_one(const struct nlmsghdr *m, int protocol, int family)
 		return check_diag(m, family);
 	if (m->nlmsg_type < RTM_BASE || m->nlmsg_type > RTM_MAX)
 		return -EPERM;
+	if (m->nlmsg_type == RTM_GETNSID) /* names a process or descriptor, which would be one of ours */
+		return -EOPNOTSUPP;
 	return RTM_KIND(m->nlmsg_type) == RTM_KIND_GET ? 0 : -EPERM;
 }
 

@@ -55,6 +55,6 @@ int dir_may_change(struct inode *dir, struct mount *mnt); /* guest file systems:
 int dir_may_remove(struct inode *dir, struct inode *victim);
 int vfs_mknod_kernel(const char *path, u32 mode, u64 rdev, u32 uid, u32 gid); /* the same; one that is there gets mode and owner */
 int vfs_mkdir_kernel(const char *path, u32 mode); /* without permission checks; below guest mounts */
-extern struct fs_type mqueue_type;
+extern struct fs_type mqueue_type, nsfs_type;
 
 #endif

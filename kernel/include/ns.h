@@ -34,7 +34,7 @@ struct nsproxy {
 	struct ns *of[NS_KINDS]; /* counted. NS_PID: of the children to come; NS_USER: NULL */
 };
 
-#define NS_FIRST_INUM 0xF0000000u /* of those that are made; the first ones have numbers of their own, as in Linux */
+#define NS_FIRST_INUM 0xF0000080u /* before those that are made; the first ones have numbers of their own, as in Linux */
 #define NS_INIT(which, number) { .ref = { 1 }, .kind = (which), .inum = (number) }
 
 /* A new one, with one reference; takes one of the user namespace. */
@@ -43,6 +43,8 @@ struct ns *ns_get(struct ns *ns);
 void ns_put(struct ns *ns); /* NULL is allowed */
 static inline void ns_put_cleanup(struct ns **ns) { ns_put(*ns); }
 #define __ns __cleanup(ns_put_cleanup)
+extern s64 ns_limits[NS_KINDS]; /* how many of a kind may be made: /proc/sys/user */
+int ns_may_make(enum ns_kind kind); /* 0 or -ENOSPC */
 const char *ns_name(enum ns_kind kind);
 u64 ns_flag(enum ns_kind kind); /* CLONE_NEW* */
 struct ns *current_ns(enum ns_kind kind); /* without a reference. NS_PID: of the children to come */

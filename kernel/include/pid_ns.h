@@ -19,6 +19,7 @@ struct pid_ns {
 	int last;              /* the number given out last */
 	int top;               /* the highest ever given out */
 	bool ended;            /* its first process has gone: no others can be made */
+	int reboot;            /* the signal that its first process is to look ended by; 0: its own status */
 	struct process *reaper; /* its first process; NULL: none yet, or none any more */
 };
 
@@ -63,10 +64,13 @@ struct pgrp *find_vpgrp(int nr);
 struct process *pid_ns_reaper(struct pid_ns *ns, const struct process *leaving);
 
 /* ---- these take it ---- */
+struct seq;
+void pidfd_show(struct file *f, struct seq *m, const struct pid_ns *pids); /* what fdinfo has of a pidfd, if f is one */
 int pid_shown(int global);    /* what current calls who has this global number; 0: it cannot see it, or it is gone */
 int pid_shown_in(int global, const struct pid_ns *ns);
 int pid_unshown(int nr);      /* and back: 0 if there is none */
 struct process *process_vget(int nr); /* with a reference, or NULL */
+void pid_ns_reboot(int sig);  /* current's namespace ends as if by this signal; of the first one the machine does */
 void pid_ns_last_exit(struct process *p); /* the first process of a namespace ends: so do all others in it */
 
 #endif

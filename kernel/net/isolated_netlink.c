@@ -9,6 +9,7 @@
 
 #include "isolated.h"
 #include "list.h"
+#include "netlink.h"
 #include "task.h"
 #include "user_ns.h"
 
@@ -165,6 +166,19 @@ static int tell_addr(struct nl_sock *n, const struct nlmsghdr *to, u8 family)
 	return 0;
 }
 
+static int tell_nsid(struct nl_sock *n, const struct nlmsghdr *to)
+{
+	const struct netlink_nsid a = netlink_nsid(to, n->port);
+	struct reply *r = reply_new(n, to, RTM_NEWNSID, 0);
+
+	if (!r)
+		return -ENOBUFS;
+	memcpy(r->data, &a, sizeof(a));
+	r->len = sizeof(a);
+	reply_send(n, r);
+	return 0;
+}
+
 /* ---- requests ---- */
 
 static int dump_addrs(struct nl_sock *n, const struct nlmsghdr *h, const u8 *body, u32 len)
@@ -254,6 +268,8 @@ static int handle(struct nl_sock *n, const struct nlmsghdr *h, const u8 *body, u
 {
 	int err;
 
+	if (h->nlmsg_type == RTM_GETNSID && !(h->nlmsg_flags & NLM_F_DUMP))
+		return tell_nsid(n, h);
 	if (h->nlmsg_type < NLMSG_MIN_TYPE || !(h->nlmsg_flags & NLM_F_REQUEST))
 		return 0;
 	if (h->nlmsg_type == RTM_GETLINK)

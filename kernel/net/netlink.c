@@ -194,6 +194,20 @@ static s64 refuse(struct socket *s, struct uio *u, s64 error)
 	return answered(s, &answers, answer_error(&answers, &request, port_of(s), error), len);
 }
 
+/* The number that another network namespace has in this one: none. What is asked for is a descriptor or process of the guest's. */
+static s64 answer_nsid(struct socket *s, struct uio *u)
+{
+	struct list_head answers = LIST_HEAD_INIT(answers);
+	s64 len = (s64)u->resid;
+	struct nlmsghdr request;
+	struct netlink_nsid a;
+
+	if (len < (s64)sizeof(request) || uio_get(u, &request, sizeof(request)) != sizeof(request))
+		return -EINVAL;
+	a = netlink_nsid(&request, port_of(s));
+	return answered(s, &answers, netlink_answer(&answers, &a, sizeof(a)), len);
+}
+
 /* A question about unix sockets: all of `all` is taken, and answered. */
 static s64 ask_unix(struct socket *s, const struct nlmsghdr *request, struct uio *all)
 {
@@ -236,6 +250,8 @@ static s64 netlink_sendmsg(struct socket *s, struct msg *m)
 		return ask_unix(s, &head, &m->u);
 	m->ctl_len = 0; /* SCM_CREDENTIALS at most: the kernel knows who asks */
 	ret = host_sendto(s, m);
+	if (ret == -EOPNOTSUPP)
+		return answer_nsid(s, &request);
 	return ret == -EPERM || ret == -ENOENT ? refuse(s, &request, ret) : ret;
 }
 

@@ -3,13 +3,33 @@
 #ifndef NET_NETLINK_H
 #define NET_NETLINK_H
 
+#include <linux/net_namespace.h>
 #include <linux/netlink.h>
+#include <linux/rtnetlink.h>
 #include <linux/unix_diag.h>
 
 #include "list.h"
 #include "kernel.h"
 
 #define SOL_NETLINK 270
+
+/* The answer to RTM_GETNSID. */
+struct netlink_nsid {
+	struct nlmsghdr head;
+	struct rtgenmsg family;
+	u8 pad[3];
+	struct rtattr attr;
+	s32 id;
+};
+static inline struct netlink_nsid netlink_nsid(const struct nlmsghdr *request, u32 port)
+{
+	return (struct netlink_nsid){
+		.head = { .nlmsg_len = sizeof(struct netlink_nsid), .nlmsg_type = RTM_NEWNSID,
+			  .nlmsg_seq = request->nlmsg_seq, .nlmsg_pid = port },
+		.attr = { RTA_LENGTH(sizeof(s32)), NETNSA_NSID },
+		.id = NETNSA_NSID_NOT_ASSIGNED,
+	};
+}
 
 /* A copy at the end, as one datagram. 0 or -ENOBUFS */
 int netlink_answer(struct list_head *to, const void *data, u32 len);

@@ -397,7 +397,7 @@ size_t unix_proc_line(u32 n, char *buf, size_t size)
 
 	guard(&unix_table_lock);
 	list_for_each(u, &unix_all, all_node)
-		if (u->net == current_net_ns() && n-- == 0)
+		if (u->sk.ino && u->net == current_net_ns() && n-- == 0)
 			return proc_line(u, buf, size);
 	return 0;
 }

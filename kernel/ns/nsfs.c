@@ -2,6 +2,7 @@
 /* Files that stand for namespaces: what /proc/PID/ns leads to, and the questions of ioctl_ns(2). */
 #include <linux/nsfs.h>
 
+#include "mounts.h"
 #include "pid_ns.h"
 #include "user_ns.h"
 #include "vfs_impl.h"
@@ -33,6 +34,20 @@ static const struct inode_ops ns_inode_ops = {
 	.release = ns_release,
 };
 
+/* In no tree: what is bound from it is a mount like others, and keeps the namespace. */
+struct fs_type nsfs_type = { .name = "nsfs", .magic = 0x6e736673 };
+
+static struct mount *nsfs(void)
+{
+	static struct mutex lock;
+	static struct mount *mount;
+
+	guard(&lock);
+	if (!mount)
+		mount = mount_new(&nsfs_type, "nsfs", 0, "");
+	return mount_get(mount);
+}
+
 int ns_path(struct ns *ns, struct path *out)
 {
 	memset(out, 0, sizeof(*out));
@@ -41,6 +56,7 @@ int ns_path(struct ns *ns, struct path *out)
 		ns_put(ns);
 		return -ENOMEM;
 	}
+	out->mnt = nsfs();
 	out->inode->ino = ns->inum;
 	out->inode->priv = ns;
 	out->name = kasprintf("%s:[%u]", ns_name(ns->kind), ns->inum);

@@ -47,6 +47,16 @@ u64 ns_flag(enum ns_kind kind)
 
 /* ---- one namespace ---- */
 
+#define LIMIT 31000 /* half of /proc/sys/kernel/threads-max, as in Linux; here for all users together */
+
+s64 ns_limits[NS_KINDS] = { LIMIT, LIMIT, LIMIT, LIMIT, LIMIT, LIMIT, LIMIT, LIMIT };
+static s64 counts[NS_KINDS];
+
+int ns_may_make(enum ns_kind kind)
+{
+	return __atomic_load_n(&counts[kind], __ATOMIC_RELAXED) < READ_ONCE(ns_limits[kind]) ? 0 : -ENOSPC;
+}
+
 void ns_init(struct ns *ns, enum ns_kind kind, struct user_ns *user)
 {
 	static u32 last = NS_FIRST_INUM;
@@ -56,6 +66,7 @@ void ns_init(struct ns *ns, enum ns_kind kind, struct user_ns *user)
 	ns->inum = __atomic_add_fetch(&last, 1, __ATOMIC_RELAXED);
 	ns->user = user;
 	ns_get(&user->ns);
+	__atomic_fetch_add(&counts[kind], 1, __ATOMIC_RELAXED);
 }
 
 struct ns *ns_get(struct ns *ns)
@@ -92,6 +103,7 @@ void ns_put(struct ns *ns)
 	while (ns && ref_put(&ns->ref)) {
 		struct user_ns *user = ns->user;
 
+		__atomic_fetch_sub(&counts[ns->kind], 1, __ATOMIC_RELAXED);
 		frees[ns->kind](ns);
 		ns = user ? &user->ns : NULL;
 	}
@@ -141,6 +153,13 @@ static struct ns *copy_one(enum ns_kind kind, struct ns *old, struct user_ns *us
 	}
 }
 
+static struct ns *make_one(enum ns_kind kind, struct ns *old, struct user_ns *user, struct fs_ctx *fs)
+{
+	int err = ns_may_make(kind);
+
+	return err ? ERR_PTR(err) : copy_one(kind, old, user, fs);
+}
+
 struct nsproxy *nsproxy_copy(u64 flags, struct nsproxy *old, struct user_ns *user, struct fs_ctx *fs)
 {
 	struct nsproxy *p;
@@ -158,7 +177,7 @@ struct nsproxy *nsproxy_copy(u64 flags, struct nsproxy *old, struct user_ns *use
 
 		if (!ns)
 			continue;
-		ns = flags & CLONE_NSPROXY & kinds[i].flag ? copy_one(i, ns, user, fs) : ns_get(ns);
+		ns = flags & CLONE_NSPROXY & kinds[i].flag ? make_one(i, ns, user, fs) : ns_get(ns);
 		if (IS_ERR(ns)) {
 			nsproxy_put(p);
 			return (void *)ns;

@@ -310,6 +310,20 @@ static void reap_children(struct process *p)
 			process_release(c);
 }
 
+void pid_ns_reboot(int sig)
+{
+	struct pid_ns *ns = task_pid_ns(current);
+
+	if (!ns->parent)
+		mc_poweroff(sig);
+	defer_wakes();
+	guard(&tasklist_lock);
+	if (!ns->reaper)
+		return;
+	ns->reboot = sig;
+	send_signal_outside_locked(ns->reaper, SIGKILL);
+}
+
 void pid_ns_last_exit(struct process *p)
 {
 	struct pid_ns *ns = p->numbers ? p->numbers->ns : NULL;
@@ -329,6 +343,8 @@ void pid_ns_last_exit(struct process *p)
 	}
 	reap_children(p);
 	mutex_lock(&tasklist_lock);
+	if (ns->reboot)
+		p->exit_code = ns->reboot;
 	ns->reaper = NULL;
 	mutex_unlock(&tasklist_lock);
 }

@@ -181,7 +181,7 @@ static int may_create(const struct cred *c)
 {
 	const struct user_ns *parent = c->user_ns;
 
-	if (parent->level > USER_NS_DEPTH)
+	if (parent->level > USER_NS_DEPTH || ns_may_make(NS_USER))
 		return -ENOSPC;
 	if (current_chrooted()) /* it would have the powers to leave that */
 		return -EPERM;

@@ -178,13 +178,19 @@ static void mark_pending(struct task *t, struct process *group, struct sigpendin
 		wake_for_signal(t);
 }
 
+/* Has current a number in the pid namespace of t? */
+static bool visible_to(const struct task *t)
+{
+	return !t->numbers || !current->proc || process_nr(current->proc, task_pid_ns(t));
+}
+
 /*
  * A sender's pid and user are told as the receiver sees them. True: it cannot see the sender, which is in an outer pid
  * namespace.
  */
 static bool to_receiver(const struct task *t, siginfo_t *info)
 {
-	bool outer = t->numbers && current->proc && !process_nr(current->proc, task_pid_ns(t));
+	bool outer = !visible_to(t);
 
 	if (outer)
 		info->si_pid = 0;
@@ -208,7 +214,9 @@ static int send(struct task *t, struct process *group, int sig, const siginfo_t 
 	bool continued;
 	int err = 0;
 
-	if (unlikely(t->numbers || (t->cred && t->cred->user_ns != &init_user_ns)) && !outside && has_sender(info)) {
+	if (unlikely(t->numbers) && !info && !visible_to(t)) /* the death of its parent, which is in an outer one */
+		outside = true;
+	else if (unlikely(t->numbers || (t->cred && t->cred->user_ns != &init_user_ns)) && !outside && has_sender(info)) {
 		copy = *info;
 		outside = to_receiver(t, &copy);
 		info = &copy;

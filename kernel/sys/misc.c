@@ -8,11 +8,11 @@
 #include <linux/sysinfo.h>
 #include <linux/time.h>
 
-#include "cred.h"
 #include "hoststat.h"
 #include "layout.h"
+#include "pid_ns.h"
 #include "sched.h"
-#include "task.h"
+#include "user_ns.h"
 
 long sys_sysinfo(u64 to)
 {
@@ -140,17 +140,19 @@ static bool reboot_magic2(u32 magic)
 /* As in a pid namespace of Linux: init ends as if by SIGHUP (restart) or SIGINT, reboot(2). */
 long sys_reboot(u64 magic1, u64 magic2, u64 cmd, u64 arg)
 {
-	if (!capable(CAP_SYS_BOOT))
+	if (!ns_capable(ns_owner(&task_pid_ns(current)->ns), CAP_SYS_BOOT))
 		return -EPERM;
 	if ((u32)magic1 != REBOOT_MAGIC1 || !reboot_magic2((u32)magic2))
 		return -EINVAL;
 	switch ((u32)cmd) {
 	case REBOOT_RESTART:
 	case REBOOT_RESTART2:
-		mc_poweroff(SIGHUP);
+		pid_ns_reboot(SIGHUP);
+		return 0;
 	case REBOOT_HALT:
 	case REBOOT_POWER_OFF:
-		mc_poweroff(SIGINT);
+		pid_ns_reboot(SIGINT);
+		return 0;
 	}
 	return -EINVAL;
 }

@@ -9,6 +9,7 @@
 #include <linux/mman.h>
 
 #include "exec.h"
+#include "user_ns.h"
 #include "ring.h"
 
 #define STACK_UNLIMITED	  (64ULL << 20)
@@ -99,10 +100,10 @@ static void aux_cred(struct exec *x)
 {
 	const struct cred *c = x->cred;
 
-	aux(x->mm, AT_UID, c->uid);
-	aux(x->mm, AT_EUID, c->euid);
-	aux(x->mm, AT_GID, c->gid);
-	aux(x->mm, AT_EGID, c->egid);
+	aux(x->mm, AT_UID, show_uid(c->uid));
+	aux(x->mm, AT_EUID, show_uid(c->euid));
+	aux(x->mm, AT_GID, show_gid(c->gid));
+	aux(x->mm, AT_EGID, show_gid(c->egid));
 	aux(x->mm, AT_SECURE, x->secure);
 }
 

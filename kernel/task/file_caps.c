@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* File capabilities are an extended attribute of host files; guest file systems have none. */
-#include "cred.h"
+#include "user_ns.h"
 #include "hostfs.h"
 #include "task.h"
 
@@ -40,7 +40,7 @@ bool file_caps_read(struct file *f, struct file_caps *fc)
 	struct name n;
 	s64 len;
 
-	if ((!c->uid && !c->euid) || !c->cap_bounding)
+	if ((c->uid == c->user_ns->uid.root && c->euid == c->uid) || !c->cap_bounding)
 		return false;
 	name_file(&n, f);
 	len = name_run(&n, host_read, guest_read, &a);

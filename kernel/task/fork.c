@@ -156,16 +156,42 @@ static void task_init(struct task *c, struct task *p)
 		memset(&c->sched, 0, sizeof(c->sched));
 }
 
-/* The child's number, and those that it has in the namespaces below the first one. */
-static int number_task(struct task *c, struct task *me, const struct clone_request *r)
+/*
+ * The numbers that the caller wants: who may checkpoint and restore in all these namespaces may, so that each still
+ * has a first process.
+ */
+static int check_set_tid(const struct clone_request *r, const struct pid_ns *ns)
 {
-	struct pid_ns *ns = pid_ns_of(me->nsproxy->of[NS_PID]);
+	u64 n = r->a.set_tid_size;
+
+	if (n > (u64)ns->level + 1)
+		return -EINVAL;
+	for (u64 i = 0; i < n; i++, ns = ns->parent) {
+		const struct user_ns *owner = ns_owner(&ns->ns);
+
+		if (r->set_tid[i] < 1 || r->set_tid[i] >= PID_MAX)
+			return -EINVAL;
+		if (r->set_tid[i] != 1 && ns->level && !ns->reaper)
+			return -EINVAL;
+		if (!ns_capable(owner, CAP_CHECKPOINT_RESTORE) && !ns_capable(owner, CAP_SYS_ADMIN))
+			return -EPERM;
+	}
+	return 0;
+}
+
+/* The child's number, and those that it has in the namespaces below the first one. */
+static int number_task(struct task *c, const struct clone_request *r)
+{
+	struct pid_ns *ns = pid_ns_of(c->nsproxy->of[NS_PID]);
 	u32 n = (u32)r->a.set_tid_size;
 	bool all = n == (u32)ns->level + 1; /* also the one in the first namespace */
+	int err = n ? check_set_tid(r, ns) : 0;
 
+	if (err)
+		return err;
 	c->vtid = c->tid = all ? pid_alloc_wanted(r->set_tid[n - 1]) : pid_alloc();
 	if (c->tid < 0 || !ns->level)
-		return min(c->tid, 0);
+		return c->tid < 0 ? c->tid : 0;
 	c->numbers = pid_numbers_new(ns, c->tid, r->set_tid, all ? n - 1 : n);
 	if (IS_ERR(c->numbers)) {
 		pid_free(c->tid);
@@ -197,7 +223,7 @@ static int link_task(struct task *c, struct task *me, const struct clone_request
 {
 	struct process *p = c->proc, *parent = me->proc;
 	u64 flags = r->a.flags;
-	int err = number_task(c, me, r);
+	int err = number_task(c, r);
 
 	if (err)
 		return err;
@@ -494,27 +520,13 @@ long sys_clone(u64 flags, u64 stack, u64 parent_tid, u64 child_tid, u64 tls)
 	return do_clone(&r);
 }
 
-/* The numbers that the caller wants: who may checkpoint and restore in all these namespaces, and so that each has a first process. */
 static int take_set_tid(struct clone_request *r)
 {
-	const struct pid_ns *ns = pid_ns_of(current->nsproxy->of[NS_PID]);
 	u64 n = r->a.set_tid_size;
 
-	if (n > PID_NS_DEPTH || (!r->a.set_tid) != (!n) || n > (u64)ns->level + 1)
+	if (n > PID_NS_DEPTH || (!r->a.set_tid) != (!n))
 		return -EINVAL;
-	if (mc_copy_from_user(r->set_tid, r->a.set_tid, n * sizeof(int)))
-		return -EFAULT;
-	for (u64 i = 0; i < n; i++, ns = ns->parent) {
-		const struct user_ns *owner = ns_owner(&ns->ns);
-
-		if (r->set_tid[i] < 1 || r->set_tid[i] >= PID_MAX)
-			return -EINVAL;
-		if (r->set_tid[i] != 1 && ns->level && !ns->reaper)
-			return -EINVAL;
-		if (!ns_capable(owner, CAP_CHECKPOINT_RESTORE) && !ns_capable(owner, CAP_SYS_ADMIN))
-			return -EPERM;
-	}
-	return 0;
+	return mc_copy_from_user(r->set_tid, r->a.set_tid, n * sizeof(int)) ? -EFAULT : 0;
 }
 
 long sys_clone3(u64 uargs, u64 size)

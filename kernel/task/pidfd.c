@@ -6,6 +6,7 @@
 #include "fs.h"
 #include "internal.h"
 #include "pid_ns.h"
+#include "seq.h"
 #include "syscall.h"
 #include "user_ns.h"
 
@@ -31,6 +32,24 @@ int pidfd_new(struct process *p, u32 flags)
 		return -ENOMEM;
 	}
 	return fd_install(f, true);
+}
+
+/* pidfd_open(2), in fdinfo: -1 once it is gone, 0 where it cannot be seen. */
+void pidfd_show(struct file *f, struct seq *m, const struct pid_ns *pids)
+{
+	struct process *p = f->priv;
+
+	if (f->ops != &pidfd_ops)
+		return;
+	guard(&tasklist_lock);
+	if (p->state == TASK_DEAD) {
+		seq_puts(m, "Pid:\t-1\nNSpid:\t-1\n");
+		return;
+	}
+	seq_printf(m, "Pid:\t%d\nNSpid:\t%d", process_nr(p, pids), process_nr(p, pids));
+	for (int level = pids->level; p->numbers && level < p->numbers->ns->level; level++)
+		seq_printf(m, "\t%d", p->numbers->at[level].nr);
+	seq_putc(m, '\n');
 }
 
 struct process *pidfd_process(int fd)

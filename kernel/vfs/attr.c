@@ -18,6 +18,60 @@ static int writable(const struct name *n)
 	return n->mnt && (n->mnt->flags & MS_RDONLY) ? -EROFS : 0;
 }
 
+/*
+ * Root of a user namespace has powers over files whose owners have ids there. The hypervisor knows nothing of this: what it
+ * has refused is done with all powers, on the very object that has been looked at.
+ */
+static bool nested_power(s64 error, int cap)
+{
+	return unlikely(error == -EPERM || error == -EACCES) && current_user_ns() != &init_user_ns &&
+	       capable_here(cap);
+}
+
+static s64 with_power(struct file *f, int cap, name_fn host, name_fn guest, void *arg,
+		      s64 error)
+{
+	struct statx st;
+	struct name n;
+
+	if (vfs_fstat(f, &st) || !capable_owner(st.stx_uid, st.stx_gid, cap))
+		return error;
+	name_file(&n, f);
+	n.all_powers = true;
+	return name_run(&n, host, guest, arg);
+}
+
+static s64 run_at(int dirfd, const char *path, u32 flags, int cap, name_fn host, name_fn guest, void *arg)
+{
+	struct file *f __file = NULL;
+	struct name n;
+	s64 r;
+
+	name_at(&n, dirfd, path, flags);
+	r = name_run(&n, host, guest, arg);
+	if (!nested_power(r, cap))
+		return r;
+	if (flags & NAME_EMPTY && !*path)
+		f = fd_get(dirfd);
+	else
+		f = vfs_open(dirfd, path, O_PATH | (flags & NAME_NOFOLLOW ? O_NOFOLLOW : 0), 0);
+	if (IS_ERR(f)) {
+		f = NULL;
+		return r;
+	}
+	return f ? with_power(f, cap, host, guest, arg, r) : r;
+}
+
+static s64 run_file(struct file *f, int cap, name_fn host, name_fn guest, void *arg)
+{
+	struct name n;
+	s64 r;
+
+	name_file(&n, f);
+	r = name_run(&n, host, guest, arg);
+	return nested_power(r, cap) ? with_power(f, cap, host, guest, arg, r) : r;
+}
+
 /* ---- chmod ---- */
 
 static s64 host_chmod(struct name *n, void *mode)
@@ -44,13 +98,11 @@ static s64 guest_chmod(struct name *n, void *mode)
 static long chmod_at(int dirfd, uaddr_t upath, u32 mode, u32 flags)
 {
 	char *path __name = getname_flags(upath, flags & NAME_EMPTY ? AT_EMPTY_PATH : 0);
-	struct name n;
 
 	if (IS_ERR(path))
 		return PTR_ERR(path);
 	mode &= 07777;
-	name_at(&n, dirfd, path, flags);
-	return name_run(&n, host_chmod, guest_chmod, &mode);
+	return run_at(dirfd, path, flags, CAP_FOWNER, host_chmod, guest_chmod, &mode);
 }
 
 long sys_fchmodat(u64 dirfd, u64 path, u64 mode)
@@ -74,12 +126,8 @@ long sys_fchmod(u64 fd, u64 umode)
 {
 	struct file *f __file = fd_get_io((int)fd);
 	u32 mode = umode & 07777;
-	struct name n;
 
-	if (!f)
-		return -EBADF;
-	name_file(&n, f);
-	return name_run(&n, host_chmod, guest_chmod, &mode);
+	return f ? run_file(f, CAP_FOWNER, host_chmod, guest_chmod, &mode) : -EBADF;
 }
 
 /* ---- chown ---- */
@@ -135,14 +183,12 @@ static long chown_at(int dirfd, uaddr_t upath, u64 uid, u64 gid, u32 flags)
 {
 	char *path __name = getname_flags(upath, flags & NAME_EMPTY ? AT_EMPTY_PATH : 0);
 	struct owner o;
-	struct name n;
 
 	if (IS_ERR(path))
 		return PTR_ERR(path);
 	if (!take_uid(uid, &o.uid) || !take_gid(gid, &o.gid))
 		return -EINVAL;
-	name_at(&n, dirfd, path, flags);
-	return name_run(&n, host_chown, guest_chown, &o);
+	return run_at(dirfd, path, flags, CAP_CHOWN, host_chown, guest_chown, &o);
 }
 
 long sys_fchownat(u64 dirfd, u64 path, u64 uid, u64 gid, u64 flags)
@@ -166,14 +212,12 @@ long sys_fchown(u64 fd, u64 uid, u64 gid)
 {
 	struct file *f __file = fd_get_io((int)fd);
 	struct owner o;
-	struct name n;
 
 	if (!f)
 		return -EBADF;
 	if (!take_uid(uid, &o.uid) || !take_gid(gid, &o.gid))
 		return -EINVAL;
-	name_file(&n, f);
-	return name_run(&n, host_chown, guest_chown, &o);
+	return run_file(f, CAP_CHOWN, host_chown, guest_chown, &o);
 }
 
 /* ---- times ---- */
@@ -243,8 +287,6 @@ static s64 guest_utimes(struct name *n, void *arg)
 /* upath 0: the descriptor itself. */
 static long set_times(int dirfd, uaddr_t upath, struct times *t, u32 flags)
 {
-	struct name n;
-
 	for (int i = 0; i < 2; i++) {
 		s64 ns = t->t[i].nsec;
 
@@ -258,15 +300,13 @@ static long set_times(int dirfd, uaddr_t upath, struct times *t, u32 flags)
 
 		if (!f)
 			return -EBADF;
-		name_file(&n, f);
-		return name_run(&n, host_utimes, guest_utimes, t);
+		return run_file(f, CAP_FOWNER, host_utimes, guest_utimes, t);
 	} else {
 		char *path __name = getname(upath);
 
 		if (IS_ERR(path))
 			return PTR_ERR(path);
-		name_at(&n, dirfd, path, flags);
-		return name_run(&n, host_utimes, guest_utimes, t);
+		return run_at(dirfd, path, flags, CAP_FOWNER, host_utimes, guest_utimes, t);
 	}
 }
 

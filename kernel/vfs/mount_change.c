@@ -24,7 +24,7 @@ static struct mount *bind_copy(const struct path *from, bool recurse)
 	struct mount *m = from->mnt, *copy;
 
 	guard(&mounts_lock);
-	if (!place_is_ours(from) || m->unbindable || (!recurse && covers_locked(from)))
+	if ((!place_is_ours(from) && (!m || m->type != &nsfs_type)) || m->unbindable || (!recurse && covers_locked(from)))
 		return ERR_PTR(-EINVAL);
 	if (recurse) {
 		copy = mount_copy_tree(m, from->inode, from->name, false);

@@ -152,6 +152,10 @@ static int pivot(const struct path *root, const struct path *new, const struct p
 		return err;
 	if (above != r)
 		place = kstrdup(r->place);
+	if (r->locked & MNT_LOCKED) { /* it covers nothing any more; what is in its place now does */
+		n->locked |= MNT_LOCKED;
+		r->locked &= ~MNT_LOCKED;
+	}
 	mount_unlink(n);
 	mount_unlink(r);
 	err = mount_link(r, old->mnt, old->name);

@@ -166,6 +166,7 @@ int pid_fdinfo(struct seq *m, const struct pseudo_ctx *c)
 	seq_printf(m, "pos:\t%ld\nflags:\t0%o\n", position_of(f), flags);
 	seq_printf(m, "mnt_id:\t%d\nino:\t%lu\n", f->mnt ? f->mnt->id : 1,
 		   f->inode ? f->inode->ino : 0);
+	pidfd_show(f, m, proc_pids(c));
 	file_put(f);
 	return 0;
 }

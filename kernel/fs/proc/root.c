@@ -3,6 +3,7 @@
 #include "proc.h"
 
 #include "ipc_show.h"
+#include "user_ns.h"
 
 #define PROC_MAGIC 0x9fa0
 
@@ -72,6 +73,12 @@ static bool root_next(const struct pseudo_ctx *dir, u64 *cookie, char name[64],
 
 static const struct pseudo_dir root_dir = { root_lookup, root_next };
 
+/* Of a user namespace; without one of its own, the container's. */
+static u32 root_of(const struct id_map *m)
+{
+	return m->root == NO_ID ? 0 : m->root;
+}
+
 static int proc_owner(const struct pseudo_ctx *c, u32 *uid, u32 *gid)
 {
 	struct process *p;
@@ -90,6 +97,9 @@ static int proc_owner(const struct pseudo_ctx *c, u32 *uid, u32 *gid)
 	} else if (p->dumpable || c->e->mode == (S_IFDIR | 0555)) {
 		*uid = t->cred->euid;
 		*gid = t->cred->egid;
+	} else {
+		*uid = root_of(&t->cred->user_ns->uid);
+		*gid = root_of(&t->cred->user_ns->gid);
 	}
 	return 0;
 }

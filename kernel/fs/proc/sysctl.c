@@ -3,6 +3,7 @@
 #include "sysctl.h"
 
 #include "ipc_limits.h"
+#include "ns.h"
 
 int sysctl_show_ints(struct seq *m, const struct pseudo_ctx *c)
 {
@@ -157,11 +158,11 @@ const struct pseudo_entry sys_fs_entries[] = {
 	{ 0 },
 };
 
-/* Namespaces inside the guest cannot be made. */
-#define NO_NS(n) PSEUDO_TEXT("max_" n "_namespaces", "0\n")
+#define MAX_NS(n, kind) SYSCTL_INTS("max_" n "_namespaces", &ns_limits[kind], 1, 0, 0x7fffffff, NULL)
 static const struct pseudo_entry user_entries[] = {
-	NO_NS("cgroup"), NO_NS("ipc"), NO_NS("mnt"), NO_NS("net"), NO_NS("pid"), NO_NS("time"),
-	NO_NS("user"), NO_NS("uts"), { 0 },
+	MAX_NS("cgroup", NS_CGROUP), MAX_NS("ipc", NS_IPC), MAX_NS("mnt", NS_MNT), MAX_NS("net", NS_NET),
+	MAX_NS("pid", NS_PID), PSEUDO_TEXT("max_time_namespaces", "0\n"), MAX_NS("user", NS_USER),
+	MAX_NS("uts", NS_UTS), { 0 },
 };
 
 const struct pseudo_entry sys_entries[] = {

@@ -189,6 +189,7 @@ const struct pseudo_entry sys_kernel_entries[] = {
 	PSEUDO_TEXT("tainted", "0\n"),
 	PSEUDO_TEXT("threads-max", "62000\n"),
 	PSEUDO_TEXT("unprivileged_bpf_disabled", "2\n"),
+	PSEUDO_TEXT("unprivileged_userns_clone", "1\n"),
 	UTS("version"),
 	PSEUDO_DIR("yama", .children = yama_entries),
 	{ 0 },

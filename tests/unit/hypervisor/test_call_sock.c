@@ -335,6 +335,7 @@ static void netlink_only_asks(void **state)
 	assert_int_equal(ask_netlink(g, RTM_NEWLINK, NLM_F_REQUEST), -EPERM);
 	assert_int_equal(ask_netlink(g, RTM_DELLINK, NLM_F_REQUEST), -EPERM);
 	assert_int_equal(ask_netlink(g, RTM_SETLINK, NLM_F_REQUEST), -EPERM);
+	assert_int_equal(ask_netlink(g, RTM_GETNSID, NLM_F_REQUEST), -EOPNOTSUPP);
 	/* A second message behind an innocent first one. */
 	ask_netlink(g, RTM_GETLINK, NLM_F_REQUEST);
 	memcpy(guest_buf(g, 0) + 32, guest_buf(g, 0), 32);
