@@ -73,12 +73,21 @@ enum slot_state {
  * lie DATA_RING_SIZE bytes from the network (in), then as many to it (out). The indices run freely; the byte of index
  * i is at i % DATA_RING_SIZE. The side that consumes never passes prod, the one that produces never passes cons + size.
  */
+#define DATA_RING_URGENT 0x100u
 struct data_ring {
 	u32 in_cons;  /* guest */
 	u32 in_prod;  /* hypervisor */
 	s32 in_error; /* hypervisor: 0, -ENOTCONN at the end of the stream, or why there will be no more bytes */
 	u32 in_full;  /* 1: the hypervisor waits for room, and wants the bell when in_cons has moved */
-	u8 pad1[48];
+	/*
+	 * Ours. Urgent data: each that comes is counted, and told at once; its byte is in_urgent's low one with DATA_RING_URGENT,
+	 * else it lies in the stream (SO_OOBINLINE). Reads stop at the mark, index in_mark, of that number in_marks.
+	 */
+	u32 in_urgents; /* hypervisor */
+	u32 in_urgent;  /* hypervisor */
+	u32 in_marks;   /* hypervisor */
+	u32 in_mark;    /* hypervisor */
+	u8 pad1[32];
 	u32 out_cons;  /* hypervisor */
 	u32 out_prod;  /* guest */
 	s32 out_error; /* hypervisor: why no more bytes are taken; -EINPROGRESS until the connection is made */

@@ -3,11 +3,13 @@
  * Data rings: bytes between a stream's ring and its socket. The guest's indices are read once for each use, and
  * one that cannot be ends the VM; in_prod and out_cons are never read back.
  */
+#include <linux/sockios.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -122,6 +124,43 @@ static u32 in_room(struct stream *s)
 	return 0;
 }
 
+/* ---- urgent data ---- */
+
+static void urgent_came(struct stream *s)
+{
+	u8 byte = 0;
+	struct iovec iov = { &byte, 1 };
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
+	bool apart = recvmsg(s->h->fd, &msg, MSG_OOB | MSG_DONTWAIT) == 1;
+
+	s->urgent = true;
+	s->at_mark = false;
+	s->in_line = !apart;
+	__atomic_store_n(&s->ring->in_urgent, apart ? DATA_RING_URGENT | byte : 0, __ATOMIC_RELAXED);
+	__atomic_store_n(&s->ring->in_urgents, ++s->urgents, __ATOMIC_RELEASE);
+	ring_guest(s);
+}
+
+/* The socket's reads stop at a mark, too: what was read last ends there. The guest knows before it sees what is next to it. */
+static void look_for_mark(struct stream *s)
+{
+	int here = 0;
+
+	if (s->at_mark || ioctl(s->h->fd, SIOCATMARK, &here) < 0 || !here)
+		return;
+	s->at_mark = true;
+	__atomic_store_n(&s->ring->in_mark, s->in_prod, __ATOMIC_RELAXED);
+	__atomic_store_n(&s->ring->in_marks, s->urgents, __ATOMIC_RELEASE);
+}
+
+static void check_urgent(struct stream *s)
+{
+	struct pollfd p = { .fd = s->h->fd, .events = POLLPRI };
+
+	if (!s->in_line && poll(&p, 1, 0) > 0 && p.revents & POLLPRI)
+		urgent_came(s);
+}
+
 static void pump_in(struct stream *s)
 {
 	u32 room = s->in_done ? 0 : in_room(s);
@@ -135,9 +174,15 @@ static void pump_in(struct stream *s)
 	s->in_wait = !room;
 	if (!room)
 		return;
+	if (s->urgent)
+		look_for_mark(s);
 	n = transfer(s, s->in, s->in_prod, room, false);
 	if (n > 0) {
+		s->urgent = s->urgent && !s->at_mark; /* else it is behind us */
+		s->in_line = s->in_line && s->urgent;
 		s->in_prod += (u32)n;
+		if (s->urgent) /* it may end there */
+			look_for_mark(s);
 		__atomic_store_n(&s->ring->in_prod, s->in_prod, __ATOMIC_RELEASE);
 		ring_guest(s);
 	} else if (n == 0) {
@@ -201,7 +246,7 @@ static void pump_rest(struct stream *s)
 	s->out_done = (n < 0 && errno != EAGAIN) || s->rest_sent == s->rest_len;
 }
 
-void stream_ready(struct stream *s)
+void stream_ready(struct stream *s, u32 events)
 {
 	if (s->rest) {
 		pump_rest(s);
@@ -210,6 +255,8 @@ void stream_ready(struct stream *s)
 	} else if (s->kind == STREAM_LISTENING) {
 		connection_arrived(s);
 	} else {
+		if (events & EPOLLPRI)
+			urgent_came(s);
 		stream_pump_out(s);
 		pump_in(s);
 	}
@@ -221,7 +268,10 @@ void stream_rung(struct stream *s)
 		listen_again(s);
 	} else if (s->kind == STREAM_CONNECTED) {
 		stream_pump_out(s);
-		pump_in(s);
+		if (s->in_wait) { /* else the socket itself tells */
+			check_urgent(s);
+			pump_in(s);
+		}
 	}
 }
 
@@ -233,7 +283,7 @@ u32 stream_wants(const struct stream *s)
 		return EPOLLOUT;
 	if (s->kind == STREAM_LISTENING)
 		return s->in_wait ? 0 : EPOLLIN;
-	return (s->in_done || s->in_wait ? 0 : EPOLLIN) | (s->out_done || !s->out_wait ? 0 : EPOLLOUT);
+	return (s->in_done || s->in_wait ? 0 : s->in_line ? EPOLLIN : EPOLLIN | EPOLLPRI) | (s->out_done || !s->out_wait ? 0 : EPOLLOUT);
 }
 
 /* ---- beginning and end ---- */

@@ -149,7 +149,7 @@ static void serve_events(struct streams *st, const struct epoll_event *ready, in
 		if (!s) {
 			take_wake(st);
 		} else if (!s->gone) {
-			stream_ready(s);
+			stream_ready(s, ready[i].events);
 			watch(st, s);
 		}
 	}
@@ -202,7 +202,7 @@ static void flush_all(struct streams *st)
 		more = false;
 		for (struct stream *s = st->list; s; s = s->next) {
 			if (s->rest)
-				stream_ready(s);
+				stream_ready(s, 0);
 			else if (s->kind == STREAM_CONNECTED && !s->h->reset)
 				stream_pump_out(s);
 			more = more || (stream_wants(s) & EPOLLOUT);
@@ -339,7 +339,7 @@ bool stream_shutdown(struct pv_server *srv, struct pv_handle *h, int how)
 	}
 	if (ours && how != SHUT_WR) {
 		shutdown(h->fd, SHUT_RD);
-		stream_ready(s);
+		stream_ready(s, 0);
 	}
 	if (ours)
 		watch(&srv->streams, s);
@@ -359,7 +359,7 @@ static void send_lingering(struct stream *s)
 	until = now_ns() + (u64)l.l_linger * 1000000000u;
 	while (!s->out_done && now_ns() < until && !server_stopping(s->srv)) {
 		poll(&p, 1, 100);
-		stream_ready(s);
+		stream_ready(s, 0);
 	}
 }
 

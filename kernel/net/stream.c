@@ -5,6 +5,7 @@
  */
 #include <asm/ioctls.h>
 #include <linux/in.h>
+#include <linux/sockios.h>
 #include <linux/tcp.h>
 
 #include "exec_id.h"
@@ -279,6 +280,8 @@ static u32 connected_mask(struct stream *st)
 		return 0;
 	if (stream_readable(st) || in || fin)
 		mask |= POLLIN | POLLRDNORM;
+	if (stream_urgent(st))
+		mask |= POLLPRI;
 	if (fin || in)
 		mask |= POLLRDHUP;
 	if (out || shut || stream_writable(st))
@@ -346,8 +349,14 @@ static s64 stream_ioctl(struct socket *s, u32 cmd, u64 arg)
 {
 	struct stream *st = stream_of(s);
 	bool in_ring = st->ring && !st->listening;
-	s64 ret = host_ioctl(s, cmd, arg);
+	s64 ret;
 	s32 n;
+
+	if (in_ring && cmd == SIOCATMARK) {
+		n = !stream_to_mark(st);
+		return mc_copy_to_user(arg, &n, sizeof(n));
+	}
+	ret = host_ioctl(s, cmd, arg);
 
 	if (ret || !in_ring || (cmd != FIONREAD && cmd != TIOCOUTQ))
 		return ret;

@@ -19,6 +19,7 @@ struct stream {
 	bool established; /* connect() has said so */
 	bool shut_out, shut_in;
 	bool tells_rest; /* TCP_INQ */
+	u32 urgents_seen, marks_passed; /* of those that the ring has counted */
 	u32 err_told; /* the error of the ring was reported once: as Linux, what follows is the end */
 };
 
@@ -46,6 +47,8 @@ u32 stream_writable(struct stream *st);
 u32 stream_unsent(struct stream *st);
 s64 stream_take(struct stream *st, struct uio *u, u32 flags); /* in_lock held. Bytes or -EFAULT */
 s64 stream_put(struct stream *st, struct uio *u); /* out_lock held */
+bool stream_urgent(struct stream *st); /* urgent data has come that nobody has read or passed */
+u32 stream_to_mark(struct stream *st); /* bytes up to the mark of the last; ~0: none, or passed */
 
 /* stream.c */
 struct socket *stream_socket(int domain, int protocol);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Data of stream sockets by way of their data rings. Urgent data is the hypervisor's: it goes by PV call. */
+/* Data of stream sockets by way of their data rings. Urgent data is sent by PV call. */
 #include <linux/in.h>
 #include <linux/tcp.h>
 
@@ -54,6 +54,25 @@ static void tell_rest(struct stream *st, struct msg *m)
 		msg_put_cmsg(m, IPPROTO_TCP, TCP_CM_INQ, &rest, sizeof(rest));
 }
 
+/* The byte that has come apart from the stream. */
+static s64 take_urgent(struct stream *st, struct msg *m)
+{
+	u32 count = __atomic_load_n(&st->ring->in_urgents, __ATOMIC_ACQUIRE), urgent = READ_ONCE(st->ring->in_urgent);
+	u8 byte = (u8)urgent;
+
+	guard(&st->in_lock);
+	if (count == st->urgents_seen || !(urgent & DATA_RING_URGENT))
+		return -EINVAL;
+	m->out_flags |= MSG_OOB;
+	if (!m->u.resid)
+		return 0;
+	if (uio_put(&m->u, &byte, 1) != 1)
+		return -EFAULT;
+	if (!(m->flags & MSG_PEEK))
+		WRITE_ONCE(st->urgents_seen, count);
+	return 1;
+}
+
 s64 stream_recvmsg(struct socket *s, struct msg *m)
 {
 	struct stream *st = stream_of(s);
@@ -61,15 +80,17 @@ s64 stream_recvmsg(struct socket *s, struct msg *m)
 	bool whole = (m->flags & (MSG_WAITALL | MSG_PEEK)) == MSG_WAITALL, end;
 	s64 sum = 0, n = 0;
 
-	if (m->flags & (MSG_OOB | MSG_ERRQUEUE))
+	if (m->flags & MSG_ERRQUEUE)
 		return host_recvfrom(s, m);
 	if (!READ_ONCE(st->ring) || st->listening)
 		return -ENOTCONN;
+	if (m->flags & MSG_OOB)
+		return take_urgent(st, m);
 	while (m->u.resid) {
 		n = try_take(st, m, &end);
 		if (n > 0) {
 			sum += n;
-			if (!whole)
+			if (!whole || !stream_to_mark(st))
 				break;
 			continue;
 		}

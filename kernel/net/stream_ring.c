@@ -71,6 +71,7 @@ void stream_ring_put(struct stream *st)
 
 void stream_ring_use(struct stream *st)
 {
+	st->urgents_seen = st->marks_passed = 0;
 	__atomic_store_n(&st->ring, mc_data_ring(st->ref), __ATOMIC_RELEASE);
 }
 
@@ -97,6 +98,28 @@ u32 stream_writable(struct stream *st)
 	return room < ENOUGH ? 0 : room;
 }
 
+bool stream_urgent(struct stream *st)
+{
+	return __atomic_load_n(&st->ring->in_urgents, __ATOMIC_ACQUIRE) != READ_ONCE(st->urgents_seen);
+}
+
+u32 stream_to_mark(struct stream *st)
+{
+	if (__atomic_load_n(&st->ring->in_marks, __ATOMIC_ACQUIRE) == READ_ONCE(st->marks_passed))
+		return ~0u;
+	return READ_ONCE(st->ring->in_mark) - READ_ONCE(st->ring->in_cons);
+}
+
+/* What is read from here on lies behind the mark: urgent data that nobody wanted is gone. */
+static void pass_mark(struct stream *st)
+{
+	u32 number = READ_ONCE(st->ring->in_marks);
+
+	WRITE_ONCE(st->marks_passed, number);
+	if ((s32)(number - st->urgents_seen) > 0)
+		WRITE_ONCE(st->urgents_seen, number);
+}
+
 /* ---- bytes ---- */
 
 static u8 *in_bytes(struct stream *st)
@@ -113,9 +136,12 @@ static u32 in_one_piece(u32 i, u32 len)
 s64 stream_take(struct stream *st, struct uio *u, u32 flags)
 {
 	u32 at = READ_ONCE(st->ring->in_cons);
-	u32 want = (u32)min((u64)stream_readable(st), (u64)u->resid), left = want;
+	u32 want = (u32)min((u64)stream_readable(st), (u64)u->resid), mark = stream_to_mark(st), left;
 	struct uio peek = *u, *to = flags & MSG_PEEK ? &peek : u;
 
+	if (mark) /* a read ends there */
+		want = min(want, mark);
+	left = want;
 	while (left && !(flags & MSG_TRUNC)) { /* which throws away */
 		u32 n = in_one_piece(at, left);
 		s64 done = uio_put(to, in_bytes(st) + at % DATA_RING_SIZE, n);
@@ -133,6 +159,8 @@ s64 stream_take(struct stream *st, struct uio *u, u32 flags)
 		return -EFAULT;
 	if (flags & MSG_PEEK)
 		return want - left;
+	if (!mark)
+		pass_mark(st);
 	__atomic_store_n(&st->ring->in_cons, READ_ONCE(st->ring->in_cons) + want - left, __ATOMIC_SEQ_CST);
 	if (__atomic_load_n(&st->ring->in_full, __ATOMIC_SEQ_CST) &&
 	    __atomic_exchange_n(&st->ring->in_full, 0, __ATOMIC_SEQ_CST))

@@ -9,9 +9,8 @@ from bundle import BUILD, edit_config
 from test_network import *  # noqa: F401,F403: all of them are run in this module, too
 
 GUEST = pathlib.Path(__file__).parent.parent / "guest"
-# Rings do not tell of urgent data (docs/architecture.md), which is all that net_urgent is about.
 PROGRAMS = sorted(path.stem for pattern in ("net_*.c", "sock_*.c", "stress_sockets.c", "io_poll.c")
-                  for path in GUEST.glob(pattern) if path.stem != "net_urgent")
+                  for path in GUEST.glob(pattern))
 
 
 @pytest.fixture(autouse=True)
