@@ -117,7 +117,7 @@ int object_open(struct call *c, struct object *o)
 	*o = (struct object){ .fd = c->dirfd[0], .path = "", .at = AT_EMPTY_PATH };
 	if (is_handle_itself(c))
 		return changes_host_inode(c) ? -EPERM : 0;
-	o->fd = open_in(c->dirfd[0], c->path[0], O_PATH | nofollow, 0, 0);
+	o->fd = open_in(c->dirfd[0], c->path[0], O_PATH | nofollow, 0, c->req.u.path.resolve & RESOLVE_NO_SYMLINKS);
 	if (o->fd < 0)
 		return o->fd;
 	o->opened = true;
@@ -126,7 +126,7 @@ int object_open(struct call *c, struct object *o)
 
 int object_get(struct call *c, struct object *o)
 {
-	if (c->srv->magic || is_handle_itself(c))
+	if (c->srv->magic || is_handle_itself(c) || (c->req.u.path.resolve & RESOLVE_NO_SYMLINKS))
 		return object_open(c, o);
 	*o = (struct object){ .fd = c->dirfd[0], .path = c->path[0] };
 	if (object_last(c) == LAST_NOFOLLOW)

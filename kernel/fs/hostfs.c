@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* PV calls on names and handles of the host file system. */
+#include <linux/openat2.h>
+
 #include "hostfs.h"
 
 #include "cred.h"
@@ -45,7 +47,7 @@ void host_begin(struct pv_slot *s, u32 cmd, const struct name *n)
 	q->cred = cred;
 	q->pid = caller_pid();
 	q->root = !n->absolute && path_is_set(&n->root) ? n->root.inode->handle : 0;
-	q->resolve = n->resolve;
+	q->resolve = n->resolve | (n->whole ? RESOLVE_NO_SYMLINKS : 0);
 	if (n->flags & NAME_NOFOLLOW)
 		q->flags |= PV_AT_NOFOLLOW;
 	if (!len && n->dir)
@@ -117,10 +119,51 @@ static int mount_forbids(const struct name *n, const struct pv_slot *s)
 	return flags & MS_RDONLY ? read_only(n, &s->req.u.path, s->req.cmd) : 0;
 }
 
+/* Calls that the hypervisor can make without following links, and that need no look at the object first. */
+static bool serves_whole(const struct name *n, const struct pv_slot *s)
+{
+	u32 flags = s->req.u.path.flags;
+
+	switch (s->req.cmd) {
+	case PV_STAT:
+	case PV_READLINK:
+		return true;
+	case PV_ACCESS:
+		return !(n->mnt->flags & (MS_RDONLY | MS_NOEXEC));
+	case PV_OPEN:
+		if (flags & __O_TMPFILE)
+			return false;
+		return !(n->mnt->flags & MS_RDONLY) || (flags & O_PATH) || !(flags & (O_ACCMODE | O_TRUNC));
+	default:
+		return false;
+	}
+}
+
+/* A link on the way, or last, or a call that needs more: the walk is repeated in steps. */
+static s64 in_steps(struct name *n)
+{
+	n->in_steps = true;
+	n->text = n->start;
+	return PV_CROSS;
+}
+
+static s64 call_whole(struct pv_slot *s, struct name *n)
+{
+	s64 r;
+
+	if (!serves_whole(n, s))
+		return in_steps(n);
+	r = mc_pv_call(s);
+	return r == -ELOOP || r == PV_CROSS ? in_steps(n) : r;
+}
+
 s64 host_call(struct pv_slot *s, struct name *n)
 {
-	s64 r = mount_forbids(n, s);
+	s64 r;
 
+	if (n->whole)
+		return call_whole(s, n);
+	r = mount_forbids(n, s);
 	if (r)
 		return r;
 	r = mc_pv_call(s);

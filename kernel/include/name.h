@@ -42,6 +42,9 @@ struct name {
 	bool host;
 	u32 dir;              /* host: text starts at this handle */
 	struct mount *mnt;    /* guest, and host if `tree`; else NULL. Reference */
+	const char *start;    /* text of this walk */
+	bool whole;           /* text is many components, none of which may be a link: the call finds out */
+	bool in_steps;        /* it has: not again */
 	u32 kind;             /* host with `tree`: the object's mode; 0: it is not there */
 	struct inode *inode;  /* guest: NULL if missing (NAME_PARENT); host: keeps `dir` alive; reference */
 	struct inode *parent; /* NAME_PARENT; reference */

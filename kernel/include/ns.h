@@ -86,6 +86,8 @@ bool current_chrooted(void); /* its root is not the root of its mount namespace 
 /* ---- files of namespaces (ns/nsfs.c) ---- */
 /* What /proc/PID/ns/KIND leads to. Takes over the reference. */
 int ns_path(struct ns *ns, struct path *out);
+struct inode;
+struct ns *ns_of_inode(const struct inode *i); /* the same of an inode */
 struct ns *ns_of_file(struct file *f); /* without a reference; NULL: no such file */
 
 #endif

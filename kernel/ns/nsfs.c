@@ -63,9 +63,14 @@ int ns_path(struct ns *ns, struct path *out)
 	return 0;
 }
 
+struct ns *ns_of_inode(const struct inode *i)
+{
+	return i->ops == &ns_inode_ops ? i->priv : NULL;
+}
+
 struct ns *ns_of_file(struct file *f)
 {
-	return f->inode && f->inode->ops == &ns_inode_ops ? f->inode->priv : NULL;
+	return f->inode ? ns_of_inode(f->inode) : NULL;
 }
 
 /* ---- ioctl_ns(2) ---- */

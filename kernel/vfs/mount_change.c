@@ -19,6 +19,14 @@ static bool covers_locked(const struct path *p)
 	return false;
 }
 
+/* A file of a mount namespace that could in turn keep this one. */
+static bool keeps_this(const struct path *p)
+{
+	struct ns *ns = ns_of_inode(p->inode);
+
+	return ns && ns->kind == NS_MNT && ns->inum <= mnt_ns_current()->ns.inum;
+}
+
 static struct mount *bind_copy(const struct path *from, bool recurse)
 {
 	struct mount *m = from->mnt, *copy;
@@ -52,7 +60,7 @@ int do_bind(const struct path *to, const char *source, bool recurse)
 	r = mount_lookup(source, 0, &from);
 	if (r)
 		return r;
-	m = bind_copy(&from, recurse);
+	m = keeps_this(&from) ? ERR_PTR(-EINVAL) : bind_copy(&from, recurse);
 	path_put(&from);
 	return IS_ERR(m) ? (int)PTR_ERR(m) : mount_graft(m, to);
 }

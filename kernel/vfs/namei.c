@@ -163,6 +163,7 @@ static void drop_result(struct name *n)
 	n->last = NULL;
 	n->last_len = 0;
 	n->slash = false;
+	n->whole = false;
 }
 
 void name_done(struct name *n)
@@ -288,6 +289,7 @@ int name_walk(struct name *n)
 
 	while (!r) {
 		drop_result(n);
+		n->start = n->text;
 		r = *n->text == '/' ? walk_absolute(n) : walk_relative(n);
 		if (r != WALK_RESTART)
 			break;

@@ -387,6 +387,8 @@ static int walk_loop(struct walk *w)
 		if (!S_ISDIR(w->dir->mode))
 			return -ENOTDIR;
 		if (host) {
+			if (walk_host_whole(w))
+				return STEP_DONE;
 			r = walk_host_run(w);
 			if (r < 0)
 				return r;

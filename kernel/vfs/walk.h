@@ -34,6 +34,8 @@ int walk_cross(struct walk *w, struct mount *m); /* takes over the reference */
 int walk_host_step(struct walk *w, const char *name, size_t len, bool last);
 /* Many components at once, where nothing is mounted. 0: try again; 1: they go one by one; -errno. */
 int walk_host_run(struct walk *w);
+/* The rest of the name as a whole, if nothing is mounted on the way, to try whether it has links. */
+bool walk_host_whole(struct walk *w);
 int walk_host_up(struct walk *w); /* canon says where to: the directory above w->dir, or in another mount */
 void walk_host_finish(struct walk *w, const char *name, size_t len);
 

@@ -2,7 +2,8 @@
 /*
  * Host directories in a namespace where mounts were made. The hypervisor knows nothing of these: what it is asked for
  * are single names in directories that this kernel holds, and runs of names without links on which nothing is mounted.
- * So a name costs a call for its directory, one to see what the last component is, and the operation's own; one
+ * An open or stat tries the whole rest of the name at once. Where that meets a link, and for other operations, a name
+ * costs a call for its directory, one to see what the last component is, and the operation's own; one
  * more for each symbolic link, mountpoint and ".." on the way.
  */
 #include "hostfs.h"
@@ -127,8 +128,8 @@ int walk_host_step(struct walk *w, const char *name, size_t len, bool last)
 	return 0;
 }
 
-/* How much of the rest is components on which nothing is mounted, without dots and without the last. */
-static size_t run_length(struct walk *w)
+/* How much of the rest is components on which nothing is mounted, without dots; `last`: and the last one. */
+static size_t run_length(struct walk *w, bool last)
 {
 	const char *start = w->rest, *p = start;
 	size_t len = 0, place = w->len;
@@ -143,7 +144,7 @@ static size_t run_length(struct walk *w)
 			clen++;
 		for (next = p + clen; *next == '/';)
 			next++;
-		if (!clen || !*next || clen > NAME_MAX || (*p == '.' && clen <= 2) ||
+		if (!clen || (!*next && !last) || clen > NAME_MAX || (*p == '.' && clen <= 2) ||
 		    place + clen + 2 > PATH_MAX)
 			break;
 		c[place] = '/';
@@ -161,6 +162,39 @@ static size_t run_length(struct walk *w)
 	return len;
 }
 
+/* The place of a text that run_length() has seen. */
+static void append_run(struct walk *w, const char *text, const char *end)
+{
+	while (text < end) {
+		size_t clen = 0;
+
+		while (text + clen < end && text[clen] != '/')
+			clen++;
+		if (clen)
+			walk_append(w, text, clen);
+		text += clen + 1;
+	}
+}
+
+bool walk_host_whole(struct walk *w)
+{
+	struct name *n = w->n;
+	const char *text = w->rest, *end;
+
+	if (n->in_steps || n->resolve || n->text != n->start || (n->flags & (NAME_PARENT | NAME_TREE)) ||
+	    (w->mnt->flags & MS_NOSYMFOLLOW))
+		return false;
+	end = text + run_length(w, true);
+	while (*end == '/')
+		end++;
+	if (*end)
+		return false;
+	append_run(w, text, end);
+	walk_host_finish(w, text, 1);
+	n->whole = true;
+	return true;
+}
+
 static bool has_slash(const char *text, size_t len)
 {
 	for (size_t i = 0; i < len; i++)
@@ -171,7 +205,7 @@ static bool has_slash(const char *text, size_t len)
 
 int walk_host_run(struct walk *w)
 {
-	size_t len = run_length(w);
+	size_t len = run_length(w, false);
 	const char *text = w->rest, *end = text + len;
 	struct inode *to;
 	s64 r;
@@ -187,15 +221,7 @@ int walk_host_run(struct walk *w)
 		inode_put(to);
 		return 1;
 	}
-	while (text < end) {
-		size_t clen = 0;
-
-		while (text + clen < end && text[clen] != '/')
-			clen++;
-		if (clen)
-			walk_append(w, text, clen);
-		text += clen + 1;
-	}
+	append_run(w, text, end);
 	w->rest = end;
 	walk_move(w, mount_get(w->mnt), to);
 	return 0;

@@ -454,6 +454,34 @@ static void test_namespaces(void)
 	OK(chdir("/"));
 }
 
+/* A namespace that a file keeps: what ip-netns(8) does. */
+static void test_kept_namespace(void)
+{
+	struct stat before, after;
+	char line[1024], was[64] = "", is[64] = "";
+	int fd;
+
+	put(at("kept"), "");
+	IN_CHILD({
+		OK(readlink("/proc/self/ns/uts", was, sizeof(was) - 1));
+		OK(stat("/proc/self/ns/uts", &before));
+		OK(mount("/proc/self/ns/uts", at("kept"), NULL, MS_BIND, NULL));
+		OK(unshare(CLONE_NEWUTS));
+		OK(sethostname("other", 5));
+		fd = OK(open(at("kept"), O_RDONLY));
+		OK(fstat(fd, &after));
+		CHECK(before.st_ino == after.st_ino);
+		OK(setns(fd, CLONE_NEWUTS));
+		OK(readlink("/proc/self/ns/uts", is, sizeof(is) - 1));
+		CHECK(!strcmp(was, is));
+		CHECK(info(at("kept"), line, sizeof(line)) && strstr(line, was) && strstr(line, " - nsfs nsfs "));
+		FAILS(EINVAL, mount("/proc/self/ns/mnt", at("kept"), NULL, MS_BIND, NULL));
+	});
+	OK(umount2(at("kept"), 0));
+	CHECK(has(at("kept"), ""));
+	OK(unlink(at("kept")));
+}
+
 static void test_pivot(void)
 {
 	char buf[256];
@@ -542,6 +570,7 @@ int main(void)
 		test_cwd();
 		test_shared();
 		test_namespaces();
+		test_kept_namespace();
 		IN_CHILD(OK(unshare(CLONE_NEWNS)); test_pivot());
 		IN_CHILD(OK(unshare(CLONE_NEWNS)); test_pivot_onto_itself());
 		IN_CHILD(test_chroot());

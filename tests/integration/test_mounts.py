@@ -63,6 +63,25 @@ SCRIPTS = {
         cd e; mount -t tmpfs none /var/tmp/e; cd /var/tmp/e; umount /var/tmp/e > /dev/null 2>&1; echo $?""",
 }
 
+# bubblewrap: root of the container, or anybody by a user namespace. The script of a sandbox, and what it is started with.
+SANDBOXES = {
+    "read-only": ("--ro-bind / / --tmpfs /tmp --proc /proc --dev /dev", r"""
+        echo x > /tmp/f; cat /tmp/f; ls /tmp /dev; touch /etc/x; echo $?; echo hi > /dev/null; findmnt -no OPTIONS / | cut -c1-2
+        cut -d\  -f5 /proc/self/mountinfo | grep -v "^/sys\\|^/proc/"; umount /proc; echo $?"""),
+    "own processes": ("--ro-bind / / --proc /proc --dev /dev --unshare-user --unshare-pid --unshare-ipc --unshare-uts",
+                      "id -u; ps -e -o comm= | sort; readlink /proc/self | wc -l"),
+    "pieces": ("--ro-bind /usr /usr --symlink usr/lib /lib --symlink usr/lib64 /lib64 --symlink usr/bin /bin --dir /var/x "
+               "--chdir /var/x --bind /var/tmp/own /own", "pwd; ls /; echo new > /own/f; cat /own/f; touch /usr/x; echo $?"),
+}
+
+
+@pytest.mark.parametrize("uid", [0, 1000])
+@pytest.mark.parametrize("sandbox", SANDBOXES, ids=list(SANDBOXES))
+def test_bubblewrap(run_script, sandbox, uid):
+    options, script = SANDBOXES[sandbox]
+    run_script(f"mkdir -p /var/tmp/own; bwrap --unshare-user {options} /bin/bash -c '{script}'; echo $?; cat /var/tmp/own/*; true",
+               uid=uid, gid=uid)
+
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=list(SCRIPTS))
 def test_shell(run_script, admin, script):
