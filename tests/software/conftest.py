@@ -10,6 +10,7 @@ all others are only run by CALLGATE_SOFTWARE=all, which is `make test-software`.
 JSON file that results are merged into.
 """
 
+import functools
 import json
 import os
 import pathlib
@@ -63,6 +64,16 @@ def same(run_both):
         assert result.status == 0, str(result)
         return result
     return go
+
+
+@pytest.fixture
+def same_apart(same):
+    """same() in a network namespace of its own, with a loopback interface: any port is free."""
+    name = f"software{os.getpid()}"
+    subprocess.run(["ip", "netns", "add", name], check=True)
+    subprocess.run(["ip", "-n", name, "link", "set", "lo", "up"], check=True)
+    yield functools.partial(same, network=f"/var/run/netns/{name}")
+    subprocess.run(["ip", "netns", "del", name], check=True)
 
 
 def version(layer_path, rootfs_path, package):
