@@ -78,6 +78,11 @@ int mc_park_killable(u64 deadline);
 void mc_unpark(struct task *t);
 /* Make t enter kernel_user_work() soon, or leave an interruptible call with -EINTR. */
 void mc_kick(struct task *t);
+/*
+ * Kicks that t has taken so far. When one that was sent has been counted, t has passed a full memory barrier
+ * since, wherever it was. *known false: t has not begun to run.
+ */
+u32 mc_kicks_taken(struct task *t, bool *known);
 void mc_yield(void);
 /* Slow paths of struct mutex: sleep while *word == val (may return early); wake up to n sleepers. */
 void mc_lock_wait(u32 *word, u32 val);

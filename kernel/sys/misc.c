@@ -3,7 +3,6 @@
 #include "syscall.h"
 
 #include <asm/prctl.h>
-#include <linux/membarrier.h>
 #include <linux/random.h>
 #include <linux/sysinfo.h>
 #include <linux/time.h>
@@ -92,12 +91,6 @@ long sys_arch_prctl(u64 op, u64 addr)
 		return -EINVAL;
 	}
 	return mc_copy_to_user(addr, &base, sizeof(base)) ? -EFAULT : 0;
-}
-
-/* None of the commands can be had here: the answer to "which" is none, and callers fall back. */
-long sys_membarrier(u64 cmd, u64 flags, u64 cpu)
-{
-	return (int)cmd == MEMBARRIER_CMD_QUERY && !flags ? 0 : -EINVAL;
 }
 
 /* The CPU is a hint by its nature. Spread the threads; the vdso, where there is one, knows better. */

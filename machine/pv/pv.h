@@ -33,7 +33,7 @@ struct pv_thread {
 	s32 fault_code;
 	u64 fault_addr, fault_err;
 	u32 fault_trapno;
-	u32 pad2;
+	u32 kicks; /* taken by the signal handler: mc_kicks_taken() */
 	/* mc_space_renew() by a new host image */
 	void (*resume)(void *);
 	void *resume_arg;

@@ -158,6 +158,8 @@ void pv_signal_handler(int sig, siginfo_t *si, struct host_ucontext *uc)
 
 	if (gs_was_wrong)
 		wrgsbase(t);
+	if (sig == SIG_KICK)
+		__atomic_add_fetch(&t->kicks, 1, __ATOMIC_SEQ_CST);
 	if (sig == SIG_KICK && t->host_tid == 1) /* vm0 is kicked by the hypervisor, too, who cannot set its work */
 		t->work |= 1;
 	if (sig == SIGSYS)

@@ -255,6 +255,14 @@ void mc_kick(struct task *task)
 		send_kick(pv_of(task));
 }
 
+u32 mc_kicks_taken(struct task *task, bool *known)
+{
+	struct pv_thread *t = pv_of(task);
+
+	*known = __atomic_load_n(&t->host_tid, __ATOMIC_SEQ_CST) != 0;
+	return __atomic_load_n(&t->kicks, __ATOMIC_SEQ_CST);
+}
+
 void mc_lock_wait(u32 *word, u32 val)
 {
 	pv_futex_wait(word, val, MC_FOREVER, false);

@@ -16,6 +16,7 @@ DIFFERS = {
     "chattr": ("skip", "no attributes of the host's file systems"),
     "fiemap": ("skip", "no FS_IOC_FIEMAP: where a file lies on its disk is the host's to know"),
     "handle": ("fail", "name_to_handle_at: EOPNOTSUPP"),
+    "io-uring": ("skip", "ENOSYS, as a kernel without it"),
     "key": ("skip", "no keyrings, as under Docker's default profile"),
     "landlock": ("skip", "ENOSYS, as a kernel without Landlock"),
     "memhotplug": ("skip", "no memory blocks in /sys"),
