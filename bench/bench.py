@@ -27,7 +27,6 @@ sys.path.insert(0, str(HERE.parent / "tests"))
 import counts  # noqa: E402
 import servers  # noqa: E402
 from bundle import Bundles, config  # noqa: E402
-from plot import plot  # noqa: E402
 
 SHELL_LOOP = ("dd if=/dev/zero of=/dev/null bs=1 count=300000 2>/dev/null; "
               "i=0; while [ $i -lt 200 ]; do /bin/true; i=$((i + 1)); done")
@@ -281,11 +280,11 @@ def number(value):
 
 def print_table(results, columns):
     names = [runtime.name for runtime in columns]
-    print("\n" + f"{'':13}{'unit':5}" + "".join(f"{name:>29}" for name in names))
+    print("\n" + f"{'':14}{'unit':5}" + "".join(f"{name:>29}" for name in names))
     for name, unit, _, _ in BENCHMARKS:
         if name not in results:
             continue
-        row = f"{name:13}{unit:5}"
+        row = f"{name:14}{unit:5}"
         base = results[name].get("runc")
         for runtime in names:
             cell = results[name].get(runtime)
@@ -348,6 +347,7 @@ def main():
               "host_calls": counted,
               "failed": {runtime.name: runtime.failed for runtime in columns if runtime.failed}}
     if not options.quick and not options.only:
+        from plot import plot  # needs more than is there where only tests run
         options.output.mkdir(exist_ok=True)
         (options.output / "bench.json").write_text(json.dumps(report, indent=1) + "\n")
         plot(report, options.output / "benchmarks.svg")
