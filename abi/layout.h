@@ -7,13 +7,14 @@
  *
  * The bounds are chosen so that a seccomp filter can check a range by its
  * upper 32 bits alone: start < USER_END and length <= USER_MAX_LEN imply
- * that the range ends below the kernel.
+ * that the range ends below the kernel. Programs built with ThreadSanitizer have their stack and mappings above
+ * 0x7e8000000000 or do not start: USER_END is as high as the kernel allows.
  */
 #ifndef CALLGATE_LAYOUT_H
 #define CALLGATE_LAYOUT_H
 
 #define USER_START 0x10000
-#define USER_END 0x7e0000000000      /* first address that is not the guest's */
+#define USER_END 0x7eef00000000      /* first address that is not the guest's */
 #define USER_MAX_LEN 0x10000000000   /* 1 TiB: longest single map, unmap, protect */
 
 #define KTEXT_BASE 0x7ff0f0000000    /* kernel text and read-only data, never writable; in jump reach of KDATA_BASE */

@@ -15,7 +15,7 @@
 #define STACK_UNLIMITED	  (64ULL << 20)
 #define STACK_SLACK	  (128ULL << 10) /* at least so much besides the strings */
 #define STACK_RANDOM	  (1ULL << 34)
-#define MMAP_RANDOM_PAGES (1ULL << 28)
+#define MMAP_RANDOM_PAGES (1ULL << 26) /* all mappings stay near USER_END: ThreadSanitizer looks for them there */
 #define GAP_MIN		  (128ULL << 20) /* between the top of the stack and the mappings */
 #define HUGE_PAGE	  (2ULL << 20)
 #define SIGFRAME_ROOM	  1024 /* of a signal frame without FPU state */

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <setjmp.h>
 #include <signal.h>
+#include <stdint.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
@@ -34,6 +35,19 @@ static int touch(char *at, int write)
 	else
 		(void)*(volatile char *)at;
 	return 0;
+}
+
+/* ThreadSanitizer wants the stack and what is mapped anywhere above this, and 31 TiB below it in one piece. */
+static void test_sanitizer_layout(void)
+{
+	const uintptr_t app = 0x7e8000000000;
+	char *shadow = (char *)0x010000000000, *map = OK(mmap(NULL, PAGE, RW, ANON, -1, 0));
+
+	CHECK((uintptr_t)&shadow > app && (uintptr_t)map > app);
+	OK(munmap(map, PAGE));
+	CHECK(mmap(shadow, 0x1f0000000000, RW, ANON | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0) == shadow);
+	shadow[0x1effffffffff] = 1;
+	OK(munmap(shadow, 0x1f0000000000));
 }
 
 static void test_anonymous(void)
@@ -227,6 +241,7 @@ int main(void)
 
 	OK(sigaction(SIGSEGV, &sa, NULL));
 	OK(sigaction(SIGBUS, &sa, NULL));
+	test_sanitizer_layout();
 	test_anonymous();
 	test_placement();
 	test_mremap();

@@ -254,6 +254,26 @@ static void test_shapes(void)
 	close(outer);
 }
 
+/* All that are ready come at once, if there is room. */
+static void test_many(void)
+{
+	struct epoll_event events[200];
+	int ep = OK(epoll_create1(0)), fds[150];
+
+	for (int i = 0; i < 150; i++) {
+		fds[i] = OK(eventfd(i > 0, 0));
+		watch(ep, EPOLL_CTL_ADD, fds[i], EPOLLIN);
+	}
+	CHECK(epoll_wait(ep, events, 200, 0) == 149);
+	CHECK(epoll_wait(ep, events, 200, -1) == 149);
+	CHECK(epoll_wait(ep, events, 100, -1) == 100);
+	CHECK(epoll_wait(ep, events, 10, -1) == 10);
+	for (int i = 0; i < 150; i++)
+		close(fds[i]);
+	CHECK(epoll_wait(ep, events, 200, 0) == 0);
+	close(ep);
+}
+
 int main(void)
 {
 	test_modes();
@@ -262,5 +282,6 @@ int main(void)
 	test_writable(AF_INET);
 	test_exclusive();
 	test_shapes();
+	test_many();
 	return 0;
 }

@@ -71,6 +71,11 @@ mkdir b; printf 'package b\n\nimport "testing"\n\nfunc TestBad(t *testing.T) { t
 go test -v -bench . -benchtime 100x ./a ./b 2>&1 | sed 's/[0-9.]* *ns.op//; s/[0-9.]*s)$//; s/[0-9.]*s$//; /^cpu/d; /^BenchmarkFib/s/-[0-9]*//'; gofmt -l a | wc -l; go list ./...; go env GOOS GOARCH
 """
 
+CASES["the race detector"] = r"""
+export CGO_ENABLED=1; printf 'package main\nimport ("fmt"; "sync")\nfunc main() { n := 0; var w sync.WaitGroup; for i := 0; i < 2; i++ { w.Add(1); go func() { for k := 0; k < 1000; k++ { n++ }; w.Done() }() }; w.Wait(); fmt.Println(n > 0) }\n' >r.go
+go build -race -o r r.go; ./r 2>&1 | grep -oE 'true|DATA RACE' | sort -u; echo ${PIPESTATUS[0]}; sed -i 's/n++/mu.Lock(); n++; mu.Unlock()/; s/n := 0/n := 0; var mu sync.Mutex/' r.go; go run -race r.go 2>&1
+"""
+
 CASES["its own tests of os/signal, os/exec, io/fs, time, sync, text/template"] = r"""
 for p in os/exec os/signal io/fs time sync text/template path/filepath; do go test -short $p 2>&1 | sed 's/\t[0-9.]*s$//; s/([0-9.]*s)//'; done
 """

@@ -22,7 +22,7 @@
 #include "vm/filter.h"
 
 #define BLOCK 0x7ff0f0001000ull
-#define USER_END 0x7e0000000000ull
+#define USER_END 0x7eef00000000ull
 #define MAX_LEN 0x100ffffffffull /* 1 TiB, and the rest of those 4 GiB */
 #define LAST_NR 600
 #define X32 0x40000000
