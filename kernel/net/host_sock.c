@@ -307,10 +307,8 @@ static s64 ioctl_ifconf(struct socket *s, uaddr_t arg)
 
 	if (mc_copy_from_user(&conf, arg, sizeof(conf)))
 		return -EFAULT;
-	if (conf.len < 0)
-		return -EINVAL;
-	if (conf.buf)
-		room = min((u32)conf.len, room);
+	if (conf.buf) /* without one the length is only returned, whatever was in it */
+		room = conf.len < 0 ? 0 : min((u32)conf.len, room);
 	mc_pv_get(&slot);
 	ret = pv_ioctl(&slot, s, SIOCGIFCONF, room);
 	if (ret > 0 && conf.buf && mc_copy_to_user(conf.buf, slot.buf, ret))

@@ -261,11 +261,32 @@ static void test_errors(void)
 	close(udp);
 }
 
+/* Without a buffer SIOCGIFCONF says how long the list is, whatever its length field held (Java leaves it unset). */
+static void test_interfaces(void)
+{
+	int fd = OK(socket(AF_INET, SOCK_DGRAM, 0));
+	struct ifreq list[64];
+	struct ifconf conf = { .ifc_len = -5 };
+	int size;
+
+	OK(ioctl(fd, SIOCGIFCONF, &conf));
+	size = conf.ifc_len;
+	CHECK(size >= 0 && size % sizeof(struct ifreq) == 0);
+	conf = (struct ifconf){ .ifc_len = sizeof(list), .ifc_req = list };
+	OK(ioctl(fd, SIOCGIFCONF, &conf));
+	CHECK(conf.ifc_len % sizeof(struct ifreq) == 0);
+	conf.ifc_len = -5;
+	OK(ioctl(fd, SIOCGIFCONF, &conf));
+	CHECK(conf.ifc_len == 0);
+	close(fd);
+}
+
 int main(void)
 {
 	test_ints();
 	test_read_only();
 	test_structs();
 	test_errors();
+	test_interfaces();
 	return 0;
 }
