@@ -374,7 +374,6 @@ static u32 nl_poll(struct socket *s, struct file *f, struct poll_table *pt)
 
 static int nl_bind(struct socket *s, const void *addr, u32 len)
 {
-	static u32 last_port = 0x80000000u; /* unlike any pid */
 	struct sockaddr_nl nl;
 
 	if (len < sizeof(nl))
@@ -382,7 +381,8 @@ static int nl_bind(struct socket *s, const void *addr, u32 len)
 	memcpy(&nl, addr, sizeof(nl));
 	if (nl.nl_family != AF_NETLINK)
 		return -EINVAL;
-	nl_of(s)->port = nl.nl_pid ? nl.nl_pid : __atomic_add_fetch(&last_port, 1, __ATOMIC_RELAXED);
+	/* Linux gives the first socket of a process its pid; nothing here is found by it. */
+	nl_of(s)->port = nl.nl_pid ? nl.nl_pid : (u32)current->proc->vpid;
 	return 0;
 }
 
