@@ -255,9 +255,10 @@ static void wait_or_kill(long pid)
 	u32 before = 0, idle = 0;
 
 	for (;;) {
-		long got = sc(__NR_wait4, pid, status, 1 /* WNOHANG */, 0);
+		/* Whoever it is: a thread that had itself traced by us keeps its process until we have seen its end. */
+		long got = sc(__NR_wait4, -1, status, 1 /* WNOHANG */ | 0x40000000 /* __WALL */, 0);
 
-		if (got)
+		if (got == pid && (peek32(status) & 0xff) != 0x7f /* stopped */)
 			break;
 		sleep_ms(2);
 		idle = READ_ONCE(done) == before ? idle + 2 : 0;
