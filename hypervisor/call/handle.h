@@ -43,6 +43,7 @@ struct pv_handle {
 	bool lingers; /* SO_LINGER was set: close may wait */
 	bool reset; /* ... to zero: close sends a reset */
 	char *unix_path; /* of a unix socket: as the container names where it is bound or connected to; else NULL */
+	bool unix_bound; /* ... bound, not connected or accepted */
 	bool is_stream; /* of inet: with data rings, these are not donated */
 	bool flocked, locked; /* flock or OFD locks were taken through it */
 	struct stream *stream; /* its data ring's; under the lock of the streams */

@@ -24,8 +24,8 @@
 int sock_check_address(const struct call *c, const void *addr, u32 len);
 /* Credentials, the socket, and the bounds of the buffer. */
 int sock_decode(struct call *c, u32 kinds);
-/* unix.c. They take fd over, also on failure; say so to whoever is connected at once; 0 or -errno */
-int unix_install(struct call *c, u32 id, int fd, const char *path);
+/* unix.c, of a socket with a unix_path. A connection's fd is taken over, also on failure. 0 or -errno */
+int unix_accepted(struct call *c, u32 id, int fd);
 int unix_listen(struct call *c, int backlog);
 /* Releasing the guest's last reference to a socket. */
 void sock_release(struct pv_handle *h);

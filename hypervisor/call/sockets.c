@@ -9,7 +9,9 @@
 
 #include "call/server_impl.h"
 
-/* TCP_LISTEN of <netinet/tcp.h>, whose struct tcp_info is too old */
+/* Those of <netinet/tcp.h>, whose struct tcp_info is too old */
+#define STATE_ESTABLISHED 1
+#define STATE_CLOSE 7
 #define STATE_LISTEN 10
 
 static u64 now_ns(void)
@@ -29,7 +31,7 @@ static void copy_printable(char *to, const char *from, size_t n)
 	*to = '\0';
 }
 
-void socket_describe(struct call *c, u32 id, u32 pid, bool accepted)
+void socket_describe(struct call *c, u32 id, u32 pid, bool accepted, size_t who_at)
 {
 	struct pv_handle *h = handle_get(&c->srv->handles, id);
 	struct sock_info *info = NULL;
@@ -37,7 +39,7 @@ void socket_describe(struct call *c, u32 id, u32 pid, bool accepted)
 	size_t len;
 
 	if (h) {
-		fetch(&who, c->buf, sizeof(who));
+		fetch(&who, c->buf + who_at, sizeof(who));
 		if (who.magic != PV_WHO_MAGIC)
 			memset(&who, 0, sizeof(who));
 		len = strnlen(who.program, sizeof(who.program));
@@ -66,6 +68,18 @@ static int option(int fd, int name)
 	return value;
 }
 
+/* As states of TCP, where there is one that means the same. */
+static void look_at_unix(struct pv_connection *c, const struct pv_handle *h)
+{
+	c->path = h->unix_path;
+	c->path_is_local = h->unix_bound || c->info->accepted;
+	c->state = STATE_CLOSE;
+	if (option(h->fd, SO_ACCEPTCONN))
+		c->state = STATE_LISTEN;
+	else if (!h->unix_bound)
+		c->state = STATE_ESTABLISHED;
+}
+
 static void look_at_tcp(struct pv_connection *c, int fd)
 {
 	struct tcp_info tcp = { 0 };
@@ -89,6 +103,10 @@ static void look_at(struct pv_connection *c, u32 id, const struct pv_handle *h, 
 	c->domain = option(h->fd, SO_DOMAIN);
 	c->type = option(h->fd, SO_TYPE);
 	c->protocol = option(h->fd, SO_PROTOCOL);
+	if (h->unix_path) {
+		look_at_unix(c, h);
+		return;
+	}
 	if (getsockname(h->fd, (struct sockaddr *)&c->local, &local))
 		c->local.ss_family = 0;
 	if (getpeername(h->fd, (struct sockaddr *)&c->remote, &remote))
@@ -157,6 +175,6 @@ void socket_event(struct call *c, const struct pv_handle *h, enum connection_eve
 	if (!__atomic_load_n(&c->srv->watch_connections, __ATOMIC_RELAXED) || !info || !cfg->connection_event)
 		return;
 	look_at(&now, 0, h, info);
-	if (what != CONNECTION_CLOSED || now.remote.ss_family || now.state == STATE_LISTEN || now.received || now.sent)
+	if (what != CONNECTION_CLOSED || now.remote.ss_family || now.path || now.state == STATE_LISTEN || now.received || now.sent)
 		cfg->connection_event(cfg->ctx, what, &now);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * sockets.h: what a container's inet sockets are doing, for `callgate connections` and `callgate events`. Addresses,
+ * sockets.h: what a container's inet sockets are doing, and its unix sockets that are the host's, for `callgate connections` and `callgate events`. Addresses,
  * states and counts are the host's; whose socket it is, the guest says (struct pv_who).
  */
 #ifndef CALLGATE_CALL_SOCKETS_H
@@ -31,12 +31,14 @@ struct pv_connection {
 	u64 age; /* ns */
 	int domain, type, protocol;
 	struct sockaddr_storage local, remote; /* ss_family 0: none */
-	int state; /* of TCP: TCP_ESTABLISHED ...; 0: not TCP */
+	const char *path; /* AF_UNIX: instead of addresses, as the container names it; else NULL */
+	bool path_is_local; /* it is bound there, or accepted by what is; else connected to it */
+	int state; /* of TCP: TCP_ESTABLISHED ...; 0: neither TCP nor a unix socket */
 	u64 received, sent; /* bytes, of TCP; sent: those that have arrived. The host counts SYN and FIN as one each */
 };
 
-/* For commands: the socket is the caller's, who is told in the buffer. */
-void socket_describe(struct call *c, u32 id, u32 pid, bool accepted);
+/* For commands: the socket is the caller's, who is told in the buffer, at that offset. */
+void socket_describe(struct call *c, u32 id, u32 pid, bool accepted, size_t who_at);
 /* Tells the hypervisor, if it wants to know. */
 void socket_event(struct call *c, const struct pv_handle *h, enum connection_event what);
 

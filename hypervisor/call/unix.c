@@ -72,7 +72,10 @@ static int name_of(struct call *c, const struct pv_unix_mount *m, int fd, const 
 	return 0;
 }
 
-int unix_install(struct call *c, u32 id, int fd, const char *path)
+enum origin { CONNECTED, BOUND, ACCEPTED };
+
+/* fd is taken over, also on failure. */
+static int install(struct call *c, u32 id, int fd, const char *path, enum origin origin)
 {
 	struct pv_handle *h;
 	int ret = call_install(c, id, HANDLE_SOCKET, fd, true);
@@ -84,11 +87,24 @@ int unix_install(struct call *c, u32 id, int fd, const char *path)
 		return -EBADF;
 	h->connected = true;
 	h->unix_path = strdup(path);
+	h->unix_bound = origin == BOUND;
+	if (!h->unix_path)
+		ret = -ENOMEM;
+	else if (origin == ACCEPTED)
+		socket_describe(c, id, c->req.u.accept.pid, true, 0);
+	else
+		socket_describe(c, id, c->req.u.path.pid, false, c->req.u.path.path_len);
+	if (!ret && origin != BOUND)
+		socket_event(c, h, origin == ACCEPTED ? CONNECTION_ACCEPTED : CONNECTION_OPENED);
 	handle_put(h);
-	if (h->unix_path)
-		return 0;
-	handle_put(handle_remove(&c->srv->handles, id));
-	return -ENOMEM;
+	if (ret)
+		handle_put(handle_remove(&c->srv->handles, id));
+	return ret;
+}
+
+int unix_accepted(struct call *c, u32 id, int fd)
+{
+	return install(c, id, fd, c->h->unix_path, ACCEPTED);
 }
 
 /* As the caller, in the eyes of the other end. */
@@ -114,7 +130,7 @@ static int connect_to(struct call *c, int node, const char *path)
 	if (!ret && fcntl(fd, F_SETFL, 0) < 0)
 		ret = -errno;
 	if (!ret)
-		return unix_install(c, (u32)r->arg, fd, path);
+		return install(c, (u32)r->arg, fd, path, CONNECTED);
 	close(fd);
 	return ret;
 }
@@ -193,7 +209,7 @@ static int bind_node(struct call *c, int parent, const char *name)
 		return -errno;
 	ret = bind_in(c, parent, name, fd);
 	if (!ret)
-		return unix_install(c, (u32)r->arg, fd, path);
+		return install(c, (u32)r->arg, fd, path, BOUND);
 	close(fd);
 	return ret;
 }

@@ -107,7 +107,7 @@ static int socket_(struct call *c)
 	else
 		ret = install_stream(c, r->id, fd, 0);
 	if (ret >= 0 && !netlink)
-		socket_describe(c, (u32)r->id, r->pid, false);
+		socket_describe(c, (u32)r->id, r->pid, false, 0);
 	return ret;
 }
 
@@ -285,11 +285,11 @@ static int accept_(struct call *c)
 		return -errno;
 	c->rsp.flags = socket_number(fd);
 	if (c->h->unix_path)
-		return unix_install(c, id, fd, c->h->unix_path);
+		return unix_accepted(c, id, fd);
 	ret = install_stream(c, id, fd, c->req.u.accept.ref);
 	if (ret < 0)
 		return ret;
-	socket_describe(c, id, c->req.u.accept.pid, true);
+	socket_describe(c, id, c->req.u.accept.pid, true, 0);
 	h = handle_get(&c->srv->handles, id);
 	h->connected = true;
 	socket_event(c, h, CONNECTION_ACCEPTED);

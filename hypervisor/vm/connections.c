@@ -29,7 +29,7 @@ int connections_init(struct connection_log *log, const char *container)
 
 static const char *protocol(const struct pv_connection *c, char *room, size_t size)
 {
-	const char *name = c->type == SOCK_STREAM ? "tcp" : c->protocol == IPPROTO_UDP ? "udp" :
+	const char *name = c->domain == AF_UNIX ? "unix" : c->type == SOCK_STREAM ? "tcp" : c->protocol == IPPROTO_UDP ? "udp" :
 			   c->protocol == IPPROTO_ICMP || c->protocol == IPPROTO_ICMPV6 ? "icmp" :
 			   c->type == SOCK_RAW ? "raw" : "other";
 
@@ -46,7 +46,9 @@ static const char *state(const struct pv_connection *c)
 		[TCP_LISTEN] = "listening",	   [TCP_CLOSING] = "closing",
 	};
 
-	if (c->type != SOCK_STREAM)
+	if (c->domain == AF_UNIX && c->state != TCP_LISTEN)
+		return c->state == TCP_ESTABLISHED ? "connected" : "unconnected";
+	if (c->domain != AF_UNIX && c->type != SOCK_STREAM)
 		return c->remote.ss_family ? "connected" : "unconnected";
 	return c->state > 0 && (size_t)c->state < sizeof(names) / sizeof(names[0]) && names[c->state] ? names[c->state]
 												     : "unknown";
@@ -74,8 +76,11 @@ static json_t *describe(const struct pv_connection *c)
 			      (int)c->info->uid, "protocol", protocol(c, room, sizeof(room)), "state", state(c), "local",
 			      address(&c->local), "remote", address(&c->remote), "age", (double)(c->age / 1000000) / 1e3);
 
+	if (c->path)
+		json_object_set_new(o, c->path_is_local ? "local" : "remote",
+				    json_string(c->path) ?: json_string("(not UTF-8)"));
 	json_object_set_new(o, "accepted", json_boolean(c->info->accepted));
-	if (c->type == SOCK_STREAM && c->state != TCP_LISTEN) {
+	if (c->domain != AF_UNIX && c->type == SOCK_STREAM && c->state != TCP_LISTEN) {
 		json_object_set_new(o, "received", json_integer((json_int_t)c->received));
 		json_object_set_new(o, "sent", json_integer((json_int_t)c->sent));
 	}

@@ -36,13 +36,12 @@ struct host_sock *host_sock_wrap(const struct sock_ops *ops, const struct socket
 	return h;
 }
 
-void host_sock_who(struct pv_slot *s)
+void host_sock_who(struct pv_slot *s, u32 at)
 {
-	struct pv_who *who = (struct pv_who *)s->buf;
+	struct pv_who who = { .magic = PV_WHO_MAGIC, .uid = current->cred->uid };
 
-	who->magic = PV_WHO_MAGIC;
-	who->uid = current->cred->uid;
-	memcpy(who->program, current->proc->executes, sizeof(who->program));
+	memcpy(who.program, current->proc->executes, sizeof(who.program));
+	memcpy(s->buf + at, &who, sizeof(who)); /* which need not be aligned */
 }
 
 /* Sets like->ino: the number that the host knows the socket by. */
@@ -59,7 +58,7 @@ static s64 pv_socket(u32 handle, struct socket *like)
 						     .protocol = like->protocol,
 						     .cred = exec_id_cred(),
 						     .pid = current->proc->pid };
-	host_sock_who(&s);
+	host_sock_who(&s, 0);
 	ret = mc_pv_call(&s);
 	if (ret >= 0)
 		like->ino = s.rsp.flags;

@@ -55,6 +55,6 @@ s64 inet_recvmsg(struct socket *s, struct msg *m);
 long inet_wait(struct socket *s, u32 events, u64 deadline, u64 timeo, u32 *got);
 
 /* Says in the buffer who asks: struct pv_who. */
-void host_sock_who(struct pv_slot *s);
+void host_sock_who(struct pv_slot *s, u32 at); /* `at`: offset in it */
 
 #endif

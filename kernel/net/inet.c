@@ -106,7 +106,7 @@ static s64 pv_accept(struct socket *s, u32 handle, struct host_sock *peer)
 						     .id_new = handle,
 						     .cred = exec_id_cred(),
 						     .pid = current->proc->pid };
-	host_sock_who(&slot);
+	host_sock_who(&slot, 0);
 	ret = mc_pv_call(&slot);
 	if (ret >= 0) {
 		peer->sk.ino = slot.rsp.flags;

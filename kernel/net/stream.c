@@ -196,7 +196,7 @@ static s64 pv_accept(struct socket *s, struct socket *new)
 							.ref = stream_of(new)->ref,
 							.cred = exec_id_cred(),
 							.pid = current->proc->pid };
-	host_sock_who(&slot);
+	host_sock_who(&slot, 0);
 	ret = mc_pv_call(&slot);
 	if (ret >= 0) {
 		new->ino = slot.rsp.flags;

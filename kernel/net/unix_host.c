@@ -42,6 +42,7 @@ static s64 name_on_host(struct name *n, void *arg)
 	s.req.u.path.flags = h->type;
 	s.req.u.path.mode = h->mode;
 	s.req.u.path.arg = h->handle;
+	host_sock_who(&s, s.req.u.path.path_len);
 	ret = host_call(&s, n);
 	host_end(&s);
 	return ret;
@@ -249,6 +250,7 @@ static s64 pv_accept(struct socket *s, struct unix_sock *new, u32 handle)
 	slot.req.cmd = PV_ACCEPT;
 	slot.req.u.accept = (struct pv_req_xen_accept){ .id = s->handle, .id_new = handle, .cred = exec_id_cred(),
 							.pid = current->proc->pid };
+	host_sock_who(&slot, 0);
 	ret = mc_pv_call(&slot);
 	if (ret >= 0)
 		new->sk.ino = slot.rsp.flags;

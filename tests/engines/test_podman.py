@@ -2,6 +2,9 @@
 
 import json
 import re
+import shutil
+import socket
+import threading
 
 import pytest
 
@@ -92,6 +95,25 @@ def test_terminal(engine):
         terminal.line("tty; exit 7")
         terminal.expect("/dev/(pts/0|console)\r\n")
         assert terminal.wait() == 7
+
+
+def test_unix_socket_of_the_host(engine):
+    """On a volume, where an annotation says so: Podman knows no mount options of ours."""
+    place = engine.cell.state / "sockets"
+    place.mkdir()
+    place.chmod(0o755)
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(place / "host"))
+        (place / "host").chmod(0o777)
+        server.listen()
+        server.settimeout(60)
+        accepted = threading.Thread(target=lambda: server.accept()[0].sendall(b"hello"))
+        accepted.start()
+        output = engine.script("python3 -c 'from socket import *; s = socket(AF_UNIX); s.connect(\"/sockets/host\"); print(s.recv(9))'",
+                               ["-v", f"{place}:/sockets", "--annotation", "org.callgate.unix-sockets=/sockets=connect"])
+        assert str(output) == "b'hello'", output.describe()
+        accepted.join()
+    shutil.rmtree(place)
 
 
 def test_logs(engine):

@@ -5,6 +5,7 @@ import errno
 import json
 import os
 import socket
+import struct
 import subprocess
 import threading
 
@@ -230,7 +231,8 @@ ep.poll(0)
 out["connect"] = s.connect_ex("/vol/host")
 out["writable"] = [e & select.EPOLLOUT for _, e in ep.poll(20)]
 s.send(b"x")
-out["readable"] = [e & select.EPOLLIN for _, e in ep.poll(20)]
+while not (ready := [e for _, e in ep.poll(20) if e & select.EPOLLIN]): pass  # it becomes writable again, too
+out["readable"] = [e & select.EPOLLIN for e in ready]
 out["got"] = s.recv(10).decode()
 out["empty"] = attempt(lambda: s.recv(10))
 s.setblocking(True)
@@ -502,3 +504,47 @@ def test_nginx_before_a_server_of_the_host(run, volume, scratch):
             for i in 1 2 3; do curl -s --retry 20 --retry-all-errors --unix-socket /vol/front.sock http://x/ | wc -c; done
             kill $!; wait""", mounts=[volume("both")], timeout=60)
     assert result.stdout == "100000\n" * 3, str(result)
+
+
+# --- elsewhere -----------------------------------------------------------------------------
+
+def test_connections_show_them(start, volume, scratch):
+    """callgate connections has them with the container's names for them, and whose they are."""
+    with server(scratch / "host"):
+        container = start("/usr/bin/python3", "-u", "-c", PRELUDE + """
+s = connect("/vol/host")
+l = listen("/vol/guest")
+print("up")
+c, _ = l.accept()
+print("accepted")
+import time; time.sleep(1000)""", mounts=[volume("both")])
+        assert container.process.stdout.readline() == b"up\n"
+        with client(scratch / "guest"):
+            assert container.process.stdout.readline() == b"accepted\n"
+            shown = subprocess.run([BUILD / "callgate", "connections", "--format", "json", container.id],
+                                   capture_output=True, text=True, timeout=30, check=True).stdout
+    rows = {(row["state"], row["accepted"]): row for row in json.loads(shown)}
+    assert all(row["protocol"] == "unix" and row["pid"] == 1 and row["program"].startswith("/usr/bin/python3")
+               for row in rows.values()) and len(rows) == 3, rows
+    assert rows["connected", False]["remote"] == "/vol/host" and "local" not in rows["connected", False]
+    assert rows["listening", False]["local"] == rows["connected", True]["local"] == "/vol/guest"
+
+
+def test_in_a_user_namespace(python, volume, scratch):
+    """The other end sees the host's ids, as with files."""
+    from test_userns import BASE, shift, user_namespace
+    seen = []
+
+    def serve(connection):
+        seen.append(struct.unpack("3i", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))[1:])
+        connection.sendall(b"x")
+
+    with server(scratch / "host", serve=serve):
+        out = python("""
+os.setresgid(5, 5, 5)
+os.setresuid(1000, 1000, 1000)
+s = connect("/vol/host")
+out["got"] = s.recv(1).decode()
+out["peer"] = struct.unpack("3i", s.getsockopt(SOL_SOCKET, SO_PEERCRED, 12))
+""", mounts=[volume("connect")], prepare=lambda b: (shift(b), user_namespace()(b)))
+    assert out == {"got": "x", "peer": [0, 65534, 65534]} and seen == [(BASE + 1000, BASE + 5)]
