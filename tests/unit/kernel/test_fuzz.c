@@ -248,23 +248,45 @@ static void on_signal(int sig, uaddr_t info, uaddr_t context)
 {
 }
 
-/* Until it ends; or it has done nothing for a while. */
+#define WAIT_ALL (1 /* WNOHANG */ | 0x40000000 /* __WALL */)
+
+/*
+ * The next child that has ended, or thread that has itself traced by us; 0: none now; -1: there are no more. Who stops for us,
+ * as its tracer, is killed.
+ */
+static long next_end(uaddr_t status)
+{
+	long got = sc(__NR_wait4, -1, status, WAIT_ALL, 0);
+	u32 how = 0;
+
+	if (got <= 0)
+		return got < 0 ? -1 : 0;
+	CHECK(stub_load(status, &how, sizeof(how)));
+	if ((how & 0xff) == 0x7f)
+		sc(__NR_tkill, got, SIGKILL);
+	return (how & 0xff) == 0x7f ? 0 : got;
+}
+
+/*
+ * Until it ends; or it has done nothing for a while. All go with it: one of its children may trace it, and not wait for it.
+ */
 static void wait_or_kill(long pid)
 {
 	uaddr_t status = ualloc(4096);
 	u32 before = 0, idle = 0;
 
 	for (;;) {
-		/* Whoever it is: a thread that had itself traced by us keeps its process until we have seen its end. */
-		long got = sc(__NR_wait4, -1, status, 1 /* WNOHANG */ | 0x40000000 /* __WALL */, 0);
+		long got = next_end(status);
 
-		if (got == pid && (peek32(status) & 0xff) != 0x7f /* stopped */)
+		if (got == pid || got < 0)
 			break;
+		if (got)
+			continue;
 		sleep_ms(2);
 		idle = READ_ONCE(done) == before ? idle + 2 : 0;
 		before = READ_ONCE(done);
 		if (idle >= STUCK_MS) {
-			sc(__NR_kill, pid, SIGKILL);
+			sc(__NR_kill, -1, SIGKILL);
 			idle = 0;
 		}
 	}
