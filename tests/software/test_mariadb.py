@@ -24,7 +24,7 @@ grep -iE 'io_uring|aio' log | sed 's/^[^[]*//' | sort -u >&2
 """
 
 
-@software("mariadb-server", layer="data", differs="io_uring is refused, as Docker refuses it: threads do the I/O")
+@software("mariadb-server", layer="data", differs="io_uring is not there: threads do the I/O")
 def test_mariadb(same_apart):
     """Data base made, four clients with InnoDB and Aria, alter, full text, check; killed during transactions, recovery"""
     same_apart(LOAD, timeout=150)

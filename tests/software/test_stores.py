@@ -64,8 +64,8 @@ for i in $(seq 30); do e put k$i v$i >/dev/null || echo bad; done
 e get --prefix k | paste - - | sort | md5sum; until [ "$(grep -c PUT watched)" = 30 ]; do sleep 0.1; done; kill $w
 e txn <<<$'value("k1") = "v1"\n\nput k1 changed\n\nput k1 wrong\n'; e get k1
 l=$(e lease grant 2 | awk '{ print $2 }'); e put --lease=$l gone x; while [ -n "$(e get gone)" ]; do sleep 0.3; done
-kill -9 $a; wait $a 2>/dev/null; e del k2; e put k3 after >/dev/null; up a 23; until e endpoint health --cluster >/dev/null 2>&1
-do sleep 0.3; done
+kill -9 $a; wait $a 2>/dev/null; until e put k3 after >/dev/null 2>&1; do sleep 0.3; done; until e del k2 >/dev/null 2>&1
+do sleep 0.3; done; e get k2; up a 23; until e endpoint health --cluster >/dev/null 2>&1; do sleep 0.3; done
 one="etcdctl --endpoints http://127.0.0.1:2379"; $one get k3; $one snapshot save s >/dev/null 2>&1 || echo no snapshot
 kill $a $b $c; wait $a $b $c; etcdctl snapshot restore s --data-dir r >/dev/null 2>&1; ls r/member
 """
