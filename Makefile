@@ -31,6 +31,10 @@ test-software: deps-test all
 		$(PYTEST) -v $(TESTS_SOFTWARE) </dev/null
 	tools/gen-compatibility.py kernel/sys/syscalls.tbl docs/compatibility.json >docs/compatibility.md
 
+# The kvm machine: guest tests in a virtual machine whose emulated CPU has AMD's virtualization.
+test-kvm: deps-vm all
+	tests/vm/test-kvm.sh $(BUILD) $(TESTS_KVM)
+
 demo: deps-demo all
 	tools/demo.sh $(BUILD)
 
@@ -55,4 +59,4 @@ clean:
 deps-build deps-test deps-vm deps-demo deps-bench deps-deb deps-fuzz:
 	@tools/deps.sh $(@:deps-%=%)
 
-.PHONY: all test test-vm test-software check demo bench bench-quick fuzz install deb clean deps-build deps-test deps-vm deps-demo deps-bench deps-deb deps-fuzz
+.PHONY: all test test-vm test-kvm test-software check demo bench bench-quick fuzz install deb clean deps-build deps-test deps-vm deps-demo deps-bench deps-deb deps-fuzz

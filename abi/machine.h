@@ -89,8 +89,8 @@ void mc_lock_wait(u32 *word, u32 val);
 void mc_lock_wake(u32 *word, int n);
 /* CPU time used, ns: of one thread; of the whole process that t belongs to. user and system where known (else all is user). */
 void mc_cpu_time(struct task *t, bool process, u64 *user, u64 *sys);
-/* The host's number for the thread (ps, cgroups, PV_MEM_READ); 0 if none. */
-u32 mc_host_tid(struct task *t);
+/* What the process that t belongs to uses of memory, and its faults; the state is the thread's. 0 or -errno. Not for hot paths. */
+int mc_usage(struct task *t, struct pv_proc_stat *st);
 
 /* ---- the user register context and the FPU of the calling thread ---- */
 

@@ -21,9 +21,11 @@ enum {
 	OPT_CGROUP_MANAGER,
 	OPT_ROOTLESS,
 	OPT_DATA_PLANE,
+	OPT_MACHINE,
 };
 
 #define DATA_PLANE_ENV "CALLGATE_DATA_PLANE"
+#define MACHINE_ENV "CALLGATE_MACHINE"
 
 static const struct option options[] = {
 	{ "debug", no_argument, NULL, OPT_DEBUG },
@@ -34,6 +36,7 @@ static const struct option options[] = {
 	{ "cgroup-manager", required_argument, NULL, OPT_CGROUP_MANAGER },
 	{ "rootless", required_argument, NULL, OPT_ROOTLESS },
 	{ "data-plane", required_argument, NULL, OPT_DATA_PLANE },
+	{ "machine", required_argument, NULL, OPT_MACHINE },
 	{ "version", no_argument, NULL, 'v' },
 	{ "help", no_argument, NULL, 'h' },
 	{ 0 },
@@ -95,18 +98,27 @@ static int set_data_plane(struct globals *g, const char *source, const char *nam
 	return 0;
 }
 
-static int data_plane_by_environment(struct globals *g, struct error *err)
+static int set_machine(struct globals *g, const char *source, const char *name, struct error *err)
 {
-	const char *name = getenv(DATA_PLANE_ENV);
+	g->machine = strcmp(name, "kvm") ? MACHINE_PV : MACHINE_KVM;
+	if (g->machine == MACHINE_PV && strcmp(name, "pv"))
+		return error_set(err, EINVAL, "%s: '%s' is neither pv nor kvm", source, name);
+	return 0;
+}
 
-	return name && name[0] ? set_data_plane(g, DATA_PLANE_ENV, name, err) : 0;
+static int by_environment(struct globals *g, struct error *err)
+{
+	const char *plane = getenv(DATA_PLANE_ENV), *machine = getenv(MACHINE_ENV);
+	int ret = plane && plane[0] ? set_data_plane(g, DATA_PLANE_ENV, plane, err) : 0;
+
+	return !ret && machine && machine[0] ? set_machine(g, MACHINE_ENV, machine, err) : ret;
 }
 
 /* Returns 0, -errno, or 1 if the answer has been given already. */
 static int parse_globals(struct globals *g, int argc, char **argv, struct error *err)
 {
 	int c;
-	int ret = data_plane_by_environment(g, err);
+	int ret = by_environment(g, err);
 
 	while (!ret && (c = cmd_option(argc, argv, options, err)) != -1) {
 		switch (c) {
@@ -133,6 +145,9 @@ static int parse_globals(struct globals *g, int argc, char **argv, struct error 
 			break;
 		case OPT_DATA_PLANE:
 			ret = set_data_plane(g, "--data-plane", optarg, err);
+			break;
+		case OPT_MACHINE:
+			ret = set_machine(g, "--machine", optarg, err);
 			break;
 		case 'v':
 			cmd_print_version();

@@ -16,6 +16,7 @@ OPTION = re.compile(r" {2,6}(?:(-\w), )?(--[\w-]+)(?:[ =](\S+))?(?:  +(\S.*))?")
 FILES = {"FILE", "S", "SOCKET", "PATH"}
 WORDS = {"FMT": "text json", "FORMAT": "text json table", "BOOL": "true false auto",
          "MANAGER": "cgroupfs systemd disabled",
+         "MACHINE": "pv kvm",
          "SIGNAL": "TERM KILL INT HUP QUIT USR1 USR2 STOP CONT WINCH"}
 
 

@@ -6,6 +6,7 @@
 #            leaves in /share/out is copied to DIR/out
 #   -k ARGS  further arguments of its kernel, such as systemd.unified_cgroup_hierarchy=0
 #   -l FILE  what its console shows (default: nowhere)
+#   -c CPU   of QEMU (default: max,-smap)
 #   -m MIB   memory (default: 1536)
 #   -t SECS  the most it may take (default: 900)
 #
@@ -16,15 +17,16 @@
 set -euo pipefail
 top=$(cd "$(dirname "$0")/.." && pwd)
 
-share= kernel_args= log=/dev/null memory=1536 limit=900
-while getopts s:k:l:m:t: option; do
+share= kernel_args= log=/dev/null memory=1536 limit=900 cpu=max,-smap
+while getopts s:k:l:c:m:t: option; do
 	case $option in
 	s) share=$OPTARG ;;
 	k) kernel_args=$OPTARG ;;
 	l) log=$OPTARG ;;
+	c) cpu=$OPTARG ;;
 	m) memory=$OPTARG ;;
 	t) limit=$OPTARG ;;
-	*) sed -n '2,16s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
+	*) sed -n '2,17s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
 	esac
 done
 shift $((OPTIND - 1))
@@ -44,7 +46,7 @@ mke2fs -q -t ext4 -O ^has_journal -d "$work/share" "$work/share.img" "${size}M" 
 rm -rf "$work/share"
 
 timeout -k 5 "$limit" qemu-system-x86_64 -nodefaults -no-user-config -no-reboot -display none \
-	-machine q35 -accel "${CALLGATE_VM_ACCEL:-tcg,thread=multi}" -cpu max,-smap -smp 2 -m "$memory" \
+	-machine q35 -accel "${CALLGATE_VM_ACCEL:-tcg,thread=multi}" -cpu "$cpu" -smp 2 -m "$memory" \
 	-kernel "$image/vmlinuz" \
 	-append "root=/dev/nvme0n1 rw console=ttyS0 panic=-1 mitigations=off quiet $kernel_args" \
 	-drive "file=$image/root.img,if=none,id=root,format=raw,snapshot=on" \

@@ -59,6 +59,10 @@ static const int allowed_main[] = {
 };
 #define ALLOWED_MAIN (sizeof(allowed_main) / sizeof(allowed_main[0]))
 
+/* Beyond these: a virtual CPU's thread. */
+static const int allowed_vcpu[] = { SYS_preadv2, SYS_pwritev2, SYS_msync, SYS_epoll_wait, SYS_rt_sigreturn };
+#define ALLOWED_VCPU (sizeof(allowed_vcpu) / sizeof(allowed_vcpu[0]))
+
 /* An argument may not have these bits. */
 static const struct forbidden_bits {
 	int nr;
@@ -154,13 +158,24 @@ int confine_thread(void)
 	return install(&p);
 }
 
+int confine_vcpu(void)
+{
+	struct program p = { .len = 0 };
+
+	begin(&p);
+	add_allowed(&p, allowed_vcpu, ALLOWED_VCPU);
+	end(&p);
+	return install(&p);
+}
+
 int confine_main_thread(pid_t vm0)
 {
 	struct program p = { .len = 0 };
 
 	begin(&p);
 	add_allowed(&p, allowed_main, ALLOWED_MAIN);
-	add_process(&p, SYS_kill, vm0);
+	if (vm0 > 0)
+		add_process(&p, SYS_kill, vm0);
 	add_process(&p, SYS_tgkill, getpid());
 	end(&p);
 	return install(&p);

@@ -10,6 +10,8 @@
  * others fail with EPERM. 0 or -errno.
  */
 int confine_thread(void);
+/* The same for a virtual CPU's thread, which moves the guest's data, too. */
+int confine_vcpu(void);
 
 /* The same for the one that watches over the VM: it may also wait for processes, and signal vm0 and itself. */
 int confine_main_thread(pid_t vm0);

@@ -139,7 +139,9 @@ int pv_server_post(struct pv_server *server, const struct pv_event *event, size_
 		return number;
 	}
 	__atomic_fetch_add(&server->ring->events, 1, __ATOMIC_SEQ_CST);
-	if (server->cfg.vm0 > 0)
+	if (server->cfg.wake_guest)
+		server->cfg.wake_guest(server->cfg.ctx);
+	else if (server->cfg.vm0 > 0)
 		kill(server->cfg.vm0, SIG_KICK_NR);
 	return number;
 }

@@ -167,17 +167,17 @@ int pv_server_start(struct pv_server **out, const struct pv_server_config *confi
 	srv->ring->version = RING_VERSION;
 	srv->ring->features = config->data_rings ? RING_F_DATA_RINGS : 0;
 	grow_fd_table(config->rootfd);
+	*out = srv;
+	if (config->by_exit)
+		return 0;
 	/* Server threads take no signals: those are the process's main thread's. */
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
 	ret = pthread_create(&srv->thread, NULL, server_main, srv);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	if (ret) {
+	if (ret)
 		server_free(srv);
-		return -ret;
-	}
-	*out = srv;
-	return 0;
+	return -ret;
 }
 
 int pv_server_add_handle(struct pv_server *server, u32 id, int fd)
@@ -192,7 +192,8 @@ void pv_server_stop(struct pv_server *server)
 {
 	server_set_stopping(server);
 	ring_wake_server(server);
-	pthread_join(server->thread, NULL);
+	if (!server->cfg.by_exit)
+		pthread_join(server->thread, NULL);
 	streams_stop(server);
 	if (workers_stop(&server->workers))
 		server_free(server);

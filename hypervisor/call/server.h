@@ -58,6 +58,7 @@ struct pv_server_config {
 	unsigned int nmarkers;
 	const struct pv_unix_mount *unix_mounts; /* copied; their targets must outlive the server */
 	unsigned int n_unix_mounts;
+	bool by_exit; /* no thread waits for requests: who makes them has them served, by serve_next() */
 	bool data_rings; /* stream sockets are not donated: their data goes through the rings */
 	u64 caps; /* capabilities that the container may ever have: the ceiling of every credential */
 	const struct policies *policies; /* call/policy.h; NULL: there are none */
@@ -66,6 +67,8 @@ struct pv_server_config {
 	void (*panic)(void *ctx, const char *text);
 	int (*notify)(void *ctx, const char *text); /* PV_NOTIFY: 0 or -errno */
 	void (*protocol_error)(void *ctx, const char *why);
+	/* Instead of vm0, and of futexes in the ring: tells the guest of an event, or an answer that it sleeps for. */
+	void (*wake_guest)(void *ctx);
 	void (*log)(void *ctx, int level, const char *text);
 	/* Opens a device of the configuration by its number there: a descriptor or -errno. NULL: there are none. */
 	int (*open_device)(void *ctx, u32 number, int flags);

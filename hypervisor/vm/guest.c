@@ -17,31 +17,44 @@
 
 #include "layout.h"
 #include "lib/cleanup.h"
+#include "kvm/kvm_guest.h"
 #include "vm/guest.h"
 #include "vm/jail.h"
 
-#define IMAGE_NAME "guest-pv.elf"
 #define START_TIMEOUT_MS 10000
 
-int guest_open_image(struct guest *g, struct error *err)
-{
-	char exe[PATH_MAX], path[PATH_MAX + sizeof(IMAGE_NAME)];
-	ssize_t n = readlink("/proc/self/exe", exe, sizeof(exe) - 1);
-	char *slash;
+static const char *const images[] = { [MACHINE_PV] = "guest-pv.elf", [MACHINE_KVM] = "guest-kvm.elf" };
 
-	g->image_fd = -1;
+/* Beside the program, or where it is installed. */
+static int open_image(const char *name)
+{
+	char exe[PATH_MAX], path[PATH_MAX + 32];
+	ssize_t n = readlink("/proc/self/exe", exe, sizeof(exe) - 1);
+	int fd = -1;
+
 	if (n > 0) {
 		exe[n] = '\0';
-		slash = strrchr(exe, '/');
-		snprintf(path, sizeof(path), "%.*s/" IMAGE_NAME, (int)(slash - exe), exe);
-		g->image_fd = open(path, O_RDONLY | O_CLOEXEC);
+		snprintf(path, sizeof(path), "%.*s/%s", (int)(strrchr(exe, '/') - exe), exe, name);
+		fd = open(path, O_RDONLY | O_CLOEXEC);
 	}
+	if (fd < 0) {
+		snprintf(path, sizeof(path), CALLGATE_LIBEXECDIR "/%s", name);
+		fd = open(path, O_RDONLY | O_CLOEXEC);
+	}
+	return fd;
+}
+
+int guest_open_image(struct guest *g, enum machine machine, struct error *err)
+{
+	g->machine = machine;
+	g->pidfd = g->notify_fd = g->chan_fd = g->kvm_fd = -1;
+	g->image_fd = open_image(images[machine]);
 	if (g->image_fd < 0)
-		g->image_fd = open(CALLGATE_LIBEXECDIR "/" IMAGE_NAME, O_RDONLY | O_CLOEXEC);
-	if (g->image_fd < 0)
-		return error_errno(err, errno, "guest kernel image " IMAGE_NAME " (beside the program, or in "
-				   CALLGATE_LIBEXECDIR ")");
-	return 0;
+		return error_errno(err, errno, "guest kernel image %s (beside the program, or in " CALLGATE_LIBEXECDIR ")",
+				   images[machine]);
+	if (machine == MACHINE_KVM)
+		g->kvm_fd = kvm_open(err);
+	return machine == MACHINE_KVM && g->kvm_fd < 0 ? -err->code : 0;
 }
 
 static int shared_memory(const char *name, size_t size, struct error *err)
@@ -53,13 +66,11 @@ static int shared_memory(const char *name, size_t size, struct error *err)
 	return fd;
 }
 
-int guest_make_memory(struct guest *g, struct error *err)
+static int make_ring(struct guest *g, struct error *err)
 {
-	int chan[2];
 	void *ring;
 
-	g->mem_fd = shared_memory("callgate-guest", KDATA_MAX + KHEAP_MAX + KARENA_MAX, err);
-	g->ring_fd = g->mem_fd < 0 ? -1 : shared_memory("callgate-ring", RING_SIZE, err);
+	g->ring_fd = shared_memory("callgate-ring", RING_SIZE, err);
 	if (g->ring_fd < 0)
 		return -err->code;
 	ring = mmap(NULL, RING_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, g->ring_fd, 0);
@@ -68,6 +79,18 @@ int guest_make_memory(struct guest *g, struct error *err)
 	g->ring = ring;
 	g->ring->magic = RING_MAGIC;
 	g->ring->version = RING_VERSION;
+	return 0;
+}
+
+int guest_make_memory(struct guest *g, struct error *err)
+{
+	int chan[2], ret = make_ring(g, err);
+
+	if (ret || g->machine == MACHINE_KVM)
+		return ret;
+	g->mem_fd = shared_memory("callgate-guest", KDATA_MAX + KHEAP_MAX + KARENA_MAX, err);
+	if (g->mem_fd < 0)
+		return -err->code;
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, chan))
 		return error_errno(err, errno, "donation channel");
 	g->chan_fd = chan[0];
@@ -139,6 +162,10 @@ static int take_listener(struct guest *g, struct error *err)
 int guest_start(struct guest *g, uid_t user, struct error *err)
 {
 	struct jail_fds fds = { g->image_fd, g->mem_fd, g->ring_fd, g->chan_guest_fd };
+	const struct boot_info *boot = (const struct boot_info *)((const char *)g->ring + RING_BOOT_OFF);
+
+	if (g->machine == MACHINE_KVM)
+		return kvm_guest_new(&g->kvm, g->kvm_fd, g->image_fd, g->ring, boot->ncpus, boot->mem_total, err);
 
 	g->vm0 = jail_spawn(&fds, user, &g->pidfd);
 	if (g->vm0 < 0)
@@ -149,10 +176,14 @@ int guest_start(struct guest *g, uid_t user, struct error *err)
 	return take_listener(g, err);
 }
 
-void guest_release(struct guest *g)
+int guest_release(struct guest *g, struct pv_server *server, void (*on_end)(void *ctx, const char *why), void *ctx,
+		  struct error *err)
 {
+	if (g->kvm)
+		return kvm_guest_run(g->kvm, server, on_end, ctx, err);
 	__atomic_store_n(&g->ring->listener_fd, 0xffffffffu, __ATOMIC_RELEASE);
 	futex(&g->ring->listener_fd, FUTEX_WAKE, 1, NULL);
+	return 0;
 }
 
 /* vm0 is pid 1 of the VM's pid namespace: the host kernel lets it become a zombie only when all others are dead. */
@@ -160,6 +191,8 @@ void guest_stop(struct guest *g)
 {
 	siginfo_t info;
 
+	if (g->kvm)
+		kvm_guest_stop(g->kvm);
 	if (g->vm0 <= 0)
 		return;
 	kill(g->vm0, SIGKILL);
@@ -171,9 +204,12 @@ int guest_kill(struct guest *g)
 {
 	int status = -1;
 
+	guest_stop(g);
+	if (g->kvm)
+		kvm_guest_free(g->kvm);
+	g->kvm = NULL;
 	if (g->vm0 <= 0)
 		return -1;
-	guest_stop(g);
 	while (waitpid(g->vm0, &status, 0) < 0 && errno == EINTR)
 		;
 	g->vm0 = 0;

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* vm0: the first host process of a VM on the pv machine, in a jail of its own. */
+/*
+ * The guest's side of the hypervisor. On the pv machine: vm0, the first host process of a VM, in a jail of its own. On
+ * the kvm machine: a VM of the host's KVM (kvm/kvm_guest.h).
+ */
 #ifndef CALLGATE_VM_GUEST_H
 #define CALLGATE_VM_GUEST_H
 
@@ -7,8 +10,15 @@
 
 #include "lib/error.h"
 #include "ring.h"
+#include "vm/machine.h"
+
+struct kvm_guest;
+struct pv_server;
 
 struct guest {
+	enum machine machine;
+	struct kvm_guest *kvm; /* MACHINE_KVM, which uses nothing but image_fd and ring besides */
+	int kvm_fd;
 	int image_fd;  /* the guest kernel, before container_enter() */
 	int mem_fd;    /* kernel data and heap */
 	int ring_fd;
@@ -21,7 +31,7 @@ struct guest {
 };
 
 /* Finds and opens the guest kernel image: next to the program, or where it is installed. */
-int must_check guest_open_image(struct guest *g, struct error *err);
+int must_check guest_open_image(struct guest *g, enum machine machine, struct error *err);
 /* The memory that hypervisor and guest share. After container_enter(): it is charged to the container. */
 int must_check guest_make_memory(struct guest *g, struct error *err);
 /*
@@ -29,8 +39,9 @@ int must_check guest_make_memory(struct guest *g, struct error *err);
  * force, before the first guest process.
  */
 int must_check guest_start(struct guest *g, uid_t user, struct error *err);
-/* Lets vm0 go on: the PV call server is ready. */
-void guest_release(struct guest *g);
+/* Lets the guest go on: the PV call server is ready. on_end: the VM can't go on (kvm; any thread). */
+int must_check guest_release(struct guest *g, struct pv_server *server, void (*on_end)(void *ctx, const char *why),
+			     void *ctx, struct error *err);
 /* Kills every process of the VM and waits until they are gone. vm0 stays, a zombie: its pid is nobody else's. */
 void guest_stop(struct guest *g);
 /* The same, and reaps vm0. Its wait status; -1 if unknown. */

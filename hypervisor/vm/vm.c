@@ -22,6 +22,7 @@
 
 #include "call/confine.h"
 #include "call/server.h"
+#include "kvm/kvm_guest.h"
 #include "lib/cleanup.h"
 #include "lib/log.h"
 #include "lib/proc.h"
@@ -223,6 +224,13 @@ static void open_cgroups(const struct vm *vm, struct pv_server_config *sc)
 		sc->cgroup[i] = cgroup_dir(&vm->container.cgroups, vm->cfg->spec->linux_.cgroups_path, controllers[i]);
 }
 
+static void on_wake_guest(void *ctx)
+{
+	struct vm *vm = ctx;
+
+	kvm_guest_notify(vm->guest.kvm);
+}
+
 static int start_server(struct vm *vm, struct error *err)
 {
 	struct container *c = &vm->container;
@@ -242,7 +250,9 @@ static int start_server(struct vm *vm, struct error *err)
 		.cgroup_v2 = c->cgroups.unified,
 		.markers = markers,
 		.unix_mounts = unix_mounts,
-		.data_rings = vm->cfg->data_rings,
+		.by_exit = vm->guest.kvm,
+		.wake_guest = vm->guest.kvm ? on_wake_guest : NULL,
+		.data_rings = vm->cfg->data_rings && !vm->guest.kvm,
 		.caps = vm->cfg->spec->process.capabilities.bounding |
 			vm->cfg->spec->process.capabilities.permitted,
 		.policies = vm->cfg->policies,
@@ -400,6 +410,9 @@ static void identify_vm0(struct vm *vm)
 {
 	char name[40];
 
+	vm->pid_ns = -1;
+	if (vm->guest.kvm)
+		return;
 	vm->vm0_number = proc_number_in(vm->container.procfd, vm->guest.pidfd);
 	snprintf(name, sizeof(name), "%d/ns/pid", vm->vm0_number);
 	vm->pid_ns = openat(vm->container.procfd, name, O_RDONLY | O_CLOEXEC);
@@ -412,7 +425,7 @@ static int vm_create(struct vm *vm, struct error *err)
 	struct guest *g = &vm->guest;
 	struct container_stages stages = { cfg->ctx, cfg->namespaces_made };
 	struct process_setup setup;
-	int ret = guest_open_image(g, err);
+	int ret = guest_open_image(g, cfg->machine, err);
 
 	if (!ret)
 		ret = process_prepare(&setup, cfg->spec, err);
@@ -662,6 +675,11 @@ static int exit_status(struct vm *vm, struct error *err)
 	return vm->killed ? EXIT_KILLED : EXIT_CRASHED;
 }
 
+static void on_vm_end(void *ctx, const char *why)
+{
+	vm_end(ctx, VM_FAILED, EIO, why);
+}
+
 static int vm_run(struct vm *vm, struct error *err)
 {
 	struct vm_event_listener boot = { .ctx = vm, .done = booted };
@@ -669,12 +687,17 @@ static int vm_run(struct vm *vm, struct error *err)
 
 	if (!vm_events_expect_boot(&vm->events, &boot))
 		return error_errno(err, ENOMEM, "boot");
+	/* vCPUs are threads, which take on filters of their own: they start before ours, which does not allow it */
+	status = vm->guest.kvm ? guest_release(&vm->guest, vm->server, on_vm_end, vm, err) : 0;
+	if (status)
+		return status;
 	status = confine_main_thread(vm->guest.vm0);
 	if (status) {
 		guest_kill(&vm->guest);
 		return error_errno(err, -status, "seccomp filter of the hypervisor");
 	}
-	guest_release(&vm->guest);
+	if (!vm->guest.kvm && guest_release(&vm->guest, vm->server, on_vm_end, vm, err))
+		return -err->code;
 	vm_loop(vm);
 	/* The server finds guest processes by vm0's number: it must not be anybody else's before the server is done. */
 	guest_stop(&vm->guest);

@@ -8,6 +8,7 @@
 
 #include "lib/error.h"
 #include "oci/spec.h"
+#include "vm/machine.h"
 
 struct vm_config {
 	const struct oci_spec *spec; /* with id, bundle and linux_.cgroups_path set */
@@ -19,6 +20,7 @@ struct vm_config {
 	pid_t pid;             /* the host's number of this process */
 	unsigned int n_fds;    /* descriptors 0, 1 ... of this process are the guest's */
 	bool debug;
+	enum machine machine;
 	bool data_rings;       /* stream sockets are not donated to the guest (call/server.h) */
 	bool detach;           /* nobody waits: from LAUNCH_READY on life_fd does not count */
 	bool keep;             /* leave the state and the cgroup to whoever started it */

@@ -144,7 +144,7 @@ static s64 space_io(u32 cmd, struct task *t, uaddr_t addr, void *buf, size_t len
 		u32 n = (u32)min(len - done, (size_t)RING_BUF_SIZE);
 
 		s.req.cmd = cmd;
-		s.req.u.ctl = (struct pv_req_ctl){ .arg = addr + done, .len = n, .pid = mc_host_tid(t) };
+		s.req.u.ctl = (struct pv_req_ctl){ .arg = addr + done, .len = n, .pid = pv_of(t)->host_tid };
 		if (cmd == PV_MEM_WRITE)
 			memcpy(s.buf, (char *)buf + done, n);
 		r = mc_pv_call(&s);
@@ -170,4 +170,21 @@ s64 mc_space_write(struct task *t, uaddr_t addr, const void *buf, size_t len)
 	if (!user_ok(addr, len))
 		return -EFAULT;
 	return space_io(PV_MEM_WRITE, t, addr, (void *)(u64)buf, len);
+}
+
+int mc_usage(struct task *t, struct pv_proc_stat *st)
+{
+	struct pv_slot s;
+	s64 r;
+
+	if (!pv_of(t)->host_tid)
+		return -ESRCH;
+	mc_pv_get(&s);
+	s.req.cmd = PV_PROC_STAT;
+	s.req.u.ctl = (struct pv_req_ctl){ .pid = pv_of(t)->host_tid };
+	r = mc_pv_call(&s);
+	if (r >= 0)
+		memcpy(st, s.buf, sizeof(*st));
+	mc_pv_put(&s);
+	return (int)min(r, (s64)0);
 }

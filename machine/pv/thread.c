@@ -105,7 +105,6 @@ void mc_thread_exit(bool last)
 
 struct task *mc_current(void) { return (struct task *)pv_self(); }
 struct pt_regs *mc_regs(struct task *t) { return pv_of(t)->regs; }
-u32 mc_host_tid(struct task *t) { return pv_of(t)->host_tid; }
 void mc_regs_changed(void) { __atomic_or_fetch(&pv_self()->work, WORK_FULL, __ATOMIC_RELAXED); }
 
 static long host_clone(struct pv_thread *child, u64 flags)

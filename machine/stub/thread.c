@@ -341,9 +341,22 @@ void mc_cpu_time(struct task *t, bool process, u64 *user, u64 *sys)
 	*sys = 0;
 }
 
-u32 mc_host_tid(struct task *t)
+int mc_usage(struct task *t, struct pv_proc_stat *st)
 {
-	return __atomic_load_n(&stub_of(t)->host_tid, __ATOMIC_RELAXED);
+	u32 tid = __atomic_load_n(&stub_of(t)->host_tid, __ATOMIC_RELAXED);
+	struct pv_slot s;
+	s64 ret;
+
+	if (!tid)
+		return -ESRCH;
+	mc_pv_get(&s);
+	s.req.cmd = PV_PROC_STAT;
+	s.req.u.ctl.pid = tid;
+	ret = mc_pv_call(&s);
+	if (ret >= 0)
+		memcpy(st, s.buf, sizeof(*st));
+	mc_pv_put(&s);
+	return ret < 0 ? (int)ret : 0;
 }
 
 u64 mc_clock(int clock)

@@ -14,12 +14,12 @@ SOURCE_DATE_EPOCH=$(git -C "$src" log -1 --format=%ct 2>/dev/null || date +%s)
 # Every run begins with the same options; objects that are up to date stay.
 [ -f "$build/build.ninja" ] || meson setup --prefix=/usr --libexecdir=libexec --buildtype=debugoptimized \
 	"$build" "$src" >/dev/null
-ninja -C "$build" callgate callgate-toml callgate-top guest-pv.elf docs.stamp
+ninja -C "$build" callgate callgate-toml callgate-top guest-pv.elf guest-kvm.elf docs.stamp
 rm -rf "$stage"
 DESTDIR=$stage meson install -C "$build" --no-rebuild --quiet
 strip --strip-unneeded --remove-section=.comment --remove-section=.note "$stage/usr/bin/callgate"
 strip --strip-unneeded --remove-section=.comment --remove-section=.note "$stage/usr/libexec/callgate/callgate-toml" "$stage/usr/libexec/callgate/callgate-top"
-strip "$stage/usr/libexec/callgate/guest-pv.elf"
+strip "$stage/usr/libexec/callgate/guest-pv.elf" "$stage/usr/libexec/callgate/guest-kvm.elf"
 version=$(meson introspect --projectinfo "$build" | python3 -c 'import json, sys; print(json.load(sys.stdin)["version"])')
 
 doc=$stage/usr/share/doc/callgate

@@ -8,6 +8,7 @@
 
 #include "lib/error.h"
 #include "vm/cgroup.h"
+#include "vm/machine.h"
 
 #define CALLGATE_SPEC_VERSION "1.3.0"
 
@@ -22,6 +23,7 @@ struct globals {
 	const char *root; /* the folder that holds a folder of state per container */
 	enum cgroup_manager cgroup_manager;
 	enum rootless rootless;
+	enum machine machine; /* --machine */
 	bool data_rings; /* --data-plane=ring */
 };
 

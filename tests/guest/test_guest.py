@@ -1,5 +1,6 @@
 """Every guest test, dynamic and static: natively first, then in a container."""
 
+import os
 import pathlib
 import shutil
 import subprocess
@@ -11,7 +12,7 @@ from bundle import BUILD, RUNTIME
 PROGRAMS = sorted(path.stem for path in pathlib.Path(__file__).parent.glob("*.c")
                   if path.stem != "helper" and not path.stem.startswith("stress_"))
 VARIANTS = ["", "-static"]
-SECONDS = 30
+SECONDS = float(os.environ.get("CALLGATE_TEST_TIMEOUT", "30"))
 
 
 @pytest.mark.parametrize("variant", VARIANTS, ids=["dynamic", "static"])

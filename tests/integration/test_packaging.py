@@ -85,7 +85,7 @@ def test_package_control(package):
 
 def test_package_contents(package):
     _, root, _ = package
-    for path in ("usr/bin/callgate", "usr/libexec/callgate/guest-pv.elf",
+    for path in ("usr/bin/callgate", "usr/libexec/callgate/guest-pv.elf", "usr/libexec/callgate/guest-kvm.elf",
                  "usr/share/man/man1/callgate-run.1.gz", "usr/share/doc/callgate/copyright",
                  "usr/share/bash-completion/completions/callgate",
                  "usr/share/zsh/vendor-completions/_callgate",
@@ -99,7 +99,7 @@ def test_package_contents(package):
         st = path.stat()
         assert st.st_uid == st.st_gid == 0 and not st.st_mode & 0o022, path
     assert os.access(root / "usr/bin/callgate", os.X_OK)
-    for binary in ("bin/callgate", "libexec/callgate/guest-pv.elf"):
+    for binary in ("bin/callgate", "libexec/callgate/guest-pv.elf", "libexec/callgate/guest-kvm.elf"):
         assert str(TOP).encode() not in (root / "usr" / binary).read_bytes(), "a path of the build"
 
 

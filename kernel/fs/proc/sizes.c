@@ -30,32 +30,13 @@ static void add_vma(struct mm_sizes *z, const struct mm *mm, const struct vma *v
 	}
 }
 
-static u32 host_tid_of(const struct pseudo_ctx *c)
+bool host_proc_stat(const struct pseudo_ctx *c, struct pv_proc_stat *out)
 {
 	struct task *t;
 
-	guard(&tasklist_lock);
-	return proc_find(c, &t) && t ? mc_host_tid(t) : 0;
-}
-
-bool host_proc_stat(const struct pseudo_ctx *c, struct pv_proc_stat *out)
-{
-	u32 tid = host_tid_of(c);
-	struct pv_slot s;
-	s64 ret;
-
 	memset(out, 0, sizeof(*out));
-	if (!tid)
-		return false;
-	mc_pv_get(&s);
-	memset(&s.req, 0, sizeof(s.req));
-	s.req.cmd = PV_PROC_STAT;
-	s.req.u.ctl.pid = tid;
-	ret = mc_pv_call(&s);
-	if (ret >= 0)
-		memcpy(out, s.buf, sizeof(*out));
-	mc_pv_put(&s);
-	return ret >= 0;
+	guard(&tasklist_lock);
+	return proc_find(c, &t) && t && mc_usage(t, out) == 0;
 }
 
 #define SAMPLE_INTERVAL (100 * NSEC_PER_MSEC)

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Shared by the files of hypervisor/kvm/. */
+#ifndef CALLGATE_KVM_IMPL_H
+#define CALLGATE_KVM_IMPL_H
+
+#include <linux/kvm.h>
+#include <pthread.h>
+#include <stdbool.h>
+
+#include "call/server_impl.h"
+#include "kvm.h"
+#include "kvm/kvm_guest.h"
+
+/* A piece of guest-physical memory. */
+struct slot {
+	u64 gpa, size;
+	u8 *at; /* mapped here; guest-writable: never trusted */
+};
+enum { SLOT_LOW, SLOT_RING, SLOT_HEAP, SLOT_RAM, SLOT_WINDOW, SLOTS };
+
+/* What is mapped into the window: a piece of a file. */
+struct window_object {
+	struct window_object *next;
+	u64 off, len; /* in the window */
+	u64 file_off;
+	struct pv_handle *handle;
+};
+
+struct window {
+	pthread_mutex_t lock;
+	struct window_object *objects; /* by their place */
+};
+
+struct vcpu {
+	struct kvm_guest *guest;
+	unsigned int id;
+	int fd;
+	struct kvm_run *run;
+	struct kvm_call *call; /* guest-writable */
+	pthread_t thread;
+	bool started;
+	struct caller me;
+};
+
+struct kvm_guest {
+	int vm_fd;
+	size_t run_size;
+	struct slot slots[SLOTS];
+	unsigned int ncpus;
+	struct vcpu cpus[KVM_MAX_CPUS];
+	struct pv_server *server;
+	pthread_mutex_t serve_lock; /* whoever takes requests from the ring */
+	struct window window;
+	/* readiness: an epoll instance of all handles that are watched for, and a thread that waits for it */
+	int ready_epoll, stop_event;
+	pthread_t ready_thread;
+	bool ready_started;
+	bool stopping; /* atomic */
+	void (*on_end)(void *ctx, const char *why);
+	void *ctx;
+};
+
+/* memory.c */
+int memory_make(struct kvm_guest *g, void *ring, u64 ram, struct error *err);
+int memory_load(struct kvm_guest *g, int image_fd, u64 *entry, struct error *err);
+void memory_free(struct kvm_guest *g);
+/* [gpa, gpa+len) as it is mapped here; NULL: it is not all in one slot. */
+void *memory_at(struct kvm_guest *g, u64 gpa, u64 len);
+/* vcpu.c */
+int vcpu_make(struct kvm_guest *g, unsigned int id, int kvm_fd, u64 entry, struct error *err);
+int vcpu_start(struct vcpu *c);
+void vcpu_free(struct vcpu *c);
+/* calls.c: one call of the vCPU. False: the VM has to end; *why. */
+bool serve_call(struct vcpu *c, u32 nr, const char **why);
+/* window.c */
+void window_init(struct window *w);
+s64 window_map(struct kvm_guest *g, struct pv_handle *h, u64 file_off, u64 len, bool *write, u64 *off, u64 *pages);
+s64 window_unmap(struct kvm_guest *g, u64 off);
+s64 window_pages(struct kvm_guest *g, u64 off);
+s64 window_sync(struct kvm_guest *g, u64 off, u64 from, u64 len, u32 flags);
+bool window_shrunk(struct kvm_guest *g);
+void window_free(struct kvm_guest *g);
+/* ready.c */
+int ready_start(struct kvm_guest *g);
+void ready_stop(struct kvm_guest *g);
+int ready_arm(struct kvm_guest *g, u32 handle, int fd, u32 events);
+
+#endif

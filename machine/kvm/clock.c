@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Clocks. KVM keeps a page for each CPU by which its time stamp counter becomes the VM's clock (kvmclock); how far
+ * the host's clocks are ahead of that, the hypervisor says.
+ */
+#include <linux/time.h>
+
+#include "kvm_impl.h"
+
+#define MSR_KVM_SYSTEM_TIME 0x4b564d01
+#define CLOCKS 12
+#define REFRESH (NSEC_PER_SEC) /* CLOCK_REALTIME may be set, and is slewed */
+
+/* struct pvclock_vcpu_time_info of Linux' arch/x86/include/asm/pvclock-abi.h */
+struct pv_time {
+	u32 version, pad;
+	u64 tsc, system_time;
+	u32 mul;
+	s8 shift;
+	u8 flags, pad2[2];
+};
+
+static struct pv_time times[KVM_MAX_CPUS] __attribute__((aligned(64)));
+static s64 ahead[CLOCKS];
+static u64 asked_at;
+static struct spinlock ask_lock;
+
+static u64 image_gpa(const void *p) { return (u64)p - KVM_TEXT + KVM_IMAGE_GPA; }
+
+static u64 vm_clock(void)
+{
+	const struct pv_time *t = &times[this_cpu()->id];
+	u64 delta, ns;
+	u32 version, a, d;
+
+	do {
+		version = __atomic_load_n(&t->version, __ATOMIC_ACQUIRE);
+		__asm__ volatile("lfence; rdtsc" : "=a"(a), "=d"(d) : : "memory");
+		delta = ((u64)d << 32 | a) - t->tsc;
+		delta = t->shift >= 0 ? delta << t->shift : delta >> -t->shift;
+		ns = t->system_time + (u64)((unsigned __int128)delta * t->mul >> 32);
+		__atomic_thread_fence(__ATOMIC_ACQUIRE);
+	} while (version & 1 || version != READ_ONCE(t->version));
+	return ns;
+}
+
+static void ask(void)
+{
+	struct kvm_call *k = call_begin();
+	u32 i;
+
+	spin_lock(&ask_lock);
+	if (call_make(KVM_CALL_CLOCKS) == 0) {
+		for (i = 0; i < CLOCKS; i++)
+			WRITE_ONCE(ahead[i], (s64)(k->u.clocks.clock[i] - k->u.clocks.now));
+		WRITE_ONCE(asked_at, k->u.clocks.now);
+	}
+	spin_unlock(&ask_lock);
+}
+
+void clock_init(void)
+{
+	struct cpu *c = this_cpu();
+
+	wrmsr(MSR_KVM_SYSTEM_TIME, image_gpa(&times[c->id]) | 1);
+	if (c->id == 0)
+		ask();
+}
+
+u64 clock_now(void) { return vm_clock() + (u64)READ_ONCE(ahead[CLOCK_MONOTONIC]); }
+
+u64 mc_clock(int clock)
+{
+	u64 now = vm_clock();
+
+	if ((u32)clock >= CLOCKS)
+		return 0;
+	if ((clock == CLOCK_REALTIME || clock == CLOCK_REALTIME_COARSE || clock == CLOCK_TAI) &&
+	    now - READ_ONCE(asked_at) > REFRESH) {
+		ask();
+		now = vm_clock();
+	}
+	return now + (u64)READ_ONCE(ahead[clock]);
+}

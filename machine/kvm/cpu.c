@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: Apache-2.0
+/* A virtual CPU: segments, interrupt table, features, and the start of each. */
+#include "kvm_impl.h"
+
+#define MSR_EFER 0xc0000080
+#define MSR_STAR 0xc0000081
+#define MSR_LSTAR 0xc0000082
+#define MSR_FMASK 0xc0000084
+#define MSR_GS_BASE 0xc0000101
+#define MSR_KERNEL_GS_BASE 0xc0000102
+#define EFER_SCE 1ULL
+
+#define CR0_WP (1ULL << 16)
+#define CR0_TS (1ULL << 3)
+#define CR0_EM (1ULL << 2)
+#define CR0_MP (1ULL << 1)
+#define CR4_PGE (1ULL << 7)
+#define CR4_OSFXSR (1ULL << 9)
+#define CR4_OSXMMEXCPT (1ULL << 10)
+#define CR4_UMIP (1ULL << 11)
+#define CR4_FSGSBASE (1ULL << 16)
+#define CR4_OSXSAVE (1ULL << 18)
+#define CR4_SMEP (1ULL << 20)
+#define CR4_SMAP (1ULL << 21)
+
+#define SEG_CODE 0x00af9b000000ffffULL
+#define SEG_DATA 0x00cf93000000ffffULL
+#define SEG_USER (3ULL << 45)
+
+#define FLAGS_MASK 0x47700ULL /* at a system call: TF, IF, DF, IOPL, NT, AC are off */
+
+#define FAULT_VECTOR 8 /* a double fault: on a stack of its own */
+
+struct gate {
+	u16 low, selector;
+	u8 ist, type;
+	u16 mid;
+	u32 high, zero;
+};
+
+struct table_register {
+	u16 limit;
+	u64 base;
+} __attribute__((packed));
+
+struct cpu cpus[KVM_MAX_CPUS];
+u32 ncpus = 1;
+bool cpu_smap;
+static struct gate idt[256] __attribute__((aligned(16)));
+
+static void load_segments(struct cpu *c)
+{
+	u64 tss = (u64)c->tss;
+	struct table_register gdtr = { sizeof(c->gdt) - 1, (u64)c->gdt };
+
+	c->gdt[KERNEL_CS / 8] = SEG_CODE;
+	c->gdt[KERNEL_SS / 8] = SEG_DATA;
+	c->gdt[USER_SS / 8] = SEG_DATA | SEG_USER;
+	c->gdt[USER_CS / 8] = SEG_CODE | SEG_USER;
+	c->gdt[TSS_SEL / 8] = (sizeof(c->tss) - 1) | (tss & 0xffffff) << 16 | 0x89ULL << 40 | (tss >> 24 & 0xff) << 56;
+	c->gdt[TSS_SEL / 8 + 1] = tss >> 32;
+	*(u64 *)(c->tss + 36) = (u64)c->fault_stack + sizeof(c->fault_stack); /* IST 1 */
+	*(u16 *)(c->tss + 102) = sizeof(c->tss); /* no I/O permission map */
+	__asm__ volatile("lgdt %0\n\t"
+			 "pushq %1\n\t"
+			 "lea 1f(%%rip), %%rax\n\t"
+			 "push %%rax\n\t"
+			 "lretq\n"
+			 "1:\tmov %w2, %%ss\n\t"
+			 "mov %w3, %%ds\n\t"
+			 "mov %w3, %%es\n\t"
+			 "mov %w3, %%fs\n\t"
+			 "mov %w3, %%gs\n\t"
+			 "ltr %w4"
+			 ::"m"(gdtr), "i"(KERNEL_CS), "r"(KERNEL_SS), "r"(0), "r"(TSS_SEL) : "rax", "memory");
+}
+
+static void fill_idt(void)
+{
+	u64 at;
+	u32 i;
+
+	for (i = 0; i < 256; i++) {
+		at = (u64)kvm_stubs + 16 * i;
+		idt[i] = (struct gate){ .low = (u16)at, .selector = KERNEL_CS, .type = 0x8e, .mid = (u16)(at >> 16),
+					.high = (u32)(at >> 32) };
+	}
+	idt[3].type = idt[4].type = 0xee; /* int3, into: for user code */
+	idt[FAULT_VECTOR].ist = 1;
+}
+
+static void control_registers(void)
+{
+	u32 a, b, c, d;
+	u64 cr0, cr4;
+
+	cpuid(7, 0, &a, &b, &c, &d);
+	cpu_smap = b >> 20 & 1;
+	__asm__ volatile("mov %%cr4, %0" : "=r"(cr4));
+	cr4 |= CR4_OSFXSR | CR4_OSXMMEXCPT | CR4_OSXSAVE | CR4_PGE;
+	if (b & 1)
+		cr4 |= CR4_FSGSBASE;
+	if (b >> 7 & 1)
+		cr4 |= CR4_SMEP;
+	if (cpu_smap)
+		cr4 |= CR4_SMAP;
+	if (c >> 2 & 1)
+		cr4 |= CR4_UMIP;
+	__asm__ volatile("mov %0, %%cr4" ::"r"(cr4));
+	__asm__ volatile("mov %%cr0, %0" : "=r"(cr0));
+	cr0 = (cr0 | CR0_WP | CR0_MP) & ~(CR0_EM | CR0_TS);
+	__asm__ volatile("mov %0, %%cr0" ::"r"(cr0));
+}
+
+static void system_calls(void)
+{
+	wrmsr(MSR_EFER, rdmsr(MSR_EFER) | EFER_SCE);
+	/* syscall: cs, then ss behind it; sysret: ss = base + 8, cs = base + 16, both for user code */
+	wrmsr(MSR_STAR, (u64)(USER_SS - 8) << 48 | (u64)KERNEL_CS << 32);
+	wrmsr(MSR_LSTAR, (u64)kvm_syscall_entry);
+	wrmsr(MSR_FMASK, FLAGS_MASK);
+}
+
+void cpu_set_stack(struct cpu *c, u64 top)
+{
+	c->stack = top;
+	*(u64 *)(c->tss + 4) = top; /* rsp0 */
+}
+
+void cpu_init(u32 id)
+{
+	struct cpu *c = &cpus[id];
+	struct table_register idtr = { sizeof(idt) - 1, (u64)idt };
+
+	c->self = c;
+	c->id = id;
+	c->timer = MC_FOREVER;
+	c->call = (struct kvm_call *)(KVM_LOWMEM + KVM_CALLS_GPA + (u64)id * KVM_CALL_ROOM);
+	c->thread = &c->idle_thread;
+	c->idle_thread.on_cpu = true;
+	c->idle_thread.cpu = id;
+	load_segments(c);
+	wrmsr(MSR_GS_BASE, (u64)c);
+	wrmsr(MSR_KERNEL_GS_BASE, 0);
+	if (id == 0)
+		fill_idt();
+	__asm__ volatile("lidt %0" ::"m"(idtr));
+	control_registers();
+	system_calls();
+	fpu_init_cpu();
+	lapic_init();
+	clock_init();
+}
+
+void kvm_start(u32 id)
+{
+	cpu_init(id);
+	if (id == 0) {
+		ncpus = clamp(BOOT->ncpus, 1u, (u32)KVM_MAX_CPUS);
+		frames_init();
+		vm_thread_start();
+		if (ncpus > 1) {
+			call_begin();
+			call_make(KVM_CALL_START);
+		}
+	}
+	sched_idle();
+}

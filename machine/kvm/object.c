@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: Apache-2.0
+/* What regions show: files of the host, in the window; and anonymous memory that processes share. */
+#include "space.h"
+
+static struct object *object_new(bool file)
+{
+	struct object *o = kzalloc(sizeof(*o));
+
+	if (o) {
+		o->refs = 1;
+		o->file = file;
+	}
+	return o;
+}
+
+struct object *object_shared(u64 len)
+{
+	struct object *o = object_new(false);
+
+	if (!o)
+		return NULL;
+	o->nchunks = (u32)((len / PAGE_SIZE + CHUNK_PAGES - 1) / CHUNK_PAGES);
+	o->chunks = kzalloc(o->nchunks * sizeof(*o->chunks));
+	if (o->chunks)
+		return o;
+	kfree(o);
+	return NULL;
+}
+
+struct object *object_file(u32 handle, u64 off, u64 len, bool write, int *err)
+{
+	struct object *o = object_new(true);
+	struct kvm_call *k;
+	s64 r;
+
+	*err = -ENOMEM;
+	if (!o)
+		return NULL;
+	k = call_begin();
+	k->u.map.handle = handle;
+	k->u.map.flags = write ? KVM_MAP_WRITE : 0;
+	k->u.map.off = off;
+	k->u.map.len = len;
+	r = call_make(KVM_CALL_MAP);
+	if (r < 0) {
+		*err = (int)r;
+		kfree(o);
+		return NULL;
+	}
+	o->gpa = k->u.map.gpa;
+	o->pages = k->u.map.size;
+	o->limit = len / PAGE_SIZE;
+	o->writable = k->u.map.flags & KVM_MAP_WRITE;
+	return o;
+}
+
+struct object *object_get(struct object *o)
+{
+	if (o)
+		__atomic_fetch_add(&o->refs, 1, __ATOMIC_RELAXED);
+	return o;
+}
+
+static void free_chunks(struct object *o)
+{
+	u32 c, i;
+
+	for (c = 0; c < o->nchunks; c++) {
+		for (i = 0; o->chunks[c] && i < CHUNK_PAGES; i++) {
+			if (o->chunks[c][i])
+				frame_put(o->chunks[c][i]);
+		}
+		kfree(o->chunks[c]);
+	}
+	kfree(o->chunks);
+}
+
+void object_put(struct object *o)
+{
+	struct kvm_call *k;
+
+	if (!o || __atomic_sub_fetch(&o->refs, 1, __ATOMIC_ACQ_REL))
+		return;
+	if (o->file) {
+		k = call_begin();
+		k->u.map.gpa = o->gpa;
+		call_make(KVM_CALL_UNMAP);
+	} else {
+		free_chunks(o);
+	}
+	kfree(o);
+}
+
+void object_look(struct object *o)
+{
+	struct kvm_call *k = call_begin();
+	s64 r;
+
+	k->u.map.gpa = o->gpa;
+	r = call_make(KVM_CALL_SIZE);
+	WRITE_ONCE(o->pages, r > 0 ? (u64)r : 0);
+}
+
+static u64 file_page(struct object *o, u64 off, int *err)
+{
+	if (off / PAGE_SIZE >= READ_ONCE(o->pages) && off / PAGE_SIZE < o->limit)
+		object_look(o);
+	*err = -EFAULT;
+	return off / PAGE_SIZE < min(READ_ONCE(o->pages), o->limit) ? o->gpa + off : 0;
+}
+
+static u64 shared_page(struct object *o, u64 off, int *err)
+{
+	u64 n = off / PAGE_SIZE, **chunk, *page;
+
+	*err = -EFAULT;
+	if (n / CHUNK_PAGES >= o->nchunks)
+		return 0;
+	*err = -ENOMEM;
+	guard(&o->lock);
+	chunk = &o->chunks[n / CHUNK_PAGES];
+	if (!*chunk)
+		*chunk = kzalloc(CHUNK_PAGES * sizeof(u64));
+	if (!*chunk)
+		return 0;
+	page = &(*chunk)[n % CHUNK_PAGES];
+	if (!*page)
+		*page = frame_alloc();
+	if (*page)
+		frame_get(*page);
+	return *page;
+}
+
+u64 object_page(struct object *o, u64 off, int *err)
+{
+	return o->file ? file_page(o, off, err) : shared_page(o, off, err);
+}
