@@ -17,7 +17,7 @@ NAMESPACE_FLAGS = 0x7e020000
 
 def _names():
     rows = (line.split() for line in TABLE.read_text().splitlines() if line and line[0] != "#")
-    return [name for _, name, *_ in rows if name not in PRIVILEGED | BY_RULE]
+    return [name for _, name, handler, *_ in rows if handler != "-" and name not in PRIVILEGED | BY_RULE]
 
 
 def rule(names, action="SCMP_ACT_ALLOW", args=(), **more):

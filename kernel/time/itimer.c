@@ -79,15 +79,12 @@ void itimer_real_expired(struct ktimer *k)
 	struct interval_timer *it = &pt->it[ITIMER_REAL];
 	u64 now = monotonic_now();
 
-	mutex_lock(&pt->lock);
-	if (!it->expires || it->expires > now) { /* set anew meanwhile */
-		mutex_unlock(&pt->lock);
+	guard(&pt->lock); /* over the signal, too: none may come after the timer was switched off */
+	if (!it->expires || it->expires > now) /* set anew meanwhile */
 		return;
-	}
 	timer_forward(&it->expires, it->interval, now);
 	if (it->expires)
 		ktimer_start(k, max(it->expires, now + MIN_PERIOD));
-	mutex_unlock(&pt->lock);
 	send_signal_process(pt->proc, SIGALRM, NULL);
 }
 
