@@ -82,8 +82,7 @@ enum kvm_call_nr {
 	KVM_CALL_UNMAP = 13,   /* u.map.gpa */
 	KVM_CALL_SIZE = 14,    /* u.map.gpa; ret = the object's size now, in pages */
 	KVM_CALL_SYNC = 15,    /* u.map.gpa, off, len, flags: msync; KVM_SYNC_PUNCH: madvise(MADV_REMOVE) */
-	KVM_CALL_FREE = 16,    /* u.map.off, len: pages of KVM_RAM (addresses) that are not used: they are zero when touched again */
-	KVM_CALL_PANIC = 17,   /* u.text: the kernel can't even use the ring */
+	KVM_CALL_PANIC = 16,   /* u.text: the kernel can't even use the ring */
 };
 
 #define KVM_IO_SEGMENTS 256

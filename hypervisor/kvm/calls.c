@@ -330,18 +330,6 @@ static bool call_window(struct vcpu *c, u32 nr, s64 *ret)
 	return *ret != -EINVAL || nr == KVM_CALL_SYNC;
 }
 
-static bool call_free(struct vcpu *c, s64 *ret)
-{
-	u64 gpa, len;
-	void *at;
-
-	fetch(&gpa, &c->call->u.map.off, sizeof(gpa));
-	fetch(&len, &c->call->u.map.len, sizeof(len));
-	at = gpa >= KVM_RAM_GPA && gpa < KVM_WINDOW_GPA ? memory_at(c->guest, gpa, len) : NULL;
-	*ret = at ? madvise(at, len, MADV_DONTNEED) : 0;
-	return at;
-}
-
 /* ---- the rest ---- */
 
 static u64 ns_of(const struct timespec *ts)
@@ -423,8 +411,6 @@ static bool dispatch(struct vcpu *c, u32 nr, s64 *ret)
 	case KVM_CALL_SIZE:
 	case KVM_CALL_SYNC:
 		return call_window(c, nr, ret);
-	case KVM_CALL_FREE:
-		return call_free(c, ret);
 	default:
 		return false;
 	}

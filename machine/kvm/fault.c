@@ -47,7 +47,7 @@ static int break_sharing(struct space *s, struct region *r, u64 *pte)
 	space_count(s, *pte, -1);
 	WRITE_ONCE(*pte, entry_for(r, gpa, true));
 	space_count(s, *pte, 1);
-	flush_space(s, 0, 0); /* another thread may still read the old page */
+	flush_space(s); /* another thread may still read the old page */
 	if (is_frame(old))
 		frame_put(old);
 	return 0;

@@ -199,7 +199,7 @@ void sched_wake(struct thread *t, u32 token);
 void make_runnable(struct thread *t); /* run_lock held */
 bool cpu_enter_user(void);    /* true: something is to be done first */
 void cpu_uaccess(bool on);
-void flush_space(struct space *s, u64 from, u64 to); /* on all CPUs that use it */
+void flush_space(struct space *s); /* on all CPUs that use it */
 void cpu_load_space(struct space *s);
 /* thread.c */
 void thread_free(struct thread *t);

@@ -87,7 +87,7 @@ static void batch_end(struct batch *b)
 	u32 i;
 
 	if (b->changed)
-		flush_space(b->space, 0, 0);
+		flush_space(b->space);
 	for (i = 0; i < b->n; i++)
 		frame_put(b->frame[i]);
 	b->n = 0;
@@ -226,7 +226,7 @@ struct space *space_fork(struct space *s)
 	for (r = of_node(tree_first(s->regions)); r && ok; r = of_node(tree_first_from(s->regions, r->end)))
 		ok = fork_region(s, r, to, &changed);
 	if (changed)
-		flush_space(s, 0, 0);
+		flush_space(s);
 	mutex_unlock(&s->lock);
 	if (ok)
 		return to;

@@ -421,7 +421,7 @@ bool cpu_enter_user(void)
 void cpu_uaccess(bool on) { set_mode(this_cpu(), on ? CPU_UACCESS : CPU_KERNEL); }
 
 /* The entries are changed already. Returns when no CPU uses old ones any more. */
-void flush_space(struct space *s, u64 from, u64 to)
+void flush_space(struct space *s)
 {
 	struct cpu *me = this_cpu();
 	u32 i;

@@ -155,7 +155,7 @@ int mc_protect(uaddr_t addr, u64 len, int prot)
 			changed |= protect_entry(pte_find(s->pml4, at), r);
 	}
 	if (changed)
-		flush_space(s, addr, end);
+		flush_space(s);
 	return leave(s, 0);
 }
 
@@ -201,7 +201,7 @@ static int move_pages(struct space *s, uaddr_t from, u64 len, uaddr_t to)
 		*pte = *old;
 		WRITE_ONCE(*old, 0);
 	}
-	flush_space(s, from, from + len);
+	flush_space(s);
 	return 0;
 }
 

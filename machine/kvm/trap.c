@@ -74,12 +74,9 @@ struct cause {
 	int sig, code;
 };
 
-static int sse_code(void)
+/* Of what has happened and is not masked: the order of the bits is that of MXCSR and of the x87's status. */
+static int float_code(u32 set)
 {
-	u32 mxcsr, set;
-
-	__asm__ volatile("stmxcsr %0" : "=m"(mxcsr));
-	set = mxcsr & ~(mxcsr >> 7) & 0x3f;
 	if (set & 1)
 		return FPE_FLTINV;
 	if (set & 4)
@@ -91,22 +88,20 @@ static int sse_code(void)
 	return set & 0x20 ? FPE_FLTRES : 0;
 }
 
+static int sse_code(void)
+{
+	u32 mxcsr;
+
+	__asm__ volatile("stmxcsr %0" : "=m"(mxcsr));
+	return float_code(mxcsr & ~(mxcsr >> 7) & 0x3f);
+}
+
 static int x87_code(void)
 {
 	u16 status, control;
-	u32 set;
 
 	__asm__ volatile("fnstsw %0; fnstcw %1" : "=m"(status), "=m"(control));
-	set = status & ~control & 0x3f;
-	if (set & 1)
-		return FPE_FLTINV;
-	if (set & 4)
-		return FPE_FLTDIV;
-	if (set & 8)
-		return FPE_FLTOVF;
-	if (set & 0x12)
-		return FPE_FLTUND;
-	return set & 0x20 ? FPE_FLTRES : 0;
+	return float_code(status & ~control & 0x3f);
 }
 
 static struct cause cause_of(u32 vector)
