@@ -54,15 +54,19 @@ static struct verdict verdict_unpack(u64 w)
 	return (struct verdict){ .kind = w & 3, .len = w >> 2 & 15, .hole = w >> 6 & 255, .hole_len = w >> 14 & 31 };
 }
 
+/*
+ * Two places for each site: with one, a loop over two calls that share it would see neither counted. Of two strangers
+ * the one goes that has been considered already, or has trapped less.
+ */
 static bool worth_it(uaddr_t site)
 {
-	u32 i = (u32)(hash_u64(site) % PATCH_COUNTS);
+	struct patch_count *c = &PRIV->patch_counts[hash_u64(site) % PATCH_COUNTS & ~1ULL];
 
-	if (PRIV->patch_counts[i].site != (u32)site) {
-		PRIV->patch_counts[i].site = (u32)site;
-		PRIV->patch_counts[i].n = 0;
-	}
-	return ++PRIV->patch_counts[i].n == TRAPS_BEFORE_PATCH;
+	if (c->site != (u32)site)
+		c += c[1].site == (u32)site || c[1].n % TRAPS_BEFORE_PATCH < c[0].n % TRAPS_BEFORE_PATCH;
+	if (c->site != (u32)site)
+		*c = (struct patch_count){ .site = (u32)site };
+	return ++c->n == TRAPS_BEFORE_PATCH;
 }
 
 /* at: offset of the syscall instruction in the code */

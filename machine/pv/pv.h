@@ -78,7 +78,7 @@ struct pv_private {
 		u8 len, hole, hole_len; /* as in struct verdict */
 		u8 insn[INSN_MAX], padding[PADDING_MAX]; /* what the jumps are in place of */
 	} patch_log[PATCH_LOG];
-	struct {
+	struct patch_count {
 		u32 site; /* low bits of the address */
 		u32 n;
 	} patch_counts[PATCH_COUNTS];
