@@ -28,7 +28,13 @@ def known_skips():
     return skips
 
 
+UNSTEADY = 3  # so many tests may fail once and pass when they run again; all are shown
+
+
 def pytest_collection_modifyitems(items):
+    for item in items:
+        if TESTS / "security" in item.path.parents:
+            item.add_marker(pytest.mark.flaky(reruns=0))
     for pattern, reason in known_skips():
         for item in items:
             if fnmatch.fnmatchcase(item.nodeid.replace("[", "("), pattern.replace("[", "(")):
@@ -42,6 +48,25 @@ def pytest_runtest_makereport(item, call):
     if report.skipped and isinstance(report.longrepr, tuple) and "known: " not in report.longrepr[2]:
         report.outcome = "failed"
         report.longrepr = f"skipped without being in known-skips.txt: {report.longrepr[2]}"
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_terminal_summary(terminalreporter):
+    """With --reruns: what failed the first time is shown as any failure is."""
+    unsteady = terminalreporter.getreports("rerun")
+    if unsteady:
+        terminalreporter.section(f"{len(unsteady)} unsteady, at most {UNSTEADY} pass")
+    for report in unsteady:
+        terminalreporter.write_line(f"UNSTEADY {report.nodeid}", yellow=True)
+        terminalreporter.write_line(str(report.longrepr))
+    yield
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionfinish(session, exitstatus):
+    terminal = session.config.pluginmanager.get_plugin("terminalreporter")
+    if exitstatus == pytest.ExitCode.OK and len(terminal.getreports("rerun")) > UNSTEADY:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
 def pytest_report_header():

@@ -26,6 +26,7 @@ libncurses-dev is the screen of callgate top
 libcmocka-dev  unit tests'
 test_packages='
 python3-pytest runs the tests
+python3-pytest-rerunfailures gives a test that failed a second try
 python3-pyte   is the screen of terminal tests
 mmdebstrap     makes their Debian root file system
 runc           the runtime that answers are compared with
