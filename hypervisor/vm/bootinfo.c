@@ -318,7 +318,7 @@ int bootinfo_write(struct boot_info *b, size_t room, const struct vm_config *cfg
 	put_process(&w, &b->process, &spec->process, cfg->n_fds);
 	if (spec->linux_.personality && !strcmp(spec->linux_.personality, "LINUX32"))
 		b->process.personality = PER_LINUX32;
-	b->wait_start = 1;
+	b->wait_start = !cfg->start_at_once;
 	b->exec_ids = cfg->policies && cfg->policies->n;
 	b->dgrams_by_call = b->exec_ids && cfg->policies->want_datagrams;
 	b->hostname = put_string(&w, hostname_of(spec, &uts));

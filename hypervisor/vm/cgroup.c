@@ -21,6 +21,8 @@
 #define REMOVE_TRIES 1000
 #define REMOVE_PAUSE 5000000 /* ns */
 
+#define UNIFIED_DIR "unified" /* of a hybrid host */
+
 static int add_hierarchy(struct cgroup_tree *tree, const char *dir, const char *controllers,
 			 const char *own)
 {
@@ -50,7 +52,7 @@ static void add_line(struct cgroup_tree *tree, char *line)
 	controllers++;
 	/* a hierarchy that is mounted nowhere is nobody's loss */
 	if (!controllers[0])
-		(void)add_hierarchy(tree, tree->unified ? "." : "unified", "", end + 1);
+		(void)add_hierarchy(tree, tree->unified ? "." : UNIFIED_DIR, "", end + 1);
 	else if (tree->unified)
 		return;
 	else if (!strncmp(controllers, "name=", 5))
@@ -231,6 +233,20 @@ static bool no_permission(int error)
 	return error == -EACCES || error == -EPERM || error == -EROFS;
 }
 
+static bool is_unified(const struct cgroup_tree *tree, const struct cgroup_hierarchy *h)
+{
+	return tree->unified || !strcmp(h->dir, UNIFIED_DIR);
+}
+
+/*
+ * To move a whole process, with all threads that it may get meanwhile, the kernel waits for an RCU grace period, which
+ * takes 10 ms and more. A caller with a single thread need not ask for that, but in version 2.
+ */
+static const char *members_file(const struct cgroup_tree *tree, const struct cgroup_hierarchy *h)
+{
+	return is_unified(tree, h) ? "cgroup.procs" : "tasks";
+}
+
 static int enter_hierarchy(const struct cgroup_tree *tree, const struct cgroup_hierarchy *h,
 			   const struct cgroup_where *where, struct cgroup_settings *settings,
 			   struct error *err)
@@ -249,7 +265,7 @@ static int enter_hierarchy(const struct cgroup_tree *tree, const struct cgroup_h
 	ret = cgroup_apply(tree, h, dir, settings, err);
 	if (ret)
 		return ret;
-	ret = cgroup_write(dir, "cgroup.procs", "0");
+	ret = cgroup_write(dir, members_file(tree, h), "0");
 	if (ret && !(where->optional && no_permission(ret)))
 		return error_errno(err, -ret, "cannot enter cgroup " CGROUP_MOUNT "/%s", path);
 	return 0;
@@ -276,17 +292,68 @@ static int check_all_done(const struct cgroup_where *where, const struct cgroup_
 	return 0;
 }
 
-int cgroup_enter(const struct cgroup_tree *tree, const char *place,
-		 const struct oci_resources *res, struct error *err)
+/* Makes the cgroup of the unified hierarchy, with its limits if it has any. fd: of its directory; -1: there is none. */
+static int make_unified(const struct cgroup_tree *tree, const struct cgroup_where *where,
+			struct cgroup_settings *settings, int *fd, struct error *err)
+{
+	char path[PATH_MAX];
+
+	for (unsigned int i = 0; i < tree->n; i++) {
+		const struct cgroup_hierarchy *h = &tree->h[i];
+		cleanup_close int dir = -1;
+		int ret;
+
+		if (!is_unified(tree, h) || !cgroup_path_in(h, where, path))
+			continue;
+		dir = make_cgroup(tree, h, path);
+		if (dir < 0)
+			return error_errno(err, -dir, "cannot create cgroup " CGROUP_MOUNT "/%s", path);
+		ret = tree->unified ? cgroup_apply(tree, h, dir, settings, err) : 0;
+		if (ret)
+			return ret;
+		*fd = steal_fd(&dir);
+		return tree->unified ? check_all_done(where, settings, err) : 0;
+	}
+	return 0;
+}
+
+int cgroup_prepare(const char *place, const struct oci_resources *res, int *fd, struct error *err)
 {
 	struct cgroup_where where = cgroup_parse_place(place);
 	cleanup(cgroup_settings_free) struct cgroup_settings settings = { 0 };
-	int ret = cgroup_settings(res, tree->unified, &settings, err);
+	struct cgroup_tree tree;
+	int ret;
 
+	*fd = -1;
+	/* systemd makes its own, and whoever may have no right to make one finds out inside */
+	if (where.none || where.systemd || where.optional)
+		return 0;
+	ret = cgroup_open(&tree, false, err);
+	if (ret)
+		return ret;
+	ret = cgroup_settings(res, tree.unified, &settings, err);
+	if (!ret)
+		ret = make_unified(&tree, &where, &settings, fd, err);
+	cgroup_close(&tree);
+	return ret;
+}
+
+int cgroup_enter(const struct cgroup_tree *tree, const char *place,
+		 const struct oci_resources *res, bool in_unified, struct error *err)
+{
+	struct cgroup_where where = cgroup_parse_place(place);
+	cleanup(cgroup_settings_free) struct cgroup_settings settings = { 0 };
+	int ret;
+
+	if (in_unified && tree->unified)
+		return 0;
+	ret = cgroup_settings(res, tree->unified, &settings, err);
 	if (!ret && where.systemd)
 		ret = cgroup_systemd_start(&where, tree->unified, res, proc_number(getpid()), err);
-	for (unsigned int i = 0; !ret && !where.none && i < tree->n; i++)
-		ret = enter_hierarchy(tree, &tree->h[i], &where, &settings, err);
+	for (unsigned int i = 0; !ret && !where.none && i < tree->n; i++) {
+		if (!in_unified || !is_unified(tree, &tree->h[i]))
+			ret = enter_hierarchy(tree, &tree->h[i], &where, &settings, err);
+	}
 	return ret ? ret : check_all_done(&where, &settings, err);
 }
 

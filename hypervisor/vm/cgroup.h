@@ -62,9 +62,18 @@ char *cgroup_place_optional(char *place, struct arena *arena);
  */
 int must_check cgroup_check_free(const char *place, struct error *err);
 
-/* Makes the cgroup, sets its limits and moves the calling process into it. */
+/*
+ * Makes the version 2 cgroup and sets its limits. fd: of its directory, for a process to be cloned into, which is
+ * a lot faster than to move one there; -1: there is none, or it is for cgroup_enter() to make.
+ */
+int must_check cgroup_prepare(const char *place, const struct oci_resources *res, int *fd, struct error *err);
+
+/*
+ * Makes the cgroup, sets its limits and moves the calling process, which has one thread, into it; in_unified: but in
+ * version 2, where all that is done.
+ */
 int must_check cgroup_enter(const struct cgroup_tree *tree, const char *place,
-			    const struct oci_resources *res, struct error *err);
+			    const struct oci_resources *res, bool in_unified, struct error *err);
 
 /* Sets limits of a container that is there: what is not set in res stays as it is. */
 int must_check cgroup_update(const struct cgroup_tree *tree, const char *place,

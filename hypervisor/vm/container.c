@@ -126,13 +126,13 @@ static int enter_root(const struct oci_spec *spec, struct mount_plan *plan,
 	return ret ? ret : set_propagation(spec, err);
 }
 
-static int enter_cgroup(const struct oci_spec *spec, struct container *out, struct error *err)
+static int enter_cgroup(const struct oci_spec *spec, bool in_unified, struct container *out, struct error *err)
 {
 	int ret = cgroup_open(&out->cgroups, true, err);
 
 	if (!ret)
 		ret = cgroup_enter(&out->cgroups, spec->linux_.cgroups_path,
-				   &spec->linux_.resources, err);
+				   &spec->linux_.resources, in_unified, err);
 	if (ret)
 		return ret;
 	out->memcg_fd = cgroup_dir(&out->cgroups, spec->linux_.cgroups_path, "memory");
@@ -205,7 +205,7 @@ static int enter_spaces(const struct oci_spec *spec, const struct container_stag
 		ret = userns_read(out->procfd, &out->ids, err);
 	if (!ret)
 		ret = userns_check_user(&out->ids, &spec->process.user, err);
-	if (!ret)
+	if (!ret && stages->namespaces_made)
 		ret = stages->namespaces_made(stages->ctx, err);
 	return ret ? ret : enter_root(spec, plan, out, err);
 }
@@ -228,7 +228,7 @@ int container_enter(const struct oci_spec *spec, const struct container_stages *
 	mounts_plan_init(plan, spec);
 	ret = namespaces_open(spec, &ns, err);
 	if (!ret)
-		ret = enter_cgroup(spec, out, err);
+		ret = enter_cgroup(spec, stages->in_cgroup, out, err);
 	if (!ret)
 		ret = set_memory_policy(spec->linux_.memory_policy, err);
 	if (!ret)

@@ -91,8 +91,9 @@ struct container {
 
 /* For whoever has something to do in the middle of it. */
 struct container_stages {
+	bool in_cgroup; /* of version 2: the process was cloned into it */
 	void *ctx;
-	/* The namespaces are the container's, the root is still the host's. 0 or -errno. */
+	/* The namespaces are the container's, the root is still the host's. 0 or -errno. NULL: nothing to do. */
 	int (*namespaces_made)(void *ctx, struct error *err);
 };
 

@@ -423,7 +423,7 @@ static int vm_create(struct vm *vm, struct error *err)
 {
 	const struct vm_config *cfg = vm->cfg;
 	struct guest *g = &vm->guest;
-	struct container_stages stages = { cfg->ctx, cfg->namespaces_made };
+	struct container_stages stages = { cfg->in_cgroup, cfg->ctx, cfg->namespaces_made };
 	struct process_setup setup;
 	int ret = guest_open_image(g, cfg->machine, err);
 
@@ -443,6 +443,7 @@ static int vm_create(struct vm *vm, struct error *err)
 		.fail = start_failed,
 		.vm = vm,
 		.cfg = cfg,
+		.started = cfg->start_at_once,
 	};
 	vm->control.commands = vm_commands;
 	vm->control.ctx = &vm->commands;
@@ -600,6 +601,8 @@ static void booted(void *ctx, int result, const char *text)
 	vm->ready = vm->commands.booted = true;
 	if (vm->cfg->detach)
 		vm->life_fd = -1;
+	else if (vm->cfg->start_at_once)
+		return; /* who waits for its end has nothing to do now */
 	if (send(vm->cfg->ready_fd, "R", 1, MSG_NOSIGNAL) < 0 && vm->cfg->debug)
 		fprintf(stderr, "nobody waits for the container to be created\n");
 }

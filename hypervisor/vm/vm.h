@@ -22,6 +22,8 @@ struct vm_config {
 	bool debug;
 	enum machine machine;
 	bool data_rings;       /* stream sockets are not donated to the guest (call/server.h) */
+	bool in_cgroup;        /* the process was cloned into that of version 2, and its limits are set */
+	bool start_at_once;    /* when it is created; LAUNCH_READY is for those who do not wait for its end */
 	bool detach;           /* nobody waits: from LAUNCH_READY on life_fd does not count */
 	bool keep;             /* leave the state and the cgroup to whoever started it */
 	/*
@@ -37,7 +39,7 @@ struct vm_config {
 	int notify_fd;         /* connected to the host's $NOTIFY_SOCKET; 0: there is none */
 	const struct policies *policies; /* of connections: call/policy.h */
 	int policy_log;                  /* where they are told of; -1: nowhere */
-	/* See struct container_stages. */
+	/* See struct container_stages; NULL: nothing to do. */
 	int (*namespaces_made)(void *ctx, struct error *err);
 	void *ctx;
 };

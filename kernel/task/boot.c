@@ -94,12 +94,10 @@ void kernel_boot(void)
 	if (boot()->wait_start)
 		agent_await_start(p);
 	current->syscall_nr = __NR_execve; /* what booting cost is counted there */
-	r = program_exec(p);
+	program_exec(p);
 	if (fatal_signal_pending()) /* killed meanwhile: that is how it ends */
 		do_group_exit(0);
-	if (boot()->wait_start)
-		start_failed(p);
-	boot_failed(p, r);
+	start_failed(p);
 }
 
 /* ---- system calls ---- */

@@ -44,7 +44,8 @@ static int join(char *line, struct error *err)
 	dir = open(place, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (dir < 0)
 		return 0;
-	snprintf(place, sizeof(place), "./%s/cgroup.procs", path);
+	/* of a process with one thread; as in vm/cgroup.c, that does without the wait of cgroup.procs */
+	snprintf(place, sizeof(place), "./%s/%s", path, controllers[0] ? "tasks" : "cgroup.procs");
 	fd = openat(dir, place, O_WRONLY | O_CLOEXEC);
 	if (fd < 0 || write(fd, "0", 1) < 0)
 		return error_errno(err, errno, "cannot enter the container's cgroup %s:%s", controllers, path);

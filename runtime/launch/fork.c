@@ -2,7 +2,9 @@
 /* From a specification to a hypervisor process: a fork of ourselves, without an exec. */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/sched.h>
 #include <sched.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
@@ -14,6 +16,7 @@
 #include "lib/cleanup.h"
 #include "lib/log.h"
 #include "oci/hooks.h"
+#include "vm/cgroup.h"
 #include "vm/vm.h"
 
 /* In the hypervisor process. */
@@ -23,9 +26,9 @@ struct child {
 };
 
 /* Our parent may be gone, or may not be told any more: then we have to say it ourselves. */
-static void report_failure(int ready_fd, const struct error *err)
+static void report_failure(int ready_fd, bool created, const struct error *err)
 {
-	struct launch_message message = { .kind = LAUNCH_FAILED, .error = *err };
+	struct launch_message message = { .kind = LAUNCH_FAILED, .created = created, .error = *err };
 
 	if (send(ready_fd, &message, sizeof(message), MSG_NOSIGNAL) < 0)
 		log_error(err->text);
@@ -47,6 +50,13 @@ static int namespaces_made(void *ctx, struct error *err)
 	state = launch_hook_state(&c->l->state, STATUS_CREATING, spec);
 	return hooks_run(&spec->hooks.create_container, "createContainer", state, spec->root.path,
 			 err);
+}
+
+static bool has_stage(const struct oci_spec *spec)
+{
+	const struct oci_hooks *h = &spec->hooks;
+
+	return h->prestart.n || h->create_runtime.n || h->create_container.n || spec->linux_.n_net_devices;
 }
 
 static int run_hypervisor(struct launch *l, struct vm_config *cfg, struct error *err)
@@ -73,7 +83,7 @@ static int run_hypervisor(struct launch *l, struct vm_config *cfg, struct error 
 	return hypervisor_main(cfg, err);
 }
 
-static void __attribute__((noreturn)) child(struct launch *l, int life_fd, int ready_fd)
+static void __attribute__((noreturn)) child(struct launch *l, int life_fd, int ready_fd, bool in_cgroup)
 {
 	struct error err = { 0 };
 	struct child self = { l, ready_fd };
@@ -87,6 +97,8 @@ static void __attribute__((noreturn)) child(struct launch *l, int life_fd, int r
 		.debug = l->globals->debug,
 		.machine = l->globals->machine,
 		.data_rings = l->globals->data_rings,
+		.in_cgroup = in_cgroup,
+		.start_at_once = l->at_once,
 		.detach = l->detach,
 		.keep = l->keep,
 		.life_fd = life_fd,
@@ -94,7 +106,7 @@ static void __attribute__((noreturn)) child(struct launch *l, int life_fd, int r
 		.notify_fd = l->notify_fd,
 		.policies = &l->policies,
 		.policy_log = l->policy_log,
-		.namespaces_made = namespaces_made,
+		.namespaces_made = has_stage(l->spec) ? namespaces_made : NULL,
 		.ctx = &self,
 	};
 	sigset_t all;
@@ -109,24 +121,36 @@ static void __attribute__((noreturn)) child(struct launch *l, int life_fd, int r
 	log_keep_open();
 	status = run_hypervisor(l, &cfg, &err);
 	if (err.code)
-		report_failure(ready_fd, &err);
+		report_failure(ready_fd, status >= 0, &err);
 	_exit(status < 0 ? EXIT_FAILURE : status);
 }
 
 /*
  * A pid namespace of the hypervisor's own: what serves a guest finds no process there but its own and
  * the guest's, and engines that enter it find the container. fork(), as glibc has it, takes no flags; all else that it
- * does for a process without threads is to keep the number that it has noted of itself.
+ * does for a process without threads is to keep the number that it has noted of itself. *cgroup: to be cloned into,
+ * or -1; it is -1 afterwards if the process has to enter by itself.
  */
-static pid_t fork_in_namespace(void)
+static pid_t fork_in_namespace(int *cgroup)
 {
-	const unsigned long flags = CLONE_NEWPID | CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID | SIGCHLD;
+	struct clone_args a = {
+		.flags = CLONE_NEWPID | CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID | CLONE_INTO_CGROUP,
+		.exit_signal = SIGCHLD,
+		.cgroup = (uint64_t)*cgroup,
+	};
 	int *tid = NULL;
 	pid_t pid;
 
-	if (prctl(PR_GET_TID_ADDRESS, &tid))
+	if (prctl(PR_GET_TID_ADDRESS, &tid)) {
+		*cgroup = -1;
 		return fork();
-	pid = (pid_t)syscall(SYS_clone, flags, NULL, NULL, tid, 0);
+	}
+	a.child_tid = (uint64_t)(uintptr_t)tid;
+	pid = *cgroup < 0 ? -1 : (pid_t)syscall(SYS_clone3, &a, sizeof(a));
+	if (pid >= 0)
+		return pid;
+	*cgroup = -1;
+	pid = (pid_t)syscall(SYS_clone, (a.flags & ~CLONE_INTO_CGROUP) | SIGCHLD, NULL, NULL, tid, 0);
 	/* an ordinary user may not, outside a user namespace */
 	return pid < 0 && errno == EPERM ? fork() : pid;
 }
@@ -158,12 +182,16 @@ static int watch_signals(struct launch *l, struct error *err)
 
 int launch_fork(struct launch *l, struct error *err)
 {
+	cleanup_close int cgroup_dir = -1;
 	int life[2] = { -1, -1 };
-	int ready[2];
+	int ready[2], cgroup;
 	int ret = watch_signals(l, err);
 
+	if (!ret)
+		ret = cgroup_prepare(l->spec->linux_.cgroups_path, &l->spec->linux_.resources, &cgroup_dir, err);
 	if (ret)
 		return ret;
+	cgroup = cgroup_dir;
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ready))
 		return error_errno(err, errno, "socketpair");
 	cleanup_close int ready_theirs = ready[1];
@@ -173,11 +201,14 @@ int launch_fork(struct launch *l, struct error *err)
 	cleanup_close int life_theirs = life[0];
 	l->life_fd = life[1];
 	fflush(NULL);
-	l->pid = fork_in_namespace();
+	l->pid = fork_in_namespace(&cgroup);
 	if (l->pid < 0)
 		return error_errno(err, errno, "cannot start the hypervisor");
-	if (!l->pid)
-		child(l, life_theirs, ready_theirs);
+	if (!l->pid) {
+		if (cgroup_dir >= 0)
+			close(cgroup_dir);
+		child(l, life_theirs, ready_theirs, cgroup >= 0);
+	}
 	l->state.init = (struct state_process){ l->pid, state_start_time(l->pid) };
 	return 0;
 }

@@ -92,6 +92,7 @@ static int take_id(struct launch *l, struct error *err)
 		.rootfs = spec->root.path,
 		.cgroups_path = spec->linux_.cgroups_path,
 		.ephemeral = !l->detach && !l->keep,
+		.at_once = l->at_once,
 		.oci_version = spec->oci_version ? spec->oci_version : CALLGATE_SPEC_VERSION,
 		.created = now(&spec->arena),
 	};
@@ -138,7 +139,7 @@ static int bring_up(struct launch *l, struct error *err)
 		ret = console_send(&l->console, l->console_socket, err);
 	else if (!ret && l->console.used)
 		console_start(&l->console);
-	if (!ret)
+	if (!ret && (l->detach || !l->at_once))
 		ret = launch_wait_ready(l, err);
 	if (!ret)
 		ret = send_pidfd(l, err);
@@ -181,13 +182,22 @@ int launch_create(struct launch *l, struct error *err)
 	return create(l, err);
 }
 
+/* What has to be done here, by us, before or after the program runs; hooks of the hypervisor's it does by command. */
+static bool nothing_to_do(const struct launch *l)
+{
+	return !l->pid_file && !l->pidfd_socket && !l->console_socket && !l->spec->hooks.poststart.n &&
+	       !l->spec->hooks.start_container.n;
+}
+
 int launch_run(struct launch *l, struct error *err)
 {
-	int ret = create(l, err);
+	int ret;
 
+	l->at_once = nothing_to_do(l);
+	ret = create(l, err);
 	if (ret)
 		return ret;
-	ret = launch_start(l->globals->root, &l->state, l->spec, err);
+	ret = l->at_once ? 0 : launch_start(l->globals->root, &l->state, l->spec, err);
 	if (!ret && l->detach)
 		return 0;
 	if (ret && !l->failed)

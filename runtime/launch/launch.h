@@ -27,6 +27,7 @@
 
 struct launch_message {
 	char kind;
+	bool created;       /* LAUNCH_FAILED: it had been created */
 	struct error error; /* of LAUNCH_FAILED */
 };
 
@@ -34,6 +35,7 @@ struct launch {
 	const struct globals *globals;
 	struct oci_spec *spec; /* id is set */
 	bool detach;
+	bool at_once; /* the hypervisor starts it: nothing is to be done between "created" and "running" */
 	bool keep;
 	const char *pid_file;       /* or NULL */
 	const char *console_socket; /* or NULL */

@@ -67,6 +67,7 @@ static void read_messages(struct launch *l, struct error *err)
 			message.error.text[ERROR_TEXT_MAX - 1] = '\0';
 			*err = message.error;
 			l->failed = true;
+			l->ready |= message.created;
 		}
 	}
 }
@@ -171,6 +172,8 @@ int launch_supervise(struct launch *l, struct error *err)
 	read_messages(l, err);
 	if (WIFSIGNALED(l->wait_status))
 		return killed(l, WTERMSIG(l->wait_status));
+	if (l->failed && !l->ready)
+		return -err->code;
 	if (l->failed)
 		log_error(err->text);
 	return WEXITSTATUS(l->wait_status);

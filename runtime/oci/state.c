@@ -109,7 +109,7 @@ static int make_draft(const char *root, const char *draft, const struct containe
 		return ret;
 	if (mkdir(path, 0700))
 		return error_errno(err, errno, "cannot create %s", path);
-	ret = write_file(root, draft, STATE_CREATED_FILE, "", err);
+	ret = s->at_once ? 0 : write_file(root, draft, STATE_CREATED_FILE, "", err);
 	if (!ret && config)
 		ret = write_file(root, draft, CONFIG_FILE, config, err);
 	return ret;

@@ -4,10 +4,10 @@
  *
  *   state.json    struct container_state
  *   config.json   as the bundle had it at creation
- *   created       there until the container is started
+ *   created       there until the container is started; never, if it is started as soon as it is created
  *   control.sock  the hypervisor's, see vm/control.h
  *
- * The folder appears as a whole. While its creator lives and "created" is there the container
+ * The folder appears as a whole. While its creator lives, and "created" is there or no hypervisor yet, the container
  * is being created; when both the creator and the hypervisor are dead by then, or nobody was to
  * delete the container, what is left is stale, and the ID can be taken again.
  */
@@ -37,6 +37,7 @@ struct container_state {
 	char *bundle;                 /* or NULL */
 	char *rootfs;
 	char *cgroups_path;
+	bool at_once;   /* started as soon as it is created; not stored */
 	bool ephemeral; /* removed by whoever started it, not by "delete" */
 	const char *oci_version;
 	char *created; /* RFC 3339 */

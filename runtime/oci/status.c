@@ -64,7 +64,7 @@ static bool not_started(const char *root, const char *id)
 
 enum container_status state_status(const char *root, const struct container_state *state)
 {
-	bool waiting = not_started(root, state->id);
+	bool waiting = !state->init.pid || not_started(root, state->id);
 
 	if (waiting && state_process_alive(&state->creator))
 		return STATUS_CREATING;

@@ -38,8 +38,8 @@ def tree(root):
 
 def left_of(ids):
     """Cgroups and state that bear one of these containers' names."""
-    cgroups = [str(path) for path in pathlib.Path("/sys/fs/cgroup").glob("**/")
-               if any(ident in path.name for ident in ids)]
+    cgroups = [folder for folder, _, _ in os.walk("/sys/fs/cgroup")  # which others leave meanwhile
+               if any(ident in os.path.basename(folder) for ident in ids)]
     states = os.listdir(STATE) if STATE.is_dir() else []
     return cgroups + [name for name in states if name in ids]
 
