@@ -7,12 +7,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "call/confine.h"
 #include "call/policy_names.h"
 #include "call/program.h"
 #include "call/server_impl.h"
+
+#define STOP_WAIT_SEC 2
 
 static void *server_main(void *arg)
 {
@@ -188,15 +191,29 @@ int pv_server_add_handle(struct pv_server *server, u32 id, int fd)
 	return handle_insert(&server->handles, id, kind, fd, kind != HANDLE_PATH);
 }
 
-void pv_server_stop(struct pv_server *server)
+/* A thread that a file system of the host's holds up is left to the end of the process. */
+static bool join_server(struct pv_server *server)
+{
+	struct timespec until;
+
+	if (server->cfg.by_exit)
+		return true;
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_sec += STOP_WAIT_SEC;
+	return !pthread_clockjoin_np(server->thread, NULL, CLOCK_MONOTONIC, &until);
+}
+
+bool pv_server_stop(struct pv_server *server)
 {
 	server_set_stopping(server);
 	ring_wake_server(server);
-	if (!server->cfg.by_exit)
-		pthread_join(server->thread, NULL);
+	if (!join_server(server))
+		return false;
 	streams_stop(server);
-	if (workers_stop(&server->workers))
-		server_free(server);
+	if (!workers_stop(&server->workers))
+		return false;
+	server_free(server);
+	return true;
 }
 
 void pv_server_stats(struct pv_server *server,

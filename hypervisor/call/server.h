@@ -126,7 +126,8 @@ int pv_server_post(struct pv_server *server, const struct pv_event *event, size_
  * Stops serving and frees everything, unless a thread is stuck in a host call: that one keeps
  * its memory until the process exits.
  */
-void pv_server_stop(struct pv_server *server);
+/* False: a thread of it is held up by a file system of the host's; nothing was freed, and the process has to end. */
+bool pv_server_stop(struct pv_server *server);
 
 /* Calls fn once for each command that was served at least once. */
 struct pv_command_stats {

@@ -704,8 +704,8 @@ static int vm_run(struct vm *vm, struct error *err)
 	vm_loop(vm);
 	/* The server finds guest processes by vm0's number: it must not be anybody else's before the server is done. */
 	guest_stop(&vm->guest);
-	pv_server_stop(vm->server);
-	guest_kill(&vm->guest);
+	if (pv_server_stop(vm->server))
+		guest_kill(&vm->guest);
 	status = exit_status(vm, err);
 	leave(vm);
 	return status;
