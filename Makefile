@@ -42,8 +42,8 @@ demo: deps-demo all
 bench bench-quick: deps-bench all
 	/usr/bin/python3 bench/bench.py --build $(BUILD) $(if $(filter bench-quick,$@),--quick)
 
-# Looks for inputs that break what decodes a guest's requests: MINUTES for each of the targets of tests/fuzz.
-MINUTES ?= 5
+# Looks for inputs that break parsers of what is not trusted, and the guest kernel: the targets of tests/fuzz, MINUTES in all.
+MINUTES ?= 15
 fuzz: deps-fuzz
 	tools/fuzz.sh $(BUILD) $(MINUTES)
 

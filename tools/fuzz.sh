@@ -1,44 +1,51 @@
 #!/bin/bash
-# fuzz.sh BUILD MINUTES: fuzzes each target of tests/fuzz for that long, from the corpus in the tree. What is new goes to
-# BUILD/fuzz/TARGET/corpus, what fails to BUILD/fuzz/TARGET: then the exit status is 1. With KEEP=1 the small ones that are
-# new go to the corpus in the tree. Needs root, and the packages of `tools/deps.sh fuzz`.
+# fuzz.sh BUILD MINUTES: looks for inputs that break the targets of tests/fuzz, each in turn, for that long in all. It begins
+# with the corpus in the tree; what is new goes to BUILD/fuzz/TARGET/corpus, what fails to BUILD/fuzz/TARGET, and then the exit
+# status is 1. TARGETS="tty bpf" in the environment: only these. With KEEP=1 the small ones that are new go to the corpus
+# in the tree, without those that add nothing. Needs root, and the packages of `tools/deps.sh fuzz`.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-build=$(realpath -m "$1")/fuzz minutes=$2 targets=${TARGETS:-netlink control call}
+top=$PWD build=$(realpath -m "$1")/fuzz minutes=$2
+all=$(cd tests/fuzz && ls fuzz_*.c | sed 's/^fuzz_//; s/\.c$//')
+read -ra targets <<<"${TARGETS:-$(tr '\n' ' ' <<<"$all")}"
+seconds=$((minutes * 60 / ${#targets[@]}))
+[ $seconds -gt 0 ] || seconds=1
 
-cflags=(-g -O1 -std=gnu11 -D_GNU_SOURCE -fno-strict-aliasing -fsanitize=fuzzer,address,undefined
-	-fno-sanitize-recover=all -fsanitize-recover=unsigned-integer-overflow -Iabi -Ihypervisor -Iruntime)
-libs=(-ljansson -lcap -lseccomp -lZydis -lcmocka -lpthread)
+if [ ! -f "$build/build.ninja" ]; then
+	# Warnings that only clang has are no errors here; and its sanitizers' functions are in programs, not in libraries.
+	CC=clang CXX=clang++ meson setup -Dwerror=false -Db_lundef=false "$build" >/dev/null
+fi
+ninja -C "$build" callgate-toml "${targets[@]/#/tests/fuzz/fuzz_}" | tail -1
 
-# The sources of a unit test, as tests/unit/meson.build lists them.
-sources_of() {
-	sed -n "/^  '$1': files(/,/),\$/p" tests/unit/meson.build | grep -o "'\.\./\.\./[^']*'" | tr -d "'" | sed 's,^\.\./\.\./,,'
-}
-
-sources() {
-	case $1 in
-	call) echo tests/unit/hypervisor/fake_guest.c hypervisor/call/*.c ;;
-	netlink) echo hypervisor/call/netlink.c ;;
-	control) sources_of control ;;
-	esac
-}
-
-failed=0
-for target in $targets; do
-	corpus=tests/fuzz/corpus/$target keep=$build/$target seen=$build/$target
+# one TARGET: from its folder, by relative names: most targets move to a root directory of their own.
+one() {
+	local keep=$build/$1 seen=.
 	mkdir -p "$keep/corpus"
-	cp "$corpus"/* "$keep/corpus/"
-	# shellcheck disable=SC2046 # a list of files
-	clang "${cflags[@]}" -o "$build/fuzz_$target" "tests/fuzz/fuzz_$target.c" $(sources "$target") "${libs[@]}"
-	# The target of calls makes itself a container, in which that folder has another name.
-	[ "$target" != call ] || seen=/keep
-	export CALLGATE_FUZZ_KEEP=$keep ASAN_OPTIONS=detect_leaks=0
-	echo "fuzz: $target for $minutes min"
-	"$build/fuzz_$target" -max_total_time=$((minutes * 60)) -max_len=4096 -timeout=20 -rss_limit_mb=3000 \
-		-artifact_prefix="$seen/" -print_final_stats=1 "$seen/corpus" 2>&1 | tee "$keep/log" | tail -12 ||
+	cp "$top/tests/fuzz/corpus/$1"/* "$keep/corpus/"
+	[ "$1" != call ] || seen=/keep # the target of calls makes itself a container, in which that folder has this name
+	cd "$keep"
+	CALLGATE_FUZZ_KEEP=$keep ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1 \
+		"$build/tests/fuzz/fuzz_$1" -max_total_time=$seconds -max_len=4096 -timeout=20 -rss_limit_mb=4000 \
+		-artifact_prefix=$seen/ -print_final_stats=1 $seen/corpus >log 2>&1
+}
+
+# keep TARGET: those of its corpus that add something and are of one block, to the tree.
+keep() {
+	local found=$build/$1/small
+	rm -rf "$found" && mkdir "$found"
+	find "$build/$1/corpus" -type f -size -2 -exec cp -t "$found" {} +
+	cp -n "$found"/* "tests/fuzz/corpus/$1/"
+}
+
+failed=0 n=0
+for target in "${targets[@]}"; do
+	echo "fuzz: $target ($((++n)) of ${#targets[@]}) for $seconds s"
+	if ! (one "$target"); then
 		failed=1
-	if [ -n "${KEEP:-}" ]; then
-		find "$keep/corpus" -type f -size -2 -exec cp -n -t "$corpus" {} + # one block: the small ones
+		echo "fuzz: $target FAILED: $build/$target"
+		grep -v '^#[0-9]*	' "$build/$target/log" | tail -40
 	fi
+	grep -hE "^#[0-9]+.*(DONE|cov:)" "$build/$target/log" | tail -1
+	[ -z "${KEEP:-}" ] || keep "$target"
 done
 exit $failed

@@ -119,7 +119,7 @@ static u32 mount_flags(struct pv_server *srv, int fd, u64 mnt_id)
 
 static int answer(struct call *c, struct pv_file *f, int fd)
 {
-	char path[PV_PATH_MAX];
+	UNINITIALIZED char path[PV_PATH_MAX];
 	int len = 0;
 
 	if (fd >= 0 && (c->req.u.path.resolve & PV_WANT_PATH)) {

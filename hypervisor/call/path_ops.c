@@ -40,7 +40,7 @@ static int path_stat(struct call *c)
 static int path_readlink(struct call *c)
 {
 	struct object o;
-	char text[PV_PATH_MAX];
+	UNINITIALIZED char text[PV_PATH_MAX];
 	int ret;
 
 	c->req.u.path.flags |= PV_AT_NOFOLLOW;
@@ -307,7 +307,7 @@ static int path_statfs(struct call *c)
 
 static int answer_path(struct call *c, int fd)
 {
-	char path[PV_PATH_MAX];
+	UNINITIALIZED char path[PV_PATH_MAX];
 	int len = path_of_fd(c, fd, path);
 
 	if (len > 0)

@@ -63,6 +63,9 @@ struct pv_server {
 	struct mount_flags_entry mount_flags[MOUNT_FLAGS_CACHE];
 };
 
+/* A large buffer that is written before it is read: -ftrivial-auto-var-init leaves it alone. */
+#define UNINITIALIZED __attribute__((uninitialized))
+
 /* serve.c: perform a decoded call on this thread and answer it. */
 void serve_perform(struct call *c, struct caller *me);
 /* serve.c: take the request at the head of the ring. false: stop serving. */

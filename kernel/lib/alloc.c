@@ -30,8 +30,7 @@ static struct size_class classes[] = {
 	CLASS(SLAB_MAX),
 };
 
-/* A free piece. `mark` tells a piece freed twice from one in use that happens to hold the same
- * words. */
+/* A free piece. Without its `mark` a piece that is freed is not one that was free already. */
 struct piece {
 	u16 next; /* offset + 1 */
 	u64 mark;
@@ -143,6 +142,23 @@ static void slab_drop(struct size_class *c, u32 page)
 	pages_free(page);
 }
 
+/* Its mark is there: it may still be in use, and hold what a guest process has put there. */
+static bool is_free(const struct page_info *s, char *base, const struct piece *p, u32 size)
+{
+	u32 n = 0;
+
+	for (u32 at = s->free; at && n * size < PAGE_SIZE; n++) {
+		struct piece *q = (void *)(base + at - 1);
+
+		if (q == p)
+			return true;
+		poison_none(q, size);
+		at = q->next;
+		poison_freed(q, size);
+	}
+	return false;
+}
+
 static void slab_free(u32 page, void *obj)
 {
 	struct page_info *s = page_info(page);
@@ -152,7 +168,8 @@ static void slab_free(u32 page, void *obj)
 
 	guard(&c->lock);
 	poison_none(obj, c->size);
-	if (off % c->size || off >= s->carved || !s->in_use || p->mark == mark_of(p))
+	if (off % c->size || off >= s->carved || !s->in_use ||
+	    (p->mark == mark_of(p) && is_free(s, page_address(page), p, c->size)))
 		panic("kfree(%p): not allocated, or freed twice", obj);
 	if (slab_full(s, c->size))
 		partial_add(c, page);

@@ -42,7 +42,8 @@ int elf_segments(const void *phdrs, struct elf_image *out);
 int elf_parse(const void *hdr, size_t len, struct elf_image *out);
 
 /*
- * The first line of a script, in its first `len` bytes. Both texts lie in buf, which is changed;
+ * The first line of a script, in its first `len` bytes. Both texts lie in buf, which is changed, and has room
+ * for a NUL behind these bytes if they are fewer than SCRIPT_LINE;
  * *arg is NULL if there is none. -ENOEXEC: not a script.
  */
 int script_parse(char *buf, size_t len, char **interp, char **arg);

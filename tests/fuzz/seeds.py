@@ -1,12 +1,14 @@
 #!/usr/bin/python3
-"""seeds.py FOLDER: writes the first inputs of the fuzz targets, one for each PV command and some for the rest, to
-FOLDER/call, FOLDER/netlink and FOLDER/control. The commands are those of abi/pvcall.h."""
+"""seeds.py FOLDER: writes the first inputs of the fuzz targets to FOLDER/TARGET: one for each PV command (of
+abi/pvcall.h) and for each system call (of kernel/sys/syscalls.tbl), and some for the rest."""
 
+import hashlib
 import os
 import re
 import struct
 import sys
 
+TABLE = os.path.join(os.path.dirname(__file__), "../../kernel/sys/syscalls.tbl")
 HEADER = os.path.join(os.path.dirname(__file__), "../../abi/pvcall.h")
 FILE, DIR, TCP, NETLINK, MEMFD, INOTIFY, UDP, NEW = range(1, 9)
 LOOPBACK = struct.pack("<HH4s8x", 2, 0, b"\x7f\0\0\1")
@@ -204,8 +206,211 @@ def control_seeds():
             for name, pieces in CONTROL.items()}
 
 
+SPECS = {
+    "minimal": '{"ociVersion":"1.0.2","process":{"args":["sh"],"cwd":"/"},"root":{"path":"rootfs"}}',
+    "process": '{"ociVersion":"1.2.0","root":{"path":"r","readonly":true},"process":{"terminal":true,"consoleSize":'
+               '{"height":1,"width":2},"user":{"uid":1,"gid":2,"umask":18,"additionalGids":[3]},"args":["a"],"env":["A=b"],'
+               '"cwd":"/","capabilities":{"bounding":["CAP_KILL"]},"rlimits":[{"type":"RLIMIT_NOFILE","hard":9,"soft":8}],'
+               '"noNewPrivileges":true,"oomScoreAdj":5,"apparmorProfile":"p","scheduler":{"policy":"SCHED_BATCH"}}}',
+    "mounts": '{"ociVersion":"1.0.2","mounts":[{"destination":"/p","type":"proc","source":"proc"},{"destination":"/t",'
+              '"type":"tmpfs","options":["nosuid","size=65536k","mode=1777"]},{"destination":"/b","source":"/b","options":'
+              '["rbind","ro","idmap"],"uidMappings":[{"containerID":0,"hostID":1,"size":2}]}],"hostname":"h",'
+              '"annotations":{"a":"b"}}',
+    "linux": '{"ociVersion":"1.0.2","linux":{"namespaces":[{"type":"pid"},{"type":"network","path":"/n"}],"uidMappings":'
+             '[{"containerID":0,"hostID":1000,"size":1}],"devices":[{"path":"/dev/x","type":"c","major":1,"minor":3,'
+             '"fileMode":438}],"cgroupsPath":"/c","sysctl":{"net.ipv4.ip_forward":"1"},"maskedPaths":["/m"],'
+             '"readonlyPaths":["/r"],"rootfsPropagation":"slave","resources":{"memory":{"limit":1048576,"swap":-1},"cpu":'
+             '{"shares":2,"quota":-1,"period":100000,"cpus":"0-1"},"pids":{"limit":5},"unified":{"memory.high":"max"},'
+             '"hugepageLimits":[{"pageSize":"2MB","limit":1}],"blockIO":{"weight":10},"devices":[{"allow":false,'
+             '"access":"rwm"}]}}}',
+    "hooks": '{"ociVersion":"1.0.2","hooks":{"prestart":[{"path":"/h","args":["h"],"env":["A=b"],"timeout":1}],'
+             '"poststop":[{"path":"/p"}]}}',
+    "seccomp": '{"ociVersion":"1.0.2","linux":{"seccomp":{"defaultAction":"SCMP_ACT_ERRNO","defaultErrnoRet":38,'
+               '"architectures":["SCMP_ARCH_X86_64","SCMP_ARCH_X32"],"flags":["SECCOMP_FILTER_FLAG_LOG"],"syscalls":['
+               '{"names":["read","write"],"action":"SCMP_ACT_ALLOW"},{"names":["clone"],"action":"SCMP_ACT_TRAP","args":'
+               '[{"index":0,"value":2114060288,"valueTwo":0,"op":"SCMP_CMP_MASKED_EQ"}]}]}}}',
+}
+
+POLICIES = {
+    "all": 'mode = "audit"\ndefault = "deny"\nrefuse = "EPERM"\n[[rule]]\nallow = "connect"\nprotocol = ["tcp","udp"]\n'
+           'address = ["10.0.0.0/8","::1","2001:db8::/32"]\nport = [80,"8000-8100"]\n',
+    "unix": '[[rule]]\ndeny = "connect"\nprotocol = "unix"\npath = "/run/*.sock"\n',
+    "names": 'resolver = "10.0.0.1"\n[[rule]]\nallow = ["connect","listen"]\nhost = ["example.org","*.example.net"]\n',
+    "wrong": 'mode = 7\n',
+    "syntax": '[[rule\n',
+}
+
+STATS = {"number": b"4096\n", "max": b"max\n", "table": b"anon 4096\nfile 12\nkernel_stack 0\n", "list": b"0-3,7\n",
+         "wide": b"0-18446744073709551615\n", "pairs": b"8:0 Read 4096\n8:0 Write 1\nTotal 4097\n"}
+
+
+def trace_record(kind, nr, items=b"", tid=7, flags=0, result=0):
+    """struct trace_record"""
+    size = 104 + len(items)
+    fill = -size % 8
+    items += b"\xff\0" + struct.pack("<H", fill - 4) + bytes(fill - 4) if fill >= 4 else b""
+    return struct.pack("<IHHiiIIQQ6QqII", 104 + len(items), kind, nr, 5, tid, 0, flags, 10**9, 1000, 1, 2, 3, 4, 5, 6, result,
+                       1, 2) + items
+
+
+def trace_seeds():
+    def item(arg, data, flags=0):
+        return struct.pack("<BBH", arg, flags, len(data)) + data + bytes(-len(data) % 4)
+
+    name = item(1, b"/etc/\x1b[31mpasswd\0")
+    address = item(1, struct.pack("<HH4s8x", 2, 0x5000, b"\x7f\0\0\1"))
+    every = {f"call-{nr}": trace_record(1, nr, item(0, bytes(range(32))) + item(1, bytes(32), 1)) for nr in range(0, 460, 4)}
+    return {name: b"\xff" + text for name, text in (every | {
+        "openat": trace_record(1, 257, name, result=3), "connect": trace_record(1, 42, address, result=-111),
+        "sleeps": trace_record(4, 0) + trace_record(1, 0, item(1, b"data")), "signal": trace_record(2, 15),
+        "exited": trace_record(3, 0, result=9), "started": trace_record(4, 202, tid=8) + trace_record(3, 0, tid=8),
+        "huge": struct.pack("<IHH", 4096, 1, 1) + bytes(200), "odd": struct.pack("<I", 105) + bytes(200)}).items()}
+
+
+def syscall_numbers():
+    with open(TABLE, encoding="utf-8") as file:
+        return {line.split()[1]: int(line.split()[0]) for line in file if line[:1].isdigit() and line.split()[2] != "-"}
+
+
+def syscall_seeds():
+    """Each call by one process, and by two at once; what calls.c makes of the bytes behind its number is arbitrary."""
+    seeds = {}
+    for name, nr in syscall_numbers().items():
+        arguments = hashlib.sha512(name.encode()).digest()
+        calls = struct.pack(">H", nr) + arguments[:24] + struct.pack(">H", nr) + arguments[24:48]
+        seeds[name] = bytes([nr & 1 or 2]) + calls
+    return seeds
+
+
+def elf(phdrs, body=b"", kind=3):
+    head = struct.pack("<16sHHIQQQIHHHHHH", b"\x7fELF\2\1\1", kind, 62, 1, 0x1000, 64, 0, 0, 64, 56, len(phdrs), 0, 0, 0)
+    return (head + b"".join(struct.pack("<IIQQQQQQ", *p) for p in phdrs)).ljust(512, b"\0") + body
+
+
+def exec_seeds():
+    load = (1, 5, 0, 0, 0, 512, 512, 4096)
+    data = (1, 6, 0, 0x400000, 0, 512, 0x9000, 4096)
+    return {"script": b"#!/tmp/program -x\necho\n", "loop": b"#! /tmp/program\n", "long": b"#!" + b"a" * 300, "bare": b"#!",
+            "blanks": b"#! \t \n", "pie": elf([load]), "static": elf([data], kind=2), "stack": elf([load, (0x6474e551, 7) + (0,) * 6]),
+            "interp": elf([load, (3, 4, 300, 300, 0, 13, 13, 1)])[:300] + b"/tmp/program\0" + bytes(300),
+            "itself": elf([load, (3, 4, 300, 300, 0, 8, 8, 1)])[:300] + b"/static\0" + bytes(300),
+            "many": elf([(1, 4, 0, n << 13, 0, 16, 16, 4096) for n in range(8)]),
+            "high": elf([(1, 5, 0, 0x7fffffffe000, 0, 512, 0x5000, 4096)], kind=2),
+            "phdr": elf([(6, 4, 64, 64, 0, 112, 112, 8), load])}
+
+
+def bpf(*insns, nr=1, arch=0xc000003e):
+    data = struct.pack("<iIQ6Q", nr, arch, 0x400000, 1, 2, 3, 4, 5, 6)
+    return data + b"".join(struct.pack("<HBBI", *i) for i in insns)
+
+
+def bpf_seeds():
+    allow, kill = (6, 0, 0, 0x7fff0000), (6, 0, 0, 0)
+    return {"allow": bpf(allow), "number": bpf((0x20, 0, 0, 0), (0x15, 0, 1, 1), allow, kill),
+            "arch": bpf((0x20, 0, 0, 4), (0x15, 1, 0, 0xc000003e), kill, (0x20, 0, 0, 0), (0x35, 0, 1, 0x40000000), kill, allow),
+            "memory": bpf((0, 0, 0, 7), (2, 0, 0, 15), (1, 0, 0, 2), (0x60, 0, 0, 15), (0x0c, 0, 0, 0), (0x16, 0, 0, 0)),
+            "unwritten": bpf((0x60, 0, 0, 3), (0x16, 0, 0, 0)), "divide": bpf((0, 0, 0, 7), (0x3c, 0, 0, 0), (0x16, 0, 0, 0)),
+            "alu": bpf((0x20, 0, 0, 16), (0x54, 0, 0, 255), (0x64, 0, 0, 31), (0x84, 0, 0, 0), (0xa4, 0, 0, 5), (0x16, 0, 0, 0)),
+            "jump": bpf((5, 0, 0, 1), kill, (0x45, 1, 0, 2), kill, allow), "outside": bpf((5, 0, 0, 1), allow)}
+
+
+def piece(text):
+    return bytes([len(text)]) + text
+
+
+def tty_seeds():
+    master, slave = 0, 1
+    keys = [b"ls\r", b"ab\x7f\x08c\x17d\x15e\n", b"\x16\x03\x04", b"\x13out\x11", b"\x03\x1a\x1c", "\u00e9\t".encode(), b"x" * 255]
+    typed = {f"keys-{n}": b"\0" + bytes([master]) + piece(text) + bytes([slave | 2]) + b"\xff\1" for n, text in enumerate(keys)}
+    written = {f"out-{n}": b"\1" + bytes([slave]) + piece(text) + bytes([master | 2]) + b"\xff\1" for n, text in
+               enumerate([b"a\tb\r\n\x08c", b"\n" * 200])}
+    changed = {f"mode-{n}": b"\0" + bytes([slave | 6, n]) + b"\xff\x0f" + bytes([master]) + piece(b"ab\x7f\r\x04\x03") +
+               bytes([slave | 2]) + b"\xff\1" for n in range(22)}
+    asked = {f"ioctl-{n}": b"\0" + bytes([slave | 4, n]) + bytes(64) + bytes([master | 4, n]) + b"\1" * 64 for n in range(34)}
+    return typed | written | changed | asked
+
+
+INET = struct.pack("<HH4s8x", 2, 0x9210, b"\x7f\0\0\1")
+INET6 = struct.pack("<HHI16sI", 10, 0x9210, 0, b"\0" * 15 + b"\1", 0)
+SUN = struct.pack("<H", 1) + b"/tmp/s\0"
+ABSTRACT = struct.pack("<H", 1) + b"\0name"
+
+
+def socket_seeds():
+    """Six sockets, then steps: which of them (64: the other call of two), what, and its pieces."""
+    def kinds(own, *which):
+        return bytes([own]) + bytes((which * 6)[:6])
+
+    rights = struct.pack("<QIIi4x", 20, 1, 1, 0)
+    seeds = {
+        "unix": kinds(0, 0) + b"\x40\0" + piece(SUN) + b"\0\6\5" + b"\1\0" + piece(SUN) + b"\0\7\x6e" + b"\1\x48\x40",
+        "abstract": kinds(0, 1) + b"\x40\0" + piece(ABSTRACT) + b"\1\4" + piece(ABSTRACT) + piece(rights) + piece(b"hi") + b"\0\0",
+        "seqpacket": kinds(0, 2) + b"\x40\0" + piece(ABSTRACT[:2]) + b"\0\6\1",
+        "inet": kinds(0, 3) + b"\x40\0" + piece(INET) + b"\0\6\5" + b"\1\0" + piece(INET) + b"\0\7\x10",
+        "udp6": kinds(0, 7) + b"\x40\0" + piece(INET6) + b"\1\4" + piece(INET6) + piece(b"") + piece(b"data") + b"\0\0",
+        "short": kinds(0, 3, 0, 7) + b"".join(b"\x40\0" + piece(INET[:n]) for n in range(0, 17)),
+    }
+    for own in 0, 1:
+        for name, text in netlink_seeds().items():
+            seeds[f"netlink-{own}-{name}"] = (kinds(own, 9, 10, 11) + b"\0\4" + piece(struct.pack("<HHII", 16, 0, 0, 0)) + piece(b"") +
+                                             piece(text) + b"\0\0" + b"\0\5" + piece(b"x" * 12) + piece(b"") + piece(b"x" * 200) + b"\0\0")
+    for level in range(9):
+        for get in 2, 3:
+            seeds[f"option-{level}-{get}"] = kinds(0, 0, 3, 4, 6, 7, 9) + b"".join(
+                bytes([sock, get, level, name]) + piece(struct.pack("<II", 1, 1)) for sock in range(6) for name in range(1, 60, 9))
+    for code in range(0x10, 0x60, 5):
+        seeds[f"ioctl-{code:x}"] = kinds(code & 1, 3, 0) + bytes([0, 9]) + piece(b"lo".ljust(40, b"\0")) + bytes([code])
+    return seeds
+
+
+def path_seeds():
+    def name(what, text, more=b""):
+        return bytes([8 + what]) + piece(text) + more
+
+    def two(what, a, b, more=b""):
+        return bytes([what]) + piece(a) + piece(b) + more
+
+    def mount(source, target, kind, flags=0, data=b""):
+        return b"\x12" + b"".join(map(piece, (source, target, kind, data))) + bytes([flags])
+
+    make = name(0, b"a", b"\x42\0\0") + name(1, b"d")
+    seeds = {
+        "make": make + two(0, b"a", b"d/b") + two(1, b"d/b", b"c") + two(2, b"d", b"l") + name(3, b"l", b"\xff\0") + name(9, b"l/b"),
+        "loop": two(2, b"x", b"y") + two(2, b"y", b"x") + name(0, b"x", b"\0\0\0") + name(9, b"x/.."),
+        "dots": make + name(4, b"d/../d/./", b"\xff\0") + name(9, b"../../../../tmp//d/.."), "long": name(1, b"n" * 255),
+        "remove": make + name(2, b"a", b"\0") + name(2, b"d", b"\1"), "exchange": make + two(4, b"a", b"d", b"\2"),
+        "whiteout": make + two(4, b"a", b"w", b"\4"), "chroot": make + name(7, b"d") + name(9, b"/../.."),
+        "resolve": make + b"".join(name(5, b"/tmp/../tmp/a", bytes([0, 0, 0, how, 7])) for how in (1, 2, 4, 8, 16, 32)),
+        "xattr": make + two(6, b"a", b"user.x", b"\5\0") + two(7, b"a", b"user.x", b"\x40\0"),
+        "bind": make + mount(b"d", b"d", b"", 1) + mount(b"", b"d", b"", 5) + name(6, b"d", b"\2"),
+        "pivot": make + mount(b"none", b"d", b"tmpfs") + name(1, b"d/old") + two(5, b"d", b"d/old") + name(9, b"/old"),
+        "proc": name(0, b"/proc/self/root/tmp", b"\0\0\0") + name(9, b"/proc/self/fd/0") + name(3, b"/proc/self/exe", b"\xff\0"),
+        "nodes": name(8, b"f", b"\1\0\0") + name(0, b"f", b"\2\0\0") + name(8, b"s", b"\x0c\0\0"),
+    }
+    for n, options in enumerate([b"size=1m,mode=700,uid=1", b"nr_inodes=5", b"size=50%", b"lowerdir=/,upperdir=/tmp/d,workdir=/tmp/w",
+                                 b"hidepid=2,gid=3", b"newinstance,ptmxmode=0666,max=5", b"none,name=x", b"size=", b",,="]):
+        for kind in b"tmpfs", b"overlay", b"proc", b"devpts", b"mqueue", b"cgroup2":
+            seeds[f"mount-{n}-{kind.decode()}"] = make + name(1, b"w") + mount(b"none", b"d", kind, 0, options) + name(9, b"d/x")
+    return seeds
+
+
+def text_seeds():
+    texts = [b"0 0 1", b"0 1000 1\n1 2000 5\n", b"deny", b"-5\n", b"name", b"99999999999999999999", b"1 2 3 4", b"core.%p.%e", b"0x7f",
+             b"32768\t60999", b"max"]
+    return {f"{file}-{n}": bytes([file, 2 | (file < 3)]) + struct.pack("<H", len(text)) + text
+            for file in range(28) for n, text in enumerate(texts)}
+
+
+def encoded(texts):
+    return {name: text.encode() for name, text in texts.items()}
+
+
 def main():
-    for target, seeds in ("call", call_seeds()), ("netlink", netlink_seeds()), ("control", control_seeds()):
+    targets = {"call": call_seeds(), "netlink": netlink_seeds(), "control": control_seeds(), "spec": encoded(SPECS),
+               "policy": encoded(POLICIES), "stats": STATS, "trace": trace_seeds(), "syscalls": syscall_seeds(),
+               "exec": exec_seeds(), "bpf": bpf_seeds(), "tty": tty_seeds(), "sockets": socket_seeds(), "paths": path_seeds(),
+               "texts": text_seeds()}
+    for target, seeds in targets.items():
         folder = os.path.join(sys.argv[1], target)
         os.makedirs(folder, exist_ok=True)
         for name, text in seeds.items():

@@ -19,6 +19,7 @@
 
 #include <cmocka.h>
 
+#include "bpf_machine.h"
 #include "vm/filter.h"
 
 #define BLOCK 0x7ff0f0001000ull
@@ -34,58 +35,6 @@
 
 static struct sock_filter program[FILTER_MAX];
 static int length;
-
-/* ---- the host's BPF machine, as far as seccomp filters need it ---- */
-
-static uint32_t load(const struct seccomp_data *d, uint32_t offset)
-{
-	uint32_t word;
-
-	if (offset % 4 || offset > sizeof(*d) - 4)
-		fail_msg("load from offset %u", offset);
-	memcpy(&word, (const char *)d + offset, sizeof(word));
-	return word;
-}
-
-static bool taken(const struct sock_filter *f, uint32_t a)
-{
-	switch (BPF_OP(f->code)) {
-	case BPF_JEQ:
-		return a == f->k;
-	case BPF_JGE:
-		return a >= f->k;
-	case BPF_JGT:
-		return a > f->k;
-	case BPF_JSET:
-		return a & f->k;
-	}
-	fail_msg("unknown jump %#x", f->code);
-	return false;
-}
-
-static uint32_t run(const struct seccomp_data *d)
-{
-	uint32_t a = 0;
-
-	for (int pc = 0; pc < length; pc++) {
-		const struct sock_filter *f = &program[pc];
-
-		if (f->code == (BPF_LD | BPF_W | BPF_ABS))
-			a = load(d, f->k);
-		else if (f->code == (BPF_ALU | BPF_AND | BPF_K))
-			a &= f->k;
-		else if (f->code == (BPF_JMP | BPF_JA))
-			pc += (int)f->k;
-		else if (BPF_CLASS(f->code) == BPF_JMP)
-			pc += taken(f, a) ? f->jt : f->jf;
-		else if (f->code == (BPF_RET | BPF_K))
-			return f->k;
-		else
-			fail_msg("unknown instruction %#x", f->code);
-	}
-	fail_msg("fell off the end of the program");
-	return 0;
-}
 
 /* ---- what should be allowed ---- */
 
@@ -218,7 +167,7 @@ static uint32_t verdict(uint32_t arch, uint64_t ip, long nr, const uint64_t *a)
 	struct seccomp_data d = { .nr = (int)nr, .arch = arch, .instruction_pointer = ip };
 
 	memcpy(d.args, a, sizeof(d.args));
-	return run(&d);
+	return bpf_machine_run(program, length, &d);
 }
 
 static void check(long nr, const uint64_t *a)

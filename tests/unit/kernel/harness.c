@@ -30,7 +30,7 @@ static void new_stack(void)
 	mc_regs(current)->rsp = ualloc(STACK_SIZE) + STACK_SIZE - 64;
 }
 
-void harness_guest(void (*fn)(void))
+void harness_become(void)
 {
 	struct mm *mm;
 
@@ -40,6 +40,11 @@ void harness_guest(void (*fn)(void))
 	mm->mmap_base = MMAP_BASE;
 	mm->brk_start = mm->brk = BRK_START;
 	new_stack();
+}
+
+void harness_guest(void (*fn)(void))
+{
+	harness_become();
 	fn();
 	sc(__NR_exit_group, 0);
 	__builtin_unreachable();

@@ -23,6 +23,9 @@
 /* Boot a VM, run fn as pid 1, and expect the VM to end with this exit code, or by signal -expect. */
 void vm_run(void (*fn)(void), int expect);
 
+/* In this process, for good: the calling thread becomes pid 1 of a VM, and goes on with its own code. */
+void vm_become(void);
+
 /*
  * Boot a VM whose pid 1 executes a program by itself; `outside` runs in a thread of the host, where there is no
  * current task: it posts events.

@@ -30,6 +30,7 @@
 #define ALL_CAPS      0x1ffffffffffULL
 
 void vm_run(void (*fn)(void), int expect);
+void vm_become(void);
 void vm_boot(const char *const *argv, bool wait_start, void (*outside)(void), int expect);
 void check_failed(const char *file, int line, const char *what, long got, long want);
 void host_file(const char *name, const void *data, size_t len, u32 mode);
@@ -229,6 +230,26 @@ static void limit_resources(void)
 
 static void vm_child(const struct vm *vm) __attribute__((noreturn));
 
+/* This process has a VM in it, of which the calling thread is the first task. */
+static void make_vm(const struct vm *vm)
+{
+	static struct boot boot;
+
+	limit_resources();
+	make_root();
+	make_boot(&boot);
+	if (vm->argv)
+		set_program(&boot, vm);
+	stub_init(ROOT, &boot.info, mounts, NMOUNTS);
+	stub_first_task(harness_task_size());
+}
+
+void vm_become(void)
+{
+	make_vm(&(struct vm){0});
+	harness_become();
+}
+
 static void *outside_main(void *fn)
 {
 	((const struct vm *)fn)->outside();
@@ -246,16 +267,8 @@ static void boot_program(const struct vm *vm)
 
 static void vm_child(const struct vm *vm)
 {
-	static struct boot boot;
-
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	limit_resources();
-	make_root();
-	make_boot(&boot);
-	if (!vm->fn)
-		set_program(&boot, vm);
-	stub_init(ROOT, &boot.info, mounts, NMOUNTS);
-	stub_first_task(harness_task_size());
+	make_vm(vm);
 	if (!vm->fn)
 		boot_program(vm);
 	harness_guest(vm->fn);

@@ -5,6 +5,7 @@
 
 /* harness.c: the calling thread, which the stub machine knows, becomes guest pid 1 and runs fn. */
 void harness_guest(void (*fn)(void)) __attribute__((noreturn));
+void harness_become(void); /* the same, and goes on */
 unsigned long harness_task_size(void);
 
 #endif

@@ -269,6 +269,17 @@ static void double_free_vm(void)
 	kfree(p);
 }
 
+/* What a free piece has in its second word, a process can put into one that is in use. */
+VM_TEST(allocator_forged_mark)
+{
+	u64 *p = kmalloc(40), *q = kmalloc(40);
+
+	kfree(p);
+	q[1] = (u64)q ^ 0x5f7265656650ead5; /* mark_of() of alloc.c */
+	kfree(q);
+	CHECK(kmalloc(40) == q);
+}
+
 static void bad_free_vm(void)
 {
 	char *p = kmalloc(40);
@@ -411,6 +422,7 @@ int main(void)
 		cmocka_unit_test(numbers),
 		cmocka_unit_test(allocator),
 		cmocka_unit_test(allocator_threads),
+		cmocka_unit_test(allocator_forged_mark),
 		cmocka_unit_test(allocator_reuse),
 		cmocka_unit_test(double_free),
 		cmocka_unit_test(bad_free),

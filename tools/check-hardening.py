@@ -1,0 +1,90 @@
+#!/usr/bin/python3
+"""check-hardening.py KIND=FILE...: do the built programs have what meson.build asks the compiler and linker for? KIND is
+`host` (a program of the host's), `c++` (the same; its libraries' checks do not show), or `guest` (a guest kernel).
+
+There is no note for IBT and shadow stacks: Debian's crt1.o and libnettle.a have none, and the linker gives it only
+to what is made of such objects alone. So the landing pads themselves are looked for."""
+
+import re
+import subprocess
+import sys
+
+ENDBR64 = bytes.fromhex("f30f1efa")
+# Not compiled here: start-up code of the C library, and the static library for SHA-256.
+FOREIGN = re.compile(r"^_start$|^_init$|^_fini$|nettle|^_?_?memxor")
+
+
+def run(*args):
+    return subprocess.run(args, check=True, capture_output=True, text=True).stdout
+
+
+def segments(path):
+    """[(type, flags)]: of flags like "R E"."""
+    lines = run("readelf", "-lW", path).splitlines()
+    found = [re.match(r"\s+([A-Z_]+)\s+(?:0x[0-9a-f]+\s+){5}([RWE ]{3})\s", line) for line in lines]
+    return [(m[1], m[2].replace(" ", "")) for m in found if m]
+
+
+def segment_faults(path):
+    all_of = segments(path)
+    if not any(kind == "LOAD" for kind, _ in all_of):
+        yield "no segments: is it a program?"
+    for kind, flags in all_of:
+        if "W" in flags and "E" in flags:
+            yield f"a {kind} segment is writable and executable"
+    if not any(kind == "GNU_STACK" for kind, _ in all_of):
+        yield "GNU_STACK is missing: the stack is executable"
+
+
+def link_faults(path):
+    dynamic = run("readelf", "-dW", path)
+    flags = " ".join(re.findall(r"\(FLAGS(?:_1)?\)\s+(.*)", dynamic))
+    if "PIE" not in flags:
+        yield "not position independent"
+    if "NOW" not in flags:
+        yield "no BIND_NOW"
+    if "TEXTREL" in dynamic:
+        yield "relocations in its text"
+    if not any(kind == "GNU_RELRO" for kind, _ in segments(path)):
+        yield "no RELRO"
+
+
+def functions(path):
+    """{name: (address, file offset)} of its global functions."""
+    text = re.search(r"\s\.text\s+PROGBITS\s+([0-9a-f]+)\s+([0-9a-f]+)", run("readelf", "-SW", path))
+    move = int(text[2], 16) - int(text[1], 16)
+    symbols = re.findall(r"^([0-9a-f]+) T (\S+)$", run("nm", path), re.M)
+    return {name: int(address, 16) + move for address, name in symbols if not FOREIGN.search(name)}
+
+
+def code_faults(path, kind):
+    imported = run("nm", "-D", "--undefined-only", path)
+    if "__stack_chk_fail" not in imported:
+        yield "no stack protector"
+    if kind == "host" and not re.search(r"__\w+_chk\b", imported.replace("__stack_chk_fail", "")):
+        yield "no fortified function of the C library"
+    with open(path, "rb") as file:
+        content = file.read()
+    found = functions(path)
+    if "main" not in found:
+        yield "no symbols to look at"
+    bare = [name for name, at in found.items() if content[at:at + 4] != ENDBR64]
+    if bare:
+        yield f"no landing pad at {', '.join(sorted(bare)[:5])}"
+
+
+def faults(kind, path):
+    yield from segment_faults(path)
+    if kind != "guest":
+        yield from link_faults(path)
+        yield from code_faults(path, kind)
+
+
+def main():
+    bad = [f"{path}: {fault}" for kind, path in (arg.split("=", 1) for arg in sys.argv[1:])
+           for fault in faults(kind, path)]
+    print("\n".join(bad), end="\n" if bad else "")
+    return 1 if bad else 0
+
+
+sys.exit(main())
