@@ -47,6 +47,14 @@ MINUTES ?= 15
 fuzz: deps-fuzz
 	tools/fuzz.sh $(BUILD) $(MINUTES)
 
+# Kills host processes of containers at random instants, RUNS times; SEED names the sequence.
+RUNS ?= 500
+SEED ?= 1
+faults: deps-test all
+	tests/rootfs.sh >/dev/null
+	CALLGATE_BUILD=$(abspath $(BUILD)) CALLGATE_FAULT_RUNS=$(RUNS) CALLGATE_FAULT_SEED=$(SEED) \
+		$(PYTEST) -q tests/integration/test_faults.py </dev/null
+
 install: all
 	meson install -C $(BUILD) --no-rebuild
 
@@ -60,4 +68,4 @@ clean:
 deps-build deps-test deps-vm deps-demo deps-bench deps-deb deps-fuzz:
 	@tools/deps.sh $(@:deps-%=%)
 
-.PHONY: all test test-vm test-kvm test-software check demo bench bench-quick fuzz install deb clean deps-build deps-test deps-vm deps-demo deps-bench deps-deb deps-fuzz
+.PHONY: all test test-vm test-kvm test-software check demo bench bench-quick fuzz faults install deb clean deps-build deps-test deps-vm deps-demo deps-bench deps-deb deps-fuzz

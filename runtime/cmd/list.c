@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <errno.h>
 #include <limits.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "cmd/cmd.h"
+#include "launch/launch.h"
 #include "lib/cleanup.h"
 #include "lib/log.h"
 #include "oci/state.h"
@@ -136,5 +138,8 @@ int cmd_list(const struct globals *globals, int argc, char **argv, struct error 
 	ret = cmd_check_args(argc, argv, 0, 0, err);
 	if (!ret && strcmp(format, "table") && strcmp(format, "json"))
 		ret = error_set(err, EINVAL, "invalid format option");
-	return ret ? ret : print_list(globals, quiet, !strcmp(format, "json"), err);
+	if (ret)
+		return ret;
+	launch_sweep(globals->root, SIZE_MAX, true);
+	return print_list(globals, quiet, !strcmp(format, "json"), err);
 }

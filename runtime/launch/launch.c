@@ -189,6 +189,13 @@ static bool nothing_to_do(const struct launch *l)
 	       !l->spec->hooks.start_container.n;
 }
 
+/* It runs: here is the time to look after others. */
+static int supervise(struct launch *l, struct error *err)
+{
+	launch_sweep(l->globals->root, LAUNCH_SWEEP_FEW, false);
+	return launch_supervise(l, err);
+}
+
 int launch_run(struct launch *l, struct error *err)
 {
 	int ret;
@@ -203,7 +210,7 @@ int launch_run(struct launch *l, struct error *err)
 	if (ret && !l->failed)
 		launch_kill(l);
 	else
-		ret = launch_supervise(l, err);
+		ret = supervise(l, err);
 	console_close(&l->console);
 	if (ret < 0 || !l->keep)
 		clean_up(l);

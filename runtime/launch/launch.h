@@ -84,6 +84,13 @@ int must_check launch_destroy(const char *root, const struct container_state *st
 			      const struct oci_spec *spec, struct error *err);
 
 /*
+ * Removes what containers left whose `run` and hypervisor have both been killed; it looks at `most` of all containers.
+ * tell: with a warning for each. Who runs a container of his own does not want to hear of others.
+ */
+void launch_sweep(const char *root, size_t most, bool tell);
+#define LAUNCH_SWEEP_FEW 64
+
+/*
  * What we were started with: keeps the descriptors of socket activation ($LISTEN_FDS) and `preserve`
  * more for the container, and closes the rest: the hypervisor would keep them open for
  * as long as the container runs. To be called before anything is opened.

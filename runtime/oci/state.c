@@ -159,7 +159,7 @@ int state_create(const char *root, const struct container_state *s, const char *
 	ret = remove_stale(root, s->id, err);
 	if (ret)
 		return ret;
-	snprintf(draft, sizeof(draft), "~%d", getpid());
+	snprintf(draft, sizeof(draft), "%c%d", STATE_DRAFT_CHAR, getpid());
 	ret = make_draft(root, draft, s, config, err);
 	if (!ret)
 		ret = write_state(root, draft, s, err);

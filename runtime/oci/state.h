@@ -23,6 +23,7 @@
 #include "oci/spec.h"
 
 #define STATE_CREATED_FILE "created"
+#define STATE_DRAFT_CHAR   '~' /* a folder that is being made begins with it: no ID does */
 
 /* A process, and its start time in /proc: a pid may be used again. */
 struct state_process {

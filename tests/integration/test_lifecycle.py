@@ -760,23 +760,51 @@ def test_create_interrupted(callgate_life, tmp_path):
     assert not alive(int((tmp_path / "hook").read_text()))
 
 
+def running_in_foreground(life):
+    """`run`, and the hypervisor's number."""
+    life.prepare("/bin/sleep", "1000")
+    life.ids.append(life.id)
+    run = subprocess.Popen(life.command("run", "--bundle", str(life.bundle), "--pid-file", str(life.pid_file), life.id),
+                           stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    wait_for(lambda: life("state", life.id).returncode == 0 and life.state()["status"] == "running", 20, "start")
+    return run, life.pid()
+
+
+def kill_at_once(run, hypervisor):
+    for number in (signal.SIGSTOP, signal.SIGKILL):
+        os.kill(run.pid, number)
+        os.kill(hypervisor, number)
+    run.wait(20)
+
+
 @machine_only
 def test_run_and_hypervisor_killed_at_once(callgate_life):
     life = callgate_life
-    life.prepare("/bin/sleep", "1000")
-    life.ids.append(life.id)
-    with subprocess.Popen(life.command("run", "--bundle", str(life.bundle), "--pid-file", str(life.pid_file), life.id),
-                          stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL) as run:
-        wait_for(lambda: life("state", life.id).returncode == 0 and life.state()["status"] == "running", 20, "start")
-        hypervisor = life.pid()
-        os.kill(run.pid, signal.SIGSTOP)
-        os.kill(hypervisor, signal.SIGSTOP)
-        os.kill(run.pid, signal.SIGKILL)
-        os.kill(hypervisor, signal.SIGKILL)
+    run, hypervisor = running_in_foreground(life)
+    kill_at_once(run, hypervisor)
     life.until_stopped()
     assert life.state()["status"] == "stopped"
-    assert [entry["status"] for entry in json.loads(life.ok("list", "--format", "json"))] == ["stopped"]
     life.ok("delete", life.id)
+    life.assert_gone()
+
+
+@machine_only
+@pytest.mark.parametrize("word", ["list", "run"])
+def test_what_both_left_goes_with_the_next_command(callgate_life, word):
+    """Neither the folder nor the cgroup waits until somebody takes the ID again."""
+    life = callgate_life
+    run, hypervisor = running_in_foreground(life)
+    kill_at_once(run, hypervisor)
+    life.until_stopped()
+    (life.root / "~1").mkdir()  # a folder that somebody was about to make who was killed
+    if word == "list":
+        listed = life("list", "-q")
+        assert (listed.returncode, listed.stdout) == (0, "")
+        assert f"container {life.id}: whoever ran it was killed together with its hypervisor" in listed.stderr
+    else:
+        edit_config(life.bundle, lambda data: data["process"].update(args=["/bin/true"]))
+        life.ok("run", "--bundle", str(life.bundle), life.id + "-other")
+    assert not (life.root / "~1").exists()
     life.assert_gone()
 
 
