@@ -26,6 +26,7 @@ sys.path.insert(0, str(HERE.parent / "tests"))
 
 import counts  # noqa: E402
 import servers  # noqa: E402
+import trees  # noqa: E402
 from bundle import Bundles, config  # noqa: E402
 
 SHELL_LOOP = ("dd if=/dev/zero of=/dev/null bs=1 count=300000 2>/dev/null; "
@@ -49,9 +50,19 @@ BENCHMARKS = [
     ("tcp_stream", "GB/s", True, "64 KiB writes over TCP on loopback"),
     ("redis_get", "k/s", True, "GET by redis-benchmark of the host, 50 clients, not pipelined"),
     ("redis_set", "k/s", True, "SET, the same"),
+    ("redis_p16", "k/s", True, "GET, 16 requests at a time"),
     ("nginx_small", "k/s", True, "a file of 292 bytes by wrk of the host, 50 connections"),
+    ("nginx_1m", "k/s", True, "a file of 1 MiB, the same"),
+    ("pgbench", "k/s", True, "transactions of pgbench of the host, 8 clients, scale 2, without fsync"),
     ("iperf3_stream", "GB/s", True, "one TCP stream from iperf3 of the host"),
     ("idle_10k", "MiB", False, "PSS and kernel memory that 10,000 idle TCP connections add"),
+    ("find", "ms", False, "find -size in a tree of 10,000 small files"),
+    ("du", "ms", False, "du -s of the same"),
+    ("git_status", "ms", False, "git status of the same"),
+    ("tar_x", "ms", False, "tar x of the same"),
+    ("rm_r", "ms", False, "rm -r of the same"),
+    ("compile", "ms", False, "make -j2 of 30 files in C"),
+    ("configure", "ms", False, "a shell script of 40 checks with 7 processes each"),
     ("shell_loop", "ms", False, "300,000 one-byte dd and 200 fork-execs, start included"),
     ("memory", "MiB", False, "PSS of the whole process tree of an idle container"),
 ]
@@ -169,7 +180,9 @@ class Bench:
         if name in servers.NAMES:
             root = self.roots[runtime.name] / "rootfs"
             return servers.measure(name, lambda args: self.start(runtime, args), root, self.percent)
-        args = WHOLE_RUNS.get(name, ["/t/micro", name, str(self.percent)])
+        if name in trees.NAMES:
+            trees.prepare(self.roots[runtime.name] / "rootfs")
+        args = trees.script(name) if name in trees.NAMES else WHOLE_RUNS.get(name, ["/t/micro", name, str(self.percent)])
         whole = name in WHOLE_RUNS
         command = self.command(runtime, args)
         process = subprocess.Popen([self.micro, "spawn", runtime.namespace, *command],

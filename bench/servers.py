@@ -12,15 +12,18 @@ import socket
 import subprocess
 import time
 
-NAMES = ("redis_get", "redis_set", "nginx_small", "iperf3_stream")
+NAMES = ("redis_get", "redis_set", "redis_p16", "nginx_small", "nginx_1m", "pgbench", "iperf3_stream")
 CONNECTIONS = 10000
 FILES = CONNECTIONS + 200
-NGINX = """mkdir -p /tmp/www; seq 100 >/tmp/www/small; cat >/tmp/conf <<END
+NGINX = """mkdir -p /tmp/www; seq 100 >/tmp/www/small; head -c 1M /dev/zero >/tmp/www/large; cat >/tmp/conf <<END
 daemon off; worker_processes 1; pid /tmp/pid; error_log /dev/null; events {{ worker_connections 1024; }}
 http {{ access_log off; sendfile on; keepalive_requests 1000000000;
 server {{ listen 127.0.0.1:{port} backlog=1024; root /tmp/www; }} }}
 END
 exec nginx -c /tmp/conf"""
+POSTGRES = """export PATH=$PATH:/usr/lib/postgresql/15/bin; mkdir -p /tmp/pg; chown postgres /tmp/pg; cd /tmp/pg; rm -rf data
+runuser -u postgres -- env PATH="$PATH" initdb -D data -A trust --no-sync >/dev/null
+exec runuser -u postgres -- env PATH="$PATH" postgres -D data -p {port} -k /tmp/pg -h 127.0.0.1 -c fsync=off"""
 
 
 def free_port():
@@ -62,19 +65,33 @@ def redis_server(port):
     return ["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", "/tmp"]
 
 
-def redis_client(command, percent):
+def redis_client(command, percent, pipeline=1):
     def run(root, port):
-        out = client(root, "redis-benchmark", "-p", str(port), "-q", "-c", "50", "-n", str(1000 * percent), "-t", command)
+        out = client(root, "redis-benchmark", "-p", str(port), "-q", "-c", "50", "-n", str(1000 * percent * pipeline),
+                     "-P", str(pipeline), "-t", command)
         return found(rf"{command.upper()}: ([0-9.]+) requests per second", out) / 1000
     return run
 
 
-def wrk(percent):
+def wrk(percent, file):
     def run(root, port):
-        out = client(root, "wrk", "-t1", "-c50", f"-d{max(1, percent * 3 // 100)}", f"http://127.0.0.1:{port}/small")
+        out = client(root, "wrk", "-t1", "-c50", f"-d{max(1, percent * 3 // 100)}", f"http://127.0.0.1:{port}/{file}")
         if "Non-2xx" in out:
             raise RuntimeError("wrong answers")
         return found(r"Requests/sec: +([0-9.]+)", out) / 1000
+    return run
+
+
+def pgbench(percent):
+    def run(root, port):
+        bench = ["/usr/lib/postgresql/15/bin/pgbench", "-h", "127.0.0.1", "-p", str(port), "-U", "postgres"]
+        for _ in range(100):  # it listens before it takes clients
+            if subprocess.run(["chroot", root, *bench, "-i", "-q", "-s", "2", "postgres"], capture_output=True,
+                              timeout=60, check=False).returncode == 0:
+                break
+            time.sleep(0.1)
+        out = client(root, *bench, "-c", "8", "-j", "2", "-n", "-T", str(max(1, percent * 3 // 100)), "postgres")
+        return found(r"tps = ([0-9.]+) ", out) / 1000
     return run
 
 
@@ -89,7 +106,10 @@ def servers(percent):
     return {
         "redis_get": (redis_server, redis_client("get", percent)),
         "redis_set": (redis_server, redis_client("set", percent)),
-        "nginx_small": (lambda port: ["/bin/sh", "-c", NGINX.format(port=port)], wrk(percent)),
+        "redis_p16": (redis_server, redis_client("get", percent, 16)),
+        "nginx_small": (lambda port: ["/bin/sh", "-c", NGINX.format(port=port)], wrk(percent, "small")),
+        "nginx_1m": (lambda port: ["/bin/sh", "-c", NGINX.format(port=port)], wrk(percent, "large")),
+        "pgbench": (lambda port: ["/bin/sh", "-c", POSTGRES.format(port=port)], pgbench(percent)),
         "iperf3_stream": (lambda port: ["iperf3", "-s", "-B", "127.0.0.1", "-p", str(port)], iperf3(percent)),
     }
 
