@@ -10,6 +10,7 @@
 #include "fs.h"
 #include "seq.h"
 
+struct cgroup;
 struct pid_ns;
 struct pseudo_entry;
 
@@ -19,6 +20,7 @@ struct pseudo_ctx {
 	int pid, tid; /* proc: the process; the thread, 0 for the process itself */
 	int n;        /* proc: a descriptor; sysfs: an index */
 	struct pid_ns *pids; /* proc: the pid namespace that it was mounted in; NULL: the first. Counted by inodes */
+	struct cgroup *cg;   /* cgroups: which; the open file holds it */
 	u64 start;    /* proc: start time, so that a pid used again is not taken for the old one */
 };
 
@@ -60,6 +62,8 @@ struct pseudo_fs {
 };
 
 int pseudo_mount(struct mount *m, const struct pseudo_fs *fs, struct inode **root);
+/* inode_ops.open of a file that shows c. */
+int pseudo_open_as(const struct pseudo_ctx *c, struct file *f);
 /* What an inode shows, if it is one of a generated file system's; else NULL. */
 const struct pseudo_ctx *pseudo_ctx_of(const struct inode *i);
 /* The number in a name of digits only, without a leading zero; -1 if it is no such name. */

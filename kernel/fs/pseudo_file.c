@@ -121,16 +121,22 @@ static const struct file_ops polled_file_ops = {
 int pseudo_open(struct inode *i, struct file *f)
 {
 	struct pseudo_node *node = i->priv;
+
+	return pseudo_open_as(&node->ctx, f);
+}
+
+int pseudo_open_as(const struct pseudo_ctx *c, struct file *f)
+{
 	struct pseudo_file *pf;
 
-	if (node->ctx.e->open)
-		return node->ctx.e->open(&node->ctx, f);
-	if ((f->mode & FMODE_WRITE) && !node->ctx.e->store)
+	if (c->e->open)
+		return c->e->open(c, f);
+	if ((f->mode & FMODE_WRITE) && !c->e->store)
 		return -EACCES;
 	pf = kzalloc(sizeof(*pf));
 	if (!pf)
 		return -ENOMEM;
-	pf->ctx = node->ctx;
+	pf->ctx = *c;
 	f->ops = pf->ctx.e->poll ? &polled_file_ops : &pseudo_file_ops;
 	f->priv = pf;
 	if (pf->ctx.e->poll)

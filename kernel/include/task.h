@@ -16,6 +16,7 @@
 #include "signal.h"
 #include "sync.h"
 
+struct cgroup;
 struct mm;
 struct core;
 struct fdtable;
@@ -161,6 +162,7 @@ struct process {
 	char executes[PV_WHO_PROGRAM]; /* the program, as execve() had it; or the end of that */
 	char *cmdline; /* copy of the argument area at exec, NUL separated */
 	size_t cmdline_len;
+	struct cgroup *cgroup; /* made inside, counted; NULL: the container's own. tasklist_lock */
 	struct mutex exec_lock;
 	struct exec_id *exec_id; /* what it runs, for policies; changed by its only thread. NULL: unknown */
 	struct program *program; /* what the hypervisor wants of it, until it executes that; tasklist_lock */

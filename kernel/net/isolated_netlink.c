@@ -2,7 +2,11 @@
 /*
  * rtnetlink(7) in a network namespace of the guest's own: the loopback interface and its addresses can be asked for, and it can
  * be brought up and down.
+ *
+ * The container's own namespace has sockets of two further protocols here: NETLINK_GENERIC, whose only family is the one
+ * that tells of families, and NETLINK_KOBJECT_UEVENT, where nothing ever happens: no device comes or goes.
  */
+#include <linux/genetlink.h>
 #include <linux/if_addr.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
@@ -45,7 +49,7 @@ struct socket *isolated_netlink(int type, int protocol)
 
 	if (type != SOCK_RAW && type != SOCK_DGRAM)
 		return ERR_PTR(-ESOCKTNOSUPPORT);
-	if (protocol != NETLINK_ROUTE)
+	if (protocol != NETLINK_ROUTE && protocol != NETLINK_GENERIC && protocol != NETLINK_KOBJECT_UEVENT)
 		return ERR_PTR(-EPROTONOSUPPORT);
 	n = kzalloc(sizeof(*n));
 	if (!n)
@@ -283,6 +287,71 @@ static int handle(struct nl_sock *n, const struct nlmsghdr *h, const u8 *body, u
 	return err || (h->nlmsg_flags & NLM_F_ACK) ? tell_error(n, h, err) : 0;
 }
 
+/* ---- NETLINK_GENERIC ---- */
+
+static int tell_family(struct nl_sock *n, const struct nlmsghdr *to, u16 flags)
+{
+	struct reply *r = reply_new(n, to, GENL_ID_CTRL, flags);
+	const struct genlmsghdr g = { .cmd = CTRL_CMD_NEWFAMILY, .version = 2 };
+	const u32 version = 2, header = 0, attributes = CTRL_ATTR_MAX;
+	const u16 id = GENL_ID_CTRL;
+
+	if (!r)
+		return -ENOBUFS;
+	put(r, &g, sizeof(g));
+	put_attr(r, CTRL_ATTR_FAMILY_NAME, "nlctrl", 7);
+	put_attr(r, CTRL_ATTR_FAMILY_ID, &id, sizeof(id));
+	put_attr(r, CTRL_ATTR_VERSION, &version, sizeof(version));
+	put_attr(r, CTRL_ATTR_HDRSIZE, &header, sizeof(header));
+	put_attr(r, CTRL_ATTR_MAXATTR, &attributes, sizeof(attributes));
+	reply_send(n, r);
+	return 0;
+}
+
+/* Is it the one family that there is? Without a name or number: -EINVAL. */
+static int find_family(const u8 *attrs, u32 len)
+{
+	int found = -EINVAL;
+
+	while (len >= sizeof(struct rtattr)) {
+		struct rtattr a;
+		u32 size;
+
+		memcpy(&a, attrs, sizeof(a));
+		if (a.rta_len < sizeof(a) || a.rta_len > len)
+			return -EINVAL;
+		size = a.rta_len - (u32)sizeof(a);
+		if (a.rta_type == CTRL_ATTR_FAMILY_NAME)
+			found = size >= 7 && !memcmp(attrs + sizeof(a), "nlctrl", 7) ? 0 : -ENOENT;
+		if (a.rta_type == CTRL_ATTR_FAMILY_ID && size >= 2)
+			found = attrs[sizeof(a)] == GENL_ID_CTRL && !attrs[sizeof(a) + 1] ? 0 : -ENOENT;
+		attrs += min((u32)RTA_ALIGN(a.rta_len), len);
+		len -= min((u32)RTA_ALIGN(a.rta_len), len);
+	}
+	return found;
+}
+
+static int handle_generic(struct nl_sock *n, const struct nlmsghdr *h, const u8 *body, u32 len)
+{
+	int err = -ENOENT;
+
+	if (h->nlmsg_type < NLMSG_MIN_TYPE || !(h->nlmsg_flags & NLM_F_REQUEST))
+		return 0;
+	if (h->nlmsg_type == GENL_ID_CTRL)
+		err = len < sizeof(struct genlmsghdr) ? -EINVAL : body[0] != CTRL_CMD_GETFAMILY ? -EOPNOTSUPP : 0;
+	if (!err && (h->nlmsg_flags & NLM_F_DUMP)) {
+		err = tell_family(n, h, NLM_F_MULTI);
+		return err ? err : tell_done(n, h);
+	}
+	if (!err)
+		err = find_family(body + sizeof(struct genlmsghdr), len - (u32)sizeof(struct genlmsghdr));
+	if (!err)
+		err = tell_family(n, h, 0);
+	return err || (h->nlmsg_flags & NLM_F_ACK) ? tell_error(n, h, err) : 0;
+}
+
+/* ---- sending ---- */
+
 static s64 nl_sendmsg(struct socket *s, struct msg *m)
 {
 	struct nl_sock *n = nl_of(s);
@@ -292,18 +361,23 @@ static s64 nl_sendmsg(struct socket *s, struct msg *m)
 
 	if (!data)
 		return -ENOMEM;
+	if (s->protocol == NETLINK_KOBJECT_UEVENT) /* nobody listens */
+		return -ECONNREFUSED;
 	if (m->u.resid > REQUEST_MAX)
 		return -EMSGSIZE;
 	if (uio_get(&m->u, data, len) != (s64)len)
 		return -EFAULT;
 	guard(&n->lock);
+	if (!n->port)
+		n->port = (u32)current->proc->vpid;
 	while (!err && len - at >= sizeof(struct nlmsghdr)) {
 		struct nlmsghdr h;
 
 		memcpy(&h, data + at, sizeof(h));
 		if (h.nlmsg_len < sizeof(h) || h.nlmsg_len > len - at)
 			break;
-		err = handle(n, &h, data + at + sizeof(h), h.nlmsg_len - (u32)sizeof(h));
+		err = (s->protocol == NETLINK_GENERIC ? handle_generic : handle)(n, &h, data + at + sizeof(h),
+										h.nlmsg_len - (u32)sizeof(h));
 		at += min((u32)NLMSG_ALIGN(h.nlmsg_len), len - at);
 	}
 	return err ? err : (s64)len;

@@ -4,6 +4,7 @@
  * socket_msg.c.
  */
 #include <asm/ioctls.h>
+#include <linux/netlink.h>
 #include <linux/time.h>
 
 #include "epoll.h"
@@ -122,6 +123,7 @@ bool socket_nonblock(struct fdref r)
 static struct socket *new_socket(int domain, int type, int protocol)
 {
 	bool container = current_net_ns() == &init_net_ns; /* others have no part in its network */
+	bool asks_host = protocol != NETLINK_GENERIC && protocol != NETLINK_KOBJECT_UEVENT;
 
 	switch (domain) {
 	case AF_UNIX:
@@ -130,7 +132,7 @@ static struct socket *new_socket(int domain, int type, int protocol)
 	case AF_INET6:
 		return container ? inet_socket(domain, type, protocol) : isolated_socket(domain, type, protocol);
 	case AF_NETLINK:
-		return container ? netlink_socket(type, protocol) : isolated_netlink(type, protocol);
+		return container && asks_host ? netlink_socket(type, protocol) : isolated_netlink(type, protocol);
 	default:
 		return ERR_PTR(-EAFNOSUPPORT);
 	}

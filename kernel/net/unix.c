@@ -275,6 +275,12 @@ static int unix_setsockopt(struct socket *s, int level, int name, const void *va
 	case SO_PASSCRED:
 		u->passcred = n != 0;
 		return 0;
+	case SO_TIMESTAMP_OLD:
+	case SO_TIMESTAMP_NEW:
+	case SO_TIMESTAMPNS_OLD:
+	case SO_TIMESTAMPNS_NEW:
+		u->stamps = n ? (u8)name : 0;
+		return 0;
 	case SO_PRIORITY:
 		return set_priority(u, n);
 	case SO_LINGER: /* there is nothing to wait for */
@@ -307,6 +313,11 @@ static int unix_getsockopt(struct socket *s, int level, int name, void *val, u32
 		return get_int(val, u->rcvbuf);
 	case SO_PASSCRED:
 		return get_int(val, u->passcred);
+	case SO_TIMESTAMP_OLD:
+	case SO_TIMESTAMP_NEW:
+	case SO_TIMESTAMPNS_OLD:
+	case SO_TIMESTAMPNS_NEW:
+		return get_int(val, u->stamps == name);
 	case SO_ACCEPTCONN:
 		return get_int(val, u->state == UNIX_LISTENING);
 	case SO_PEERCRED: {

@@ -41,6 +41,7 @@ struct unix_sock {
 	enum unix_state state;
 	bool dead; /* its file is gone */
 	bool passcred;
+	u8 stamps; /* SO_TIMESTAMP, SO_TIMESTAMPNS: 0 none, else the message that tells it */
 	bool notify; /* what is sent to it goes to the hypervisor: unix_notify.c */
 	bool polled; /* edge-triggered watchers see every message */
 	u32 shutdown;
@@ -73,6 +74,7 @@ struct unix_packet {
 	struct unix_sock *from; /* reference: its wmem is charged, its name is the sender's */
 	struct unix_addr *addr; /* the sender's name when it sent; may be NULL */
 	struct ucred cred;
+	u64 time; /* ns, when it came, for who wants to know; 0: nobody did then */
 	struct scm_files *files; /* may be NULL */
 	u32 charge;
 	u32 off, len; /* the bytes not read yet */
@@ -161,6 +163,7 @@ int scm_send(struct unix_sock *u, struct msg *m, struct ucred *cred, struct scm_
  */
 void scm_receive_files(struct msg *m, struct scm_files *files, bool peek);
 void scm_receive_cred(struct unix_sock *u, struct msg *m, const struct ucred *cred);
+void scm_receive_time(struct unix_sock *u, struct msg *m, u64 ns); /* u->stamps is set */
 void scm_files_free(struct scm_files *files); /* NULL is allowed */
 
 #endif

@@ -20,6 +20,7 @@ static struct unix_packet *packet_new(struct unix_sock *from, size_t len)
 	unix_get(from);
 	p->from = from;
 	p->addr = NULL;
+	p->time = 0;
 	p->files = NULL;
 	p->charge = sizeof(*p) + len;
 	p->off = 0;
@@ -147,6 +148,8 @@ static int deliver(struct send *s, struct unix_packet *p, u32 max_packets)
 			err = -EAGAIN;
 		if (!err) {
 			wake = list_empty(&to->rx) || to->polled;
+			if (unlikely(to->stamps))
+				p->time = mc_clock(0 /* CLOCK_REALTIME */);
 			list_add_tail(&p->node, &to->rx);
 			to->rx_packets++;
 			to->rx_bytes += p->len;
@@ -353,6 +356,8 @@ static s64 take_packet(struct unix_sock *u, struct msg *m, struct unix_packet *p
 	if (n && uio_put(&m->u, p->data, n) != (s64)n)
 		return -EFAULT;
 	copy_sender(m, p);
+	if (unlikely(u->stamps))
+		scm_receive_time(u, m, p->time);
 	receive_control(u, m, p, peek);
 	if (n < full)
 		m->out_flags |= MSG_TRUNC;

@@ -185,6 +185,20 @@ void scm_receive_cred(struct unix_sock *u, struct msg *m, const struct ucred *cr
 	}
 }
 
+/* As the two options want it; on this architecture their old and new forms are the same. */
+void scm_receive_time(struct unix_sock *u, struct msg *m, u64 ns)
+{
+	s64 stamp[2];
+
+	if (!ns) /* it came before the option was set */
+		ns = mc_clock(0 /* CLOCK_REALTIME */);
+	stamp[0] = (s64)(ns / NSEC_PER_SEC);
+	stamp[1] = (s64)(ns % NSEC_PER_SEC);
+	if (u->stamps == SO_TIMESTAMP_OLD || u->stamps == SO_TIMESTAMP_NEW)
+		stamp[1] /= 1000;
+	msg_put_cmsg(m, SOL_SOCKET, u->stamps, stamp, sizeof(stamp)); /* SCM_ names have the options' numbers */
+}
+
 /* How many descriptors the receiver has room for. */
 static int files_room(const struct msg *m)
 {

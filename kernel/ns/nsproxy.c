@@ -2,6 +2,7 @@
 /* Which namespaces a task is in, and how long these live. */
 #include <linux/sched.h>
 
+#include "cgroup.h"
 #include "net_ns.h"
 #include "ipc_ns.h"
 #include "mnt_ns.h"
@@ -72,22 +73,6 @@ void ns_init(struct ns *ns, enum ns_kind kind, struct user_ns *user)
 struct ns *ns_get(struct ns *ns)
 {
 	ref_get(&ns->ref);
-	return ns;
-}
-
-static void cgroup_ns_free(struct ns *ns)
-{
-	kfree(ns);
-}
-
-/* What the container shows is the root of its own cgroup already: there is nothing to hide. */
-static struct ns *cgroup_ns_new(struct user_ns *user)
-{
-	struct ns *ns = kzalloc(sizeof(*ns));
-
-	if (!ns)
-		return ERR_PTR(-ENOMEM);
-	ns_init(ns, NS_CGROUP, user);
 	return ns;
 }
 

@@ -2,6 +2,7 @@
 /* The end of threads and processes. */
 #include <asm/siginfo.h>
 
+#include "cgroup.h"
 #include "core.h"
 #include "cred.h"
 #include "dev.h"
@@ -17,6 +18,7 @@ void process_free(struct process *p)
 {
 	kfree(p->cmdline);
 	exec_id_put(p->exec_id);
+	cgroup_free(p);
 	kfree(p->timers); /* stopped by timers_process_exit() */
 	kfree(p);
 }
@@ -122,6 +124,7 @@ void process_exit_told(struct process *p)
 static void process_exit(struct process *p)
 {
 	p->state = TASK_ZOMBIE;
+	cgroup_exit(p);
 	waitq_wake_all(&p->pidfd_wait, 0);
 	reap_dead(reparent_children(p));
 	orphan_check(p);
@@ -222,6 +225,7 @@ void do_exit(int wait_status)
 	last = unlink_and_wake(t);
 	ptrace_free(t);
 	sighand_put(sighand);
+	cgroup_tell();
 	dev_tty_reap();
 	if (last && event)
 		agent_exited(event, wait_status);

@@ -3,6 +3,7 @@
 #include <asm/ldt.h>
 #include <linux/sched.h>
 
+#include "cgroup.h"
 #include "core.h"
 #include "cred.h"
 #include "exec_id.h"
@@ -19,6 +20,7 @@
 struct clone_request {
 	struct clone_args a;
 	int set_tid[PID_NS_DEPTH + 1];
+	struct cgroup *into; /* CLONE_INTO_CGROUP: counted */
 };
 
 static bool same_pid_ns(const struct task *t)
@@ -53,7 +55,7 @@ static int check_flags(const struct clone_args *a)
 		return -EINVAL;
 	if (f & CLONE_THREAD && a->exit_signal)
 		return -EINVAL;
-	if (f & CLONE_INTO_CGROUP || (f & CLONE_PIDFD && f & (CLONE_DETACHED | CLONE_THREAD)))
+	if (f & CLONE_PIDFD && f & (CLONE_DETACHED | CLONE_THREAD))
 		return -EINVAL;
 	if (f & CLONE_PARENT && current->proc->ns_reaper)
 		return -EINVAL;
@@ -223,8 +225,10 @@ static int link_task(struct task *c, struct task *me, const struct clone_request
 {
 	struct process *p = c->proc, *parent = me->proc;
 	u64 flags = r->a.flags;
-	int err = number_task(c, r);
+	int err = cgroup_may_fork(parent, r->into);
 
+	if (!err)
+		err = number_task(c, r);
 	if (err)
 		return err;
 	if (me->proc->group_exiting || fatal_signal_pending()) {
@@ -256,6 +260,7 @@ static int link_task(struct task *c, struct task *me, const struct clone_request
 	}
 	pgrp_join(p, parent->pgrp);
 	process_hash(p);
+	cgroup_fork(p, parent, r->into);
 	return 0;
 }
 
@@ -270,6 +275,7 @@ static void unlink_task(struct task *c, u64 flags)
 		list_del(&c->proc->sibling);
 		pgrp_leave(c->proc);
 		process_unhash(c->proc);
+		cgroup_exit(c->proc);
 		pid_numbers_put(c->proc->numbers);
 		c->proc->numbers = NULL;
 	}
@@ -529,6 +535,23 @@ static int take_set_tid(struct clone_request *r)
 	return mc_copy_from_user(r->set_tid, r->a.set_tid, n * sizeof(int)) ? -EFAULT : 0;
 }
 
+static long clone_into(struct clone_request *r)
+{
+	long ret;
+
+	if (r->a.cgroup > 0x7fffffff)
+		return -EINVAL;
+	if (r->a.flags & CLONE_THREAD)
+		return -EOPNOTSUPP;
+	r->into = cgroup_clone_target((int)r->a.cgroup);
+	if (IS_ERR(r->into))
+		return PTR_ERR(r->into);
+	ret = do_clone(r);
+	cgroup_put(r->into);
+	cgroup_tell();
+	return ret;
+}
+
 long sys_clone3(u64 uargs, u64 size)
 {
 	struct clone_request r = { 0 };
@@ -555,7 +578,7 @@ long sys_clone3(u64 uargs, u64 size)
 		return -EINVAL;
 	if (a->flags & (CSIGNAL | CLONE_DETACHED) & ~(u64)CLONE_NEWTIME)
 		return -EINVAL;
-	return do_clone(&r);
+	return a->flags & CLONE_INTO_CGROUP ? clone_into(&r) : do_clone(&r);
 }
 
 static void lists_init(struct task *t)
@@ -624,6 +647,7 @@ static int link_leader(struct task *t)
 	process_hash(p);
 	pgrp_join(p, g);
 	pgrp_put(g);
+	cgroup_fork(p, NULL, NULL);
 	return 0;
 }
 

@@ -220,6 +220,51 @@ static void test_flow_control(void)
 	CHECK(reap(child) == 0);
 }
 
+/* The message that came with a datagram; NULL: none. */
+static struct cmsghdr *receive_stamped(int fd, char *room, size_t size)
+{
+	static char byte;
+	struct iovec iov = { &byte, 1 };
+	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = room, .msg_controllen = size };
+
+	CHECK(OK(recvmsg(fd, &m, 0)) == 1);
+	return CMSG_FIRSTHDR(&m);
+}
+
+static void test_stamps(void)
+{
+	char room[128] __attribute__((aligned(8)));
+	int pair[2], on = 1, off = 0, was;
+	socklen_t len = sizeof(was);
+	struct timespec before, ns;
+	struct timeval us;
+	struct cmsghdr *c;
+
+	OK(socketpair(AF_UNIX, SOCK_DGRAM, 0, pair));
+	OK(getsockopt(pair[1], SOL_SOCKET, SO_TIMESTAMP, &was, &len));
+	CHECK(!was);
+	OK(clock_gettime(CLOCK_REALTIME, &before));
+	OK(setsockopt(pair[1], SOL_SOCKET, SO_TIMESTAMP, &on, sizeof(on)));
+	OK(getsockopt(pair[1], SOL_SOCKET, SO_TIMESTAMP, &was, &len));
+	CHECK(was == 1);
+	OK(send(pair[0], "x", 1, 0));
+	c = receive_stamped(pair[1], room, sizeof(room));
+	CHECK(c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_TIMESTAMP && c->cmsg_len == CMSG_LEN(sizeof(us)));
+	memcpy(&us, CMSG_DATA(c), sizeof(us));
+	CHECK(us.tv_sec >= before.tv_sec && us.tv_sec < before.tv_sec + 100 && us.tv_usec < 1000000);
+	OK(setsockopt(pair[1], SOL_SOCKET, SO_TIMESTAMPNS, &on, sizeof(on)));
+	OK(send(pair[0], "x", 1, 0));
+	c = receive_stamped(pair[1], room, sizeof(room));
+	CHECK(c && c->cmsg_type == SCM_TIMESTAMPNS && c->cmsg_len == CMSG_LEN(sizeof(ns)));
+	memcpy(&ns, CMSG_DATA(c), sizeof(ns));
+	CHECK(ns.tv_sec >= us.tv_sec && ns.tv_nsec < 1000000000);
+	OK(setsockopt(pair[1], SOL_SOCKET, SO_TIMESTAMPNS, &off, sizeof(off)));
+	OK(send(pair[0], "x", 1, 0));
+	CHECK(!receive_stamped(pair[1], room, sizeof(room)));
+	close(pair[0]);
+	close(pair[1]);
+}
+
 int main(void)
 {
 	test_stream(0);
@@ -228,6 +273,7 @@ int main(void)
 	test_seqpacket();
 	test_rights();
 	test_credentials();
+	test_stamps();
 	test_flow_control();
 	return 0;
 }

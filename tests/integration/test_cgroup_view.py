@@ -61,6 +61,20 @@ def test_read_only(look):
                 "mkdir x 2>/dev/null && echo made; true") == ""
 
 
+def test_writable(path, box):  # noqa: F811
+    """Directories of the container's own making; what exec starts goes where processes may be."""
+    def change(config):
+        config["linux"]["cgroupsPath"] = path
+        config["linux"]["namespaces"].append({"type": "cgroup"})
+        config["mounts"].append({"destination": "/sys/fs/cgroup", "type": "cgroup", "source": "cgroup", "options": ["rw"]})
+    inside = box(prepare=lambda bundle: edit_config(bundle, change))
+    script = """cd /sys/fs/cgroup; mkdir init x; echo $$ >x/cgroup.procs; cat /proc/self/cgroup; echo 1 >init/cgroup.procs
+        echo +pids +memory >cgroup.subtree_control; cat cgroup.subtree_control x/pids.current; [ $(cat x/memory.current) -gt 0 ]; echo $?
+        (echo 1000 >x/memory.max) 2>/dev/null; echo $?; rmdir x 2>/dev/null || echo busy; echo $$ >init/cgroup.procs; rmdir x; ls -d */"""
+    assert inside.exec("/bin/bash", "-c", script).stdout == "0::/x\nmemory pids\n2\n0\n1\nbusy\ninit/\n"
+    assert inside.exec("/bin/cat", "/proc/self/cgroup").stdout == "0::/init\n"
+
+
 def test_how_programs_find_it(look):
     """The JVM and others: mountinfo says cgroup2, /proc/self/cgroup has one line."""
     assert look("cat /proc/self/cgroup; awk '$5 == \"/sys/fs/cgroup\" { print $(NF - 2) }' /proc/self/mountinfo; "

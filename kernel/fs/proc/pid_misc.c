@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* The small files of /proc/PID. */
+#include "cgroup.h"
 #include "proc.h"
 #include "user_map.h"
 
@@ -61,13 +62,22 @@ int pid_limits(struct seq *m, const struct pseudo_ctx *c)
 	return 0;
 }
 
-/* ---- fixed answers about a process that must exist ---- */
-
 int pid_cgroup(struct seq *m, const struct pseudo_ctx *c)
 {
-	seq_puts(m, "0::/\n");
-	return proc_find_gone(c);
+	struct process *p;
+	struct task *t;
+
+	guard(&tasklist_lock);
+	p = proc_find(c, &t);
+	if (!p)
+		return -ESRCH;
+	seq_puts(m, "0::");
+	cgroup_path(m, p);
+	seq_putc(m, '\n');
+	return 0;
 }
+
+/* ---- fixed answers about a process that must exist ---- */
 
 /* Not counted: the kernel would pay for it in each read and write. */
 int pid_io(struct seq *m, const struct pseudo_ctx *c)

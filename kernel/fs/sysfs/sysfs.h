@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* sysfs and the cgroup file system: what their files share. */
+/* sysfs and the cgroup file system (fs/cgroup): what their files share. */
 #ifndef SYSFS_H
 #define SYSFS_H
 

@@ -83,7 +83,8 @@ static void visit(const char *dir, const struct dirent64 *d, int depth)
 	}
 	CHECK_EQ(d->type, TYPE_FILE);
 	n = slurp(path, text, sizeof(text), 4096);
-	if (n == -EINVAL && strstr(path, "/attr/")) /* labels, without a security module */
+	/* Labels, without a security module; mounts of a process that has gone. */
+	if (n == -EINVAL && (strstr(path, "/attr/") || strstr(path, "/mount")))
 		return;
 	/* Memory at address 0; files of network namespaces that the host lacks. */
 	if (n < 0 && n != -EIO && n != -ENOENT && n != -ESRCH && n != -EPERM)

@@ -657,7 +657,7 @@ VM_TEST(netlink_dump)
 	bool done = false;
 
 	CHECK(s >= 0);
-	CHECK_EQ(sc(__NR_socket, AF_NETLINK, SOCK_RAW, 15), -EPROTONOSUPPORT);
+	CHECK_EQ(sc(__NR_socket, AF_NETLINK, SOCK_RAW, 31), -EPROTONOSUPPORT);
 	CHECK_EQ(sc(__NR_bind, s, addr, sizeof(nl)), 0);
 	CHECK_EQ(sc(__NR_sendto, s, uput(&req, sizeof(req)), 20, 0, addr, sizeof(nl)), 20);
 	while (!done) {

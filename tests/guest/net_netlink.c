@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Netlink beyond routes: families of generic netlink, uevents; protocols and families of sockets that there are not. */
+#include "check.h"
+#include <linux/genetlink.h>
+#include <linux/netlink.h>
+#include <poll.h>
+#include <sys/socket.h>
+
+struct request {
+	struct nlmsghdr head;
+	struct genlmsghdr generic;
+	struct nlattr attr;
+	char name[16];
+};
+
+static union {
+	struct nlmsghdr head;
+	char buf[16384];
+} answer;
+
+static struct nlmsghdr *ask(int fd, struct request *r)
+{
+	r->head.nlmsg_seq++;
+	CHECK(send(fd, r, r->head.nlmsg_len, 0) == (ssize_t)r->head.nlmsg_len);
+	CHECK(recv(fd, &answer, sizeof(answer), 0) >= (ssize_t)sizeof(answer.head));
+	CHECK(answer.head.nlmsg_seq == r->head.nlmsg_seq);
+	return &answer.head;
+}
+
+static int error_of(int fd, struct request *r)
+{
+	struct nlmsghdr *h = ask(fd, r);
+
+	CHECK(h->nlmsg_type == NLMSG_ERROR);
+	return -((struct nlmsgerr *)NLMSG_DATA(h))->error;
+}
+
+static struct request family(const char *name)
+{
+	struct request r = { .head = { .nlmsg_type = GENL_ID_CTRL, .nlmsg_flags = NLM_F_REQUEST },
+			     .generic = { .cmd = CTRL_CMD_GETFAMILY, .version = 1 } };
+
+	r.attr.nla_type = CTRL_ATTR_FAMILY_NAME;
+	r.attr.nla_len = (unsigned short)(NLA_HDRLEN + strlen(name) + 1);
+	strcpy(r.name, name);
+	r.head.nlmsg_len = NLMSG_LENGTH(GENL_HDRLEN + NLA_ALIGN(r.attr.nla_len));
+	return r;
+}
+
+static void test_generic(void)
+{
+	int fd = OK(socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_GENERIC));
+	struct sockaddr_nl nl = { .nl_family = AF_NETLINK };
+	struct request r = family("nlctrl");
+	struct nlmsghdr *h;
+	struct nlattr *a;
+
+	OK(bind(fd, (struct sockaddr *)&nl, sizeof(nl)));
+	h = ask(fd, &r);
+	CHECK(h->nlmsg_type == GENL_ID_CTRL);
+	CHECK(((struct genlmsghdr *)NLMSG_DATA(h))->cmd == CTRL_CMD_NEWFAMILY);
+	a = (struct nlattr *)((char *)NLMSG_DATA(h) + GENL_HDRLEN);
+	CHECK(a->nla_type == CTRL_ATTR_FAMILY_NAME && !strcmp((char *)(a + 1), "nlctrl"));
+	r = family("no-such-one");
+	CHECK(error_of(fd, &r) == ENOENT);
+	r = family("nlctrl");
+	r.generic.cmd = 200;
+	CHECK(error_of(fd, &r) == EOPNOTSUPP);
+	r = family("nlctrl");
+	r.head.nlmsg_type = 0x3ff;
+	CHECK(error_of(fd, &r) == ENOENT);
+	r = family("nlctrl");
+	r.head.nlmsg_flags |= NLM_F_DUMP;
+	CHECK(ask(fd, &r)->nlmsg_type == GENL_ID_CTRL);
+	close(fd);
+}
+
+static void test_uevents(void)
+{
+	int fd = OK(socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_KOBJECT_UEVENT)), on = 1;
+	struct sockaddr_nl nl = { .nl_family = AF_NETLINK, .nl_groups = 1 };
+	struct pollfd p = { fd, POLLIN, 0 };
+	socklen_t len = sizeof(nl);
+	char buf[64];
+
+	OK(setsockopt(fd, SOL_SOCKET, SO_PASSCRED, &on, sizeof(on)));
+	OK(bind(fd, (struct sockaddr *)&nl, sizeof(nl)));
+	OK(getsockname(fd, (struct sockaddr *)&nl, &len));
+	CHECK(nl.nl_family == AF_NETLINK && nl.nl_pid);
+	if (poll(&p, 1, 0) == 0)
+		FAILS(EAGAIN, recv(fd, buf, sizeof(buf), 0));
+	close(fd);
+}
+
+static void test_refusals(void)
+{
+	FAILS(EPROTONOSUPPORT, socket(AF_NETLINK, SOCK_RAW, 31));
+	FAILS(ESOCKTNOSUPPORT, socket(AF_NETLINK, SOCK_STREAM, NETLINK_GENERIC));
+	FAILS(EAFNOSUPPORT, socket(AF_MAX + 1, SOCK_RAW, 0));
+}
+
+int main(void)
+{
+	test_generic();
+	test_uevents();
+	test_refusals();
+	return 0;
+}
