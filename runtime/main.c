@@ -100,10 +100,14 @@ static int set_data_plane(struct globals *g, const char *source, const char *nam
 
 static int set_machine(struct globals *g, const char *source, const char *name, struct error *err)
 {
-	g->machine = strcmp(name, "kvm") ? MACHINE_PV : MACHINE_KVM;
-	if (g->machine == MACHINE_PV && strcmp(name, "pv"))
-		return error_set(err, EINVAL, "%s: '%s' is neither pv nor kvm", source, name);
-	return 0;
+	for (int m = MACHINE_PV; m <= MACHINE_AUTO; m++) {
+		if (strcmp(name, machine_name((enum machine)m)))
+			continue;
+		g->machine = (enum machine)m;
+		g->machine_asked = true;
+		return 0;
+	}
+	return error_set(err, EINVAL, "%s: '%s' is none of auto, pv, kvm", source, name);
 }
 
 static int by_environment(struct globals *g, struct error *err)

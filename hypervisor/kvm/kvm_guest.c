@@ -2,7 +2,6 @@
 /* The VM as a whole. */
 #include "kvm/kvm_guest.h"
 
-#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,19 +13,6 @@
 #define MSI_ADDRESS 0xfee00000u
 #define TSS_ADDRESS 0xfffbd000u /* three pages that KVM wants for itself on Intel CPUs */
 #define WAKE_SIGNAL SIGUSR1
-
-int kvm_open(struct error *err)
-{
-	int fd = open("/dev/kvm", O_RDWR | O_CLOEXEC), version;
-
-	if (fd < 0)
-		return error_errno(err, errno, "/dev/kvm");
-	version = ioctl(fd, KVM_GET_API_VERSION, 0);
-	if (version == KVM_API_VERSION)
-		return fd;
-	close(fd);
-	return error_set(err, ENOTSUP, "/dev/kvm: version %d of its interface, expected %d", version, KVM_API_VERSION);
-}
 
 static int make_vm(struct kvm_guest *g, int kvm_fd, struct error *err)
 {

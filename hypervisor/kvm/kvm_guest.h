@@ -12,7 +12,10 @@
 struct pv_server;
 struct kvm_guest;
 
-/* The host's KVM; before the container's root is entered. A descriptor, or -errno with the reason. */
+/*
+ * The host's KVM, if it is one that can be used (probe.c); before the container's root is entered. A descriptor, or
+ * -errno with what is missing.
+ */
 int must_check kvm_open(struct error *err);
 /*
  * Makes the VM: memory, with the kernel of the image in it, and ncpus vCPUs. ring is RING_SIZE bytes, mapped here, with

@@ -10,12 +10,12 @@
 
 #include "call/confine.h"
 #include "kvm/kvm_impl.h"
+#include "kvm/probe.h"
 
 #define CR0_LONG_MODE 0x80050033ULL /* PE MP ET NE WP AM PG */
 #define CR4_PAE 0x20ULL
 #define EFER_LONG_MODE 0xd00ULL /* LME LMA NXE */
 #define APIC_X2 0x400ULL
-#define MAX_CPUID 256
 #define XCR0_AMX 0x60000ULL /* nobody asks for permission to use its tiles */
 #define XCR0_LEAST 3ULL
 
@@ -34,17 +34,11 @@ static int set_xcr0(struct vcpu *c, const struct kvm_cpuid2 *id)
 
 static int set_cpuid(struct vcpu *c, int kvm_fd)
 {
-	struct kvm_cpuid2 *id = calloc(1, sizeof(*id) + MAX_CPUID * sizeof(id->entries[0]));
+	struct kvm_cpuid2 *id = kvm_supported_cpuid(kvm_fd);
 	int ret = 0;
 
 	if (!id)
-		return -ENOMEM;
-	id->nent = MAX_CPUID;
-	if (ioctl(kvm_fd, KVM_GET_SUPPORTED_CPUID, id)) {
-		ret = -errno;
-		free(id);
-		return ret;
-	}
+		return -errno;
 	for (u32 i = 0; i < id->nent; i++) {
 		struct kvm_cpuid_entry2 *e = &id->entries[i];
 

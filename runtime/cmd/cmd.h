@@ -24,6 +24,7 @@ struct globals {
 	enum cgroup_manager cgroup_manager;
 	enum rootless rootless;
 	enum machine machine; /* --machine */
+	bool machine_asked;   /* it was given */
 	bool data_rings; /* --data-plane=ring */
 };
 

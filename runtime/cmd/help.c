@@ -22,7 +22,7 @@ static void print_overview(void)
 	     "  --cgroup-manager MANAGER  cgroupfs (default), systemd, or disabled: no cgroups\n"
 	     "  --rootless BOOL           may there be no right to cgroups? (default: auto)\n"
 	     "  --data-plane PATH         how stream sockets' data travels: donate (default) or ring\n"
-	     "  --machine MACHINE         what the guest kernel runs on: pv (default) or kvm\n"
+	     "  --machine MACHINE         what the guest kernel runs on: pv (default), kvm, or auto\n"
 	     "  -v, --version             print the version\n"
 	     "  -h, --help                print this");
 }

@@ -95,7 +95,7 @@ static void __attribute__((noreturn)) child(struct launch *l, int life_fd, int r
 		.state_fd = -1,
 		.n_fds = STDERR_FILENO + 1 + l->extra_fds,
 		.debug = l->globals->debug,
-		.machine = l->globals->machine,
+		.machine = l->machine,
 		.data_rings = l->globals->data_rings,
 		.in_cgroup = in_cgroup,
 		.start_at_once = l->at_once,

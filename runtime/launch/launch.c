@@ -79,6 +79,19 @@ static char *now(struct arena *arena)
 	return arena_strdup(arena, when);
 }
 
+/* What the guest kernel runs on, and why: told if somebody asked for one. */
+static void choose_machine(struct launch *l)
+{
+	char reason[256];
+
+	l->machine = machine_choose(l->globals->machine, reason, sizeof(reason));
+	log_debug("machine %s: %s", machine_name(l->machine), l->globals->machine_asked ? reason : "the default");
+	if (!l->globals->machine_asked)
+		return;
+	l->state.machine = machine_name(l->machine);
+	l->state.machine_reason = arena_strdup(&l->spec->arena, reason);
+}
+
 static int take_id(struct launch *l, struct error *err)
 {
 	struct oci_spec *spec = l->spec;
@@ -96,6 +109,7 @@ static int take_id(struct launch *l, struct error *err)
 		.oci_version = spec->oci_version ? spec->oci_version : CALLGATE_SPEC_VERSION,
 		.created = now(&spec->arena),
 	};
+	choose_machine(l);
 	ret = state_create(l->globals->root, &l->state, spec->text, err);
 	if (ret)
 		return ret;

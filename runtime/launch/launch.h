@@ -46,6 +46,7 @@ struct launch {
 	/* the functions' own */
 	struct console console;
 	struct container_state state;
+	enum machine machine; /* chosen */
 	pid_t pid;     /* the hypervisor's */
 	int life_fd;   /* open as long as we live: the hypervisor watches the other end */
 	int ready_fd;  /* messages, see struct launch_message */

@@ -117,12 +117,19 @@ static int make_draft(const char *root, const char *draft, const struct containe
 
 static json_t *describe(const struct container_state *s)
 {
-	return json_pack("{sisssisIsisIsssssssssbss}", "version", 1, "id", s->id,
-			 "init_process_pid", (int)s->init.pid, "init_process_start",
-			 (json_int_t)s->init.started, "creator_pid", (int)s->creator.pid,
-			 "creator_start", (json_int_t)s->creator.started, "created", s->created,
-			 "bundle", s->bundle ? s->bundle : "", "rootfs", s->rootfs, "cgroups_path",
-			 s->cgroups_path, "ephemeral", s->ephemeral, "ociVersion", s->oci_version ? s->oci_version : "");
+	json_t *doc = json_pack("{sisssisIsisIsssssssssbss}", "version", 1, "id", s->id,
+				"init_process_pid", (int)s->init.pid, "init_process_start",
+				(json_int_t)s->init.started, "creator_pid", (int)s->creator.pid,
+				"creator_start", (json_int_t)s->creator.started, "created", s->created,
+				"bundle", s->bundle ? s->bundle : "", "rootfs", s->rootfs, "cgroups_path",
+				s->cgroups_path, "ephemeral", s->ephemeral, "ociVersion",
+				s->oci_version ? s->oci_version : "");
+
+	if (doc && s->machine) {
+		json_object_set_new(doc, "machine", json_string(s->machine));
+		json_object_set_new(doc, "machine_reason", json_string(s->machine_reason));
+	}
+	return doc;
 }
 
 static void unref_json(json_t **value)
@@ -218,6 +225,10 @@ int state_read(const char *root, const char *id, struct arena *arena,
 		.oci_version = get_string(doc, "ociVersion", arena),
 		.created = get_string(doc, "created", arena),
 	};
+	if (json_object_get(doc, "machine")) {
+		out->machine = get_string(doc, "machine", arena);
+		out->machine_reason = get_string(doc, "machine_reason", arena);
+	}
 	return 0;
 }
 

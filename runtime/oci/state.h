@@ -42,6 +42,7 @@ struct container_state {
 	bool ephemeral; /* removed by whoever started it, not by "delete" */
 	const char *oci_version;
 	char *created; /* RFC 3339 */
+	const char *machine, *machine_reason; /* NULL: the default, nobody asked */
 };
 
 enum container_status {

@@ -13,6 +13,8 @@
 #include "oci/state.h"
 #include "vm/container.h"
 
+#define MACHINE_ANNOTATION "org.callgate.machine" /* with ".reason": if somebody asked for one */
+
 unsigned long long state_start_time(pid_t pid)
 {
 	cleanup_free char *text = NULL;
@@ -112,12 +114,16 @@ json_t *state_to_json(const struct container_state *s, enum container_status sta
 	json_object_set_new(doc, "bundle", json_string(s->bundle ? s->bundle : ""));
 	json_object_set_new(doc, "rootfs", json_string(s->rootfs));
 	json_object_set_new(doc, "created", json_string(s->created));
-	if (!annotations || !annotations->n)
+	if (!s->machine && (!annotations || !annotations->n))
 		return doc;
 	notes = json_object();
-	for (size_t i = 0; i < annotations->n; i++)
+	for (size_t i = 0; annotations && i < annotations->n; i++)
 		json_object_set_new(notes, annotations->v[i].key,
 				    json_string(annotations->v[i].value));
+	if (s->machine) {
+		json_object_set_new(notes, MACHINE_ANNOTATION, json_string(s->machine));
+		json_object_set_new(notes, MACHINE_ANNOTATION ".reason", json_string(s->machine_reason));
+	}
 	json_object_set_new(doc, "annotations", notes);
 	return doc;
 }

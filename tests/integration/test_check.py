@@ -12,7 +12,7 @@ pytestmark = pytest.mark.skipif(RUNTIME == "runc", reason="known: callgate's own
 
 NAMES = {"kernel", "fsgsbase", "seccomp", "openat2", "namespaces", "mount API", "idmapped mounts",
          "cgroups", "cgroups writable", "security modules", "state folder", "guest kernel",
-         "machine pv", "machine kvm", "rootless"}
+         "machine pv", "machine kvm", "machine auto", "rootless"}
 
 
 def check(script="{} check --json", program=BUILD / "callgate", status=0):
