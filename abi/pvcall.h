@@ -364,7 +364,7 @@ struct pv_site {
 	u32 kind; /* enum pv_site_kind */
 	u32 patch_off; /* offset in the buffer of the first byte to replace */
 	u32 patch_len; /* whole instructions, >= 5 */
-	u32 nr;   /* PV_SITE_MOV */
+	u32 nr;   /* PV_SITE_MOV. PV_SITE_PREV: offset in the instruction of 4 bytes that are relative to rip; ~0: none */
 	u32 hole; /* PV_SITE_PREV: offset of unused bytes, which `jmp rel8` at patch_off reaches; 0: not needed */
 	u32 hole_len; /* 5, and what is left of the instruction that the fifth of them is in */
 };

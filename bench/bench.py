@@ -31,17 +31,33 @@ from bundle import Bundles, config  # noqa: E402
 
 SHELL_LOOP = ("dd if=/dev/zero of=/dev/null bs=1 count=300000 2>/dev/null; "
               "i=0; while [ $i -lt 200 ]; do /bin/true; i=$((i + 1)); done")
-
 # name, unit, is more better, what it measures
 BENCHMARKS = [
     ("startup", "ms", False, "create, run /bin/true, delete"),
     ("getppid", "ns", False, "a system call that the kernel answers by itself"),
     ("read_write", "ns", False, "read 1 byte of /dev/zero, write 1 byte to /dev/null"),
+    ("dup_close", "ns", False, "dup, close"),
+    ("umask", "ns", False, "umask"),
+    ("sigprocmask", "ns", False, "sigprocmask: set a mask"),
+    ("futex_wake", "ns", False, "FUTEX_WAKE that nobody waits for"),
+    ("clock_call", "ns", False, "clock_gettime as a system call, not by the vdso"),
+    ("epoll_eventfd", "ns", False, "an eventfd written, reported by epoll, read"),
+    ("pread_1", "ns", False, "pread of 1 byte of a cached file"),
+    ("pread_4k", "ns", False, "pread of 4 KiB"),
+    ("pwrite_1", "ns", False, "pwrite of 1 byte"),
+    ("pwrite_4k", "ns", False, "pwrite of 4 KiB"),
+    ("read_seq", "GB/s", True, "a cached file of 1 MiB in pieces of 64 KiB"),
+    ("mmap_munmap", "ns", False, "mmap of 64 KiB, munmap; not touched"),
+    ("mprotect", "ns", False, "mprotect of 64 KiB to read-only and back; touched before"),
     ("fork_exit", "us", False, "fork, _exit, wait"),
     ("fork_exec", "us", False, "fork, exec busybox true, wait"),
     ("vfork_exec", "us", False, "vfork, exec busybox true, wait"),
+    ("spawn_exec", "us", False, "posix_spawn of busybox true, wait"),
+    ("thread_join", "us", False, "pthread_create, pthread_join"),
     ("page_faults", "ns", False, "first touch of an anonymous page"),
     ("pipe_rtt", "us", False, "one byte to another process and back"),
+    ("unix_rtt", "us", False, "the same by a unix stream socket"),
+    ("eventfd_rtt", "us", False, "the same by two eventfds"),
     ("pipe_stream", "GB/s", True, "64 KiB writes through a pipe"),
     ("open_files", "us", False, "open, fstat, read, close one of 10,000 small files"),
     ("tcp_rr", "us", False, "one byte over TCP on loopback and back"),

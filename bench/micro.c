@@ -23,17 +23,11 @@
 #include <time.h>
 #include <unistd.h>
 
-#define NEED(call)                                                                                \
-	do {                                                                                      \
-		if (!(call)) {                                                                    \
-			perror(#call);                                                            \
-			exit(1);                                                                  \
-		}                                                                                 \
-	} while (0)
+#include "micro.h"
 
-static int scale = 100; /* percent of the usual number of rounds */
+int scale = 100;
 
-static double now(void)
+double now(void)
 {
 	struct timespec ts;
 
@@ -41,7 +35,7 @@ static double now(void)
 	return ts.tv_sec * 1e9 + ts.tv_nsec;
 }
 
-static long rounds(long usual)
+long rounds(long usual)
 {
 	long n = usual * scale / 100;
 
@@ -79,7 +73,7 @@ static double read_write(void)
 
 static char *const busybox_true[] = { "busybox", "true", NULL };
 
-static void run_child(pid_t pid)
+void run_child(pid_t pid)
 {
 	int status;
 
@@ -150,7 +144,7 @@ static double page_faults(void)
 	return elapsed / (size / 4096);
 }
 
-static double ping_pong(int a_in, int a_out, int b_in, int b_out, long n)
+double ping_pong(int a_in, int a_out, int b_in, int b_out, long n)
 {
 	double start, elapsed;
 	pid_t pid = fork();
@@ -419,16 +413,25 @@ static double spawn(char **argv)
 	return (now() - start) / 1e6;
 }
 
-static const struct {
-	const char *name;
-	double (*run)(void);
-} benchmarks[] = {
+static const struct benchmark benchmarks[] = {
 	{ "getppid", getppid_call },  { "read_write", read_write },   { "fork_exit", fork_exit },
 	{ "fork_exec", fork_exec },   { "vfork_exec", vfork_exec },   { "page_faults", page_faults },
 	{ "pipe_rtt", pipe_rtt },     { "pipe_stream", pipe_stream }, { "open_files", open_files },
 	{ "tcp_rr", tcp_rr },	      { "tcp_stream", tcp_stream },
 	{ "tcp_rr_p50", tcp_rr_p50 }, { "tcp_rr_p99", tcp_rr_p99 },
+	{ NULL, NULL },
 };
+
+static bool run(const struct benchmark *b, const char *name)
+{
+	for (; b->name; b++) {
+		if (!strcmp(name, b->name)) {
+			printf("%.4f\n", b->run());
+			return true;
+		}
+	}
+	return false;
+}
 
 int main(int argc, char **argv)
 {
@@ -446,12 +449,8 @@ int main(int argc, char **argv)
 	}
 	if (argc > 2)
 		scale = atoi(argv[2]);
-	for (size_t i = 0; argc > 1 && i < sizeof(benchmarks) / sizeof(benchmarks[0]); i++) {
-		if (!strcmp(argv[1], benchmarks[i].name)) {
-			printf("%.4f\n", benchmarks[i].run());
-			return 0;
-		}
-	}
+	if (argc > 1 && (run(benchmarks, argv[1]) || run(call_benchmarks, argv[1])))
+		return 0;
 	fprintf(stderr, "usage: micro BENCHMARK [PERCENT] | micro echo PORT | micro idle PORT COUNT | micro spawn NAMESPACE COMMAND...\n");
 	return 2;
 }

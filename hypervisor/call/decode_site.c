@@ -100,10 +100,18 @@ static bool find_mov(const u8 *code, size_t len, size_t at, struct pv_site *out)
 	return true;
 }
 
-/* May the instruction run at another address, and control go on behind it? */
-static bool movable(const ZydisDecodedInstruction *insn)
+/* Offset of a displacement from rip in the instruction, as lea has it; 0: there is none. */
+static u32 rip_displacement(const ZydisDecodedInstruction *insn)
 {
-	if (insn->attributes & ZYDIS_ATTRIB_IS_RELATIVE)
+	bool relative = insn->attributes & ZYDIS_ATTRIB_HAS_MODRM && !insn->raw.modrm.mod && insn->raw.modrm.rm == 5;
+
+	return relative && insn->raw.disp.size == 32 ? insn->raw.disp.offset : 0;
+}
+
+/* May the instruction run at another address, and control go on behind it? A displacement from rip can be adapted. */
+static bool movable(const ZydisDecodedInstruction *insn, bool adapted)
+{
+	if (insn->attributes & ZYDIS_ATTRIB_IS_RELATIVE && !(adapted && rip_displacement(insn)))
 		return false;
 	switch (insn->meta.category) {
 	case ZYDIS_CATEGORY_CALL:
@@ -147,8 +155,8 @@ static bool jumped_into(const u8 *code, size_t len, size_t from, size_t to)
 	return false;
 }
 
-/* The one instruction that ends at the syscall; its length, 0 if in doubt. */
-static size_t previous(const u8 *code, size_t len, size_t at)
+/* The one instruction that ends at the syscall; its length, 0 if in doubt. *disp: of its displacement from rip, ~0: none. */
+static size_t previous(const u8 *code, size_t len, size_t at, u32 *disp)
 {
 	ZydisDecodedInstruction insn;
 	size_t found = 0;
@@ -159,9 +167,10 @@ static size_t previous(const u8 *code, size_t len, size_t at)
 		if (!boundary(code, len, at - n))
 			continue;
 		/* a zero is rather the end of what fills the place before a function than `add %..,(%..)` */
-		if (found || !movable(&insn) || !code[at - n])
+		if (found || !movable(&insn, true) || !code[at - n])
 			return 0;
 		found = n;
+		*disp = rip_displacement(&insn) ? rip_displacement(&insn) : ~0u;
 	}
 	return found;
 }
@@ -214,8 +223,8 @@ static size_t find_hole(const u8 *code, size_t len, size_t at, size_t from, u32 
 
 static bool find_prev(const u8 *code, size_t len, size_t at, struct pv_site *out)
 {
-	size_t n = previous(code, len, at), hole = 0;
-	u32 hole_len = 0;
+	u32 disp = ~0u, hole_len = 0;
+	size_t n = previous(code, len, at, &disp), hole = 0;
 
 	if (n == 0)
 		return false;
@@ -223,7 +232,7 @@ static bool find_prev(const u8 *code, size_t len, size_t at, struct pv_site *out
 		hole = find_hole(code, len, at, at - n, &hole_len);
 	if ((n < JUMP_LEN && !hole) || jumped_into(code, len, at - n, at))
 		return false;
-	*out = (struct pv_site){ PV_SITE_PREV, at - n, n, ~0u, hole, hole ? hole_len : 0 };
+	*out = (struct pv_site){ PV_SITE_PREV, at - n, n, disp, hole, hole ? hole_len : 0 };
 	return true;
 }
 
@@ -234,7 +243,7 @@ static void find_tail(const u8 *code, size_t len, size_t at, struct pv_site *out
 	while (end < at + JUMP_LEN) {
 		ZydisDecodedInstruction insn;
 
-		if (end >= len || !decode_at(code, len, end, &insn) || !movable(&insn))
+		if (end >= len || !decode_at(code, len, end, &insn) || !movable(&insn, false))
 			return;
 		end += insn.length;
 	}

@@ -13,7 +13,7 @@
 #define FIRST_COOKIE 3 /* behind ".", ".." and ptmx */
 
 static struct mutex lock;
-static struct tty *ptys[MAX_PTYS];
+static struct tty *ptys[MAX_PTYS] BSS_LARGE;
 static struct mount *first_mount;
 static u32 slave_mode = 0620, slave_gid = 5;
 

@@ -30,6 +30,12 @@
 #define __printf(f, a) __attribute__((format(printf, f, a)))
 #define __must_check __attribute__((warn_unused_result))
 #define __cleanup(f) __attribute__((cleanup(f)))
+/*
+ * Tables that are large, or that few calls need, lie behind all other data: what every new process touches is on few pages
+ *. BSS_HEAP: the first of them.
+ */
+#define BSS_HEAP __attribute__((section(".bss.heap")))
+#define BSS_LARGE __attribute__((section(".bss.large")))
 
 /* Pointers that may carry an errno, as in Linux. */
 static inline void *ERR_PTR(long err) { return (void *)err; }

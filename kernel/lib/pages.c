@@ -17,7 +17,7 @@ static char *heap;   /* address of page 1 */
 static u32 heap_end; /* one more than the last page's number */
 static u64 used;
 static u32 bins[BINS];
-static struct page_info info[HEAP_PAGES + 2];
+static struct page_info info[HEAP_PAGES + 2] BSS_HEAP;
 
 struct page_info *page_info(u32 page)
 {

@@ -9,7 +9,7 @@
 #define ENOUGH (DATA_RING_SIZE / 4) /* room for a writer to be woken */
 
 static struct mutex lock;
-static struct stream *by_ref[DATA_RINGS];
+static struct stream *by_ref[DATA_RINGS] BSS_LARGE;
 static u32 used[DATA_RINGS / 32] = { 1 }; /* number 0 is none */
 static u32 thread_started;
 

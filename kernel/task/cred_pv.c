@@ -27,7 +27,7 @@ struct pv_id {
 static struct mutex pv_lock;
 static struct list_head pv_ids = LIST_HEAD_INIT(pv_ids);
 static u64 used[PV_MAX_CREDS / 64] = { 1 }; /* 0 is the container's all-powerful root */
-static struct pv_id *by_id[PV_MAX_CREDS];
+static struct pv_id *by_id[PV_MAX_CREDS] BSS_LARGE;
 static u32 n_idle;
 static bool nobody_registered;
 

@@ -5,7 +5,7 @@
  * before the syscall serve as well (`xor %eax,%eax` in read). One that is too short for
  * that jump gets a short one into the padding behind the function, where the long one is.
  *
- * A site is patched when it has trapped a few times (a process that makes a call once pays nothing). Which
+ * A site is patched when it has trapped a few times (hot_sites.c: a process that makes a call once pays nothing). Which
  * bytes are that instruction, and which are padding, is decided by a disassembler in the hypervisor (PV_DECODE). The
  * syscall instruction stays: a jump straight to it still traps, and a restarted call re-executes it.
  *
@@ -28,7 +28,6 @@
 #define PATCH_LEN 5
 #define SLOT_LEN 32
 #define SLOTS (PAGE_SIZE / SLOT_LEN)
-#define TRAPS_BEFORE_PATCH 8 /* a trap costs 2 us, a patch about 15 */
 #define WINDOW 128 /* bytes of code before the site that the decoder sees */
 #define WINDOW_BEHIND 160
 #define NR_RT_SIGRETURN 15
@@ -37,6 +36,7 @@
 /* What may be replaced at a site: `len` bytes before the syscall; a hole `hole` bytes behind its start, if they are few. */
 struct verdict {
 	u32 kind, len, hole, hole_len;
+	u32 disp; /* where in those bytes a displacement from rip is; 0: there is none */
 };
 
 /*
@@ -44,29 +44,18 @@ struct verdict {
  * each, so that it is read and written in one piece: the upper bits of the code's hash, and the verdict.
  */
 #define VERDICTS 1024
-#define VERDICT_BITS 19
-static u64 verdicts[VERDICTS];
+#define VERDICT_BITS 23
+static u64 verdicts[VERDICTS] BSS_LARGE;
 
-static u64 verdict_pack(const struct verdict *v) { return v->kind | v->len << 2 | v->hole << 6 | v->hole_len << 14; }
+static u64 verdict_pack(const struct verdict *v)
+{
+	return v->kind | v->len << 2 | v->hole << 6 | v->hole_len << 14 | v->disp << 19;
+}
 
 static struct verdict verdict_unpack(u64 w)
 {
-	return (struct verdict){ .kind = w & 3, .len = w >> 2 & 15, .hole = w >> 6 & 255, .hole_len = w >> 14 & 31 };
-}
-
-/*
- * Two places for each site: with one, a loop over two calls that share it would see neither counted. Of two strangers
- * the one goes that has been considered already, or has trapped less.
- */
-static bool worth_it(uaddr_t site)
-{
-	struct patch_count *c = &PRIV->patch_counts[hash_u64(site) % PATCH_COUNTS & ~1ULL];
-
-	if (c->site != (u32)site)
-		c += c[1].site == (u32)site || c[1].n % TRAPS_BEFORE_PATCH < c[0].n % TRAPS_BEFORE_PATCH;
-	if (c->site != (u32)site)
-		*c = (struct patch_count){ .site = (u32)site };
-	return ++c->n == TRAPS_BEFORE_PATCH;
+	return (struct verdict){ .kind = w & 3, .len = w >> 2 & 15, .hole = w >> 6 & 255, .hole_len = w >> 14 & 31,
+				 .disp = w >> 19 & 15 };
 }
 
 /* at: offset of the syscall instruction in the code */
@@ -83,7 +72,11 @@ static struct verdict ask_decoder(const u8 *code, u32 len, u32 at)
 	site = (const struct pv_site *)s.buf;
 	if (mc_pv_call(&s) >= 0 && (site->kind == PV_SITE_MOV || site->kind == PV_SITE_PREV) &&
 	    site->patch_len <= INSN_MAX)
-		v = (struct verdict){ site->kind, site->patch_len, site->hole ? site->hole - at : 0, site->hole_len };
+		v = (struct verdict){ site->kind, site->patch_len, site->hole ? site->hole - at : 0, site->hole_len, 0 };
+	if (v.kind == PV_SITE_PREV && site->nr < v.len)
+		v.disp = site->nr;
+	if (v.disp && v.disp + 4 > v.len)
+		v.kind = PV_SITE_NONE;
 	mc_pv_put(&s);
 	return v;
 }
@@ -137,6 +130,19 @@ static bool reaches(uaddr_t from, uaddr_t to)
 	return d > -REACH && d < REACH;
 }
 
+/* An instruction moves from `from` to `to`, and its displacement from rip with it. False: that is too far. */
+static bool adapt(u8 *insn, u32 disp, uaddr_t from, uaddr_t to)
+{
+	s64 wide;
+	s32 d;
+
+	memcpy(&d, insn + disp, 4);
+	wide = d + (s64)(from - to);
+	d = (s32)wide;
+	memcpy(insn + disp, &d, 4);
+	return d == wide;
+}
+
 /* the replaced instruction; movabs $ret,%rcx; movabs $entry,%r11; jmp *%r11 */
 static void write_slot(u8 *p, const u8 *insn, u32 len, u64 ret)
 {
@@ -155,10 +161,11 @@ static void write_slot(u8 *p, const u8 *insn, u32 len, u64 ret)
 	p[22] = 0xe3;
 }
 
-static uaddr_t new_slot(uaddr_t site, const u8 *insn, u32 len)
+static uaddr_t new_slot(uaddr_t site, const struct verdict *v, const u8 *code)
 {
 	struct pv_private *p = PRIV;
 	bool fresh = !p->patch_tramp || p->patch_slots == SLOTS || !reaches(site, p->patch_tramp);
+	u8 insn[INSN_MAX];
 	uaddr_t slot;
 
 	if (fresh) {
@@ -174,7 +181,10 @@ static uaddr_t new_slot(uaddr_t site, const u8 *insn, u32 len)
 	if (!p->patch_scratch || !scratch_begin(p->patch_tramp, fresh))
 		return 0;
 	slot = p->patch_tramp + p->patch_slots * SLOT_LEN;
-	write_slot((u8 *)p->patch_scratch + p->patch_slots * SLOT_LEN, insn, len, site + 2);
+	memcpy(insn, code, v->len);
+	if (v->disp && !adapt(insn, v->disp, site - v->len, slot))
+		return 0;
+	write_slot((u8 *)p->patch_scratch + p->patch_slots * SLOT_LEN, insn, v->len, site + 2);
 	if (!scratch_commit(p->patch_tramp))
 		return 0;
 	p->patch_slots++;
@@ -233,7 +243,7 @@ static void remember_site(uaddr_t site, const struct verdict *v)
 
 static bool replace(uaddr_t site, const u8 *insn, const struct verdict *v)
 {
-	uaddr_t page = site & PAGE_MASK, slot = new_slot(site, insn, v->len);
+	uaddr_t page = site & PAGE_MASK, slot = new_slot(site, v, insn);
 
 	if (!slot || !kernel_code_lock(page, PAGE_SIZE))
 		return false;
@@ -251,40 +261,86 @@ static bool replace(uaddr_t site, const u8 *insn, const struct verdict *v)
 	return true;
 }
 
-static void patch(uaddr_t site, u64 nr)
-{
+/* The code around a site, as the decoder sees it. */
+struct window {
 	u8 code[WINDOW + WINDOW_BEHIND];
-	u32 off = (u32)(site & (PAGE_SIZE - 1)), at = WINDOW;
-	u32 behind = min((u32)WINDOW_BEHIND, (u32)PAGE_SIZE - off);
-	struct verdict v;
+	u32 at, len; /* of the syscall in it; of all */
+};
+
+static bool look(uaddr_t site, struct window *w)
+{
+	u32 off = (u32)(site & (PAGE_SIZE - 1)), behind = min((u32)WINDOW_BEHIND, (u32)PAGE_SIZE - off);
 
 	if (behind < 2 || PRIV->patch_npages == PATCH_PAGES || PRIV->patch_nlog == PATCH_LOG)
-		return;
+		return false;
+	w->at = WINDOW;
 	/* The decoder may see the page before; what is replaced must lie in one. */
-	if (mc_copy_from_user(code, site - at, at + behind)) {
-		at = min(at, off);
-		if (at < 32 || mc_copy_from_user(code, site - at, at + behind))
-			return;
+	if (mc_copy_from_user(w->code, site - w->at, w->at + behind)) {
+		w->at = min(w->at, off);
+		if (w->at < 32 || mc_copy_from_user(w->code, site - w->at, w->at + behind))
+			return false;
 	}
-	if (code[at] != 0x0f || code[at + 1] != 0x05)
+	w->len = w->at + behind;
+	return w->code[w->at] == 0x0f && w->code[w->at + 1] == 0x05;
+}
+
+static bool patch(uaddr_t site, u64 nr, const struct window *w)
+{
+	struct verdict v = judge(w->code, w->len, w->at);
+
+	if (v.kind == PV_SITE_NONE || v.len > (site & (PAGE_SIZE - 1)) || !number_fits(w->code, w->at, &v, nr))
+		return false;
+	if (!replace(site, w->code + w->at - v.len, &v))
+		return false;
+	__atomic_fetch_add(&COUNTERS->patched, 1, __ATOMIC_RELAXED);
+	return true;
+}
+
+static void patch_and_tell(uaddr_t site, u64 nr)
+{
+	struct pv_wish wish = { .family = PRIV->patch_family, .site = site, .nr = nr };
+	struct window w;
+
+	if (!look(site, &w))
 		return;
-	v = judge(code, at + behind, at);
-	if (v.kind == PV_SITE_NONE || v.len > off || !number_fits(code, at, &v, nr))
-		return;
-	if (replace(site, code + at - v.len, &v))
-		__atomic_fetch_add(&COUNTERS->patched, 1, __ATOMIC_RELAXED);
+	wish.hash = hash_bytes(w.code, w.len);
+	if (patch(site, nr, &w))
+		pv_wish_add(&wish);
 }
 
 void pv_patch_consider(struct pt_regs *regs)
 {
 	uaddr_t site = regs->rip - 2;
 
-	if (site >= USER_END || !worth_it(site))
+	if (site >= USER_END || !pv_site_trapped(site))
 		return;
-	if (!mutex_trylock(&PRIV->patch_lock))
+	if (!mutex_trylock(&PRIV->patch_lock)) { /* another thread's site: this one's turn comes with its next trap */
+		pv_site_again(site);
 		return;
+	}
 	if (!PRIV->patch_off)
-		patch(site, regs->orig_rax);
+		patch_and_tell(site, regs->orig_rax);
+	mutex_unlock(&PRIV->patch_lock);
+}
+
+/* What was found worth it in a process of the same family, if the code is the same here. */
+static void grant(const struct pv_wish *wish)
+{
+	struct window w;
+
+	if (look(wish->site, &w) && hash_bytes(w.code, w.len) == wish->hash)
+		patch(wish->site, wish->nr, &w);
+}
+
+void pv_patch_wishes(void)
+{
+	struct pv_wish list[PV_WISHES];
+	u32 n = pv_wishes_take(list);
+
+	if (!n || !mutex_trylock(&PRIV->patch_lock))
+		return;
+	for (u32 i = 0; i < n && !PRIV->patch_off; i++)
+		grant(&list[i]);
 	mutex_unlock(&PRIV->patch_lock);
 }
 
@@ -329,7 +385,7 @@ void mc_code_original(bool original)
 		p->patch_npages = 0;
 		p->patch_nlog = 0;
 	}
-	memset(p->patch_counts, 0, sizeof(p->patch_counts));
+	p->patch_family = 0;
 	mutex_unlock(&p->patch_lock);
 }
 
@@ -342,7 +398,7 @@ void pv_patch_reset(void)
 	p->patch_npages = 0;
 	p->patch_nlog = 0;
 	p->patch_off = false;
-	memset(p->patch_counts, 0, sizeof(p->patch_counts));
+	p->patch_family = 0;
 }
 
 bool pv_patched_in(uaddr_t addr, u64 len)

@@ -53,35 +53,33 @@ _Static_assert(offsetof(struct pv_thread, dead) == T_DEAD, "");
 _Static_assert(offsetof(struct pv_thread, live) == T_HP, "");
 _Static_assert(sizeof(struct pt_regs) == 168 && offsetof(struct pt_regs, rip) == R_RIP, "");
 
-/* Private to the host process (KPRIV_BASE): copied by fork, shared by CLONE_VM, new after exec of the image. */
-#define PATCH_COUNTS 256
+/*
+ * Private to the host process (KPRIV_BASE): copied by fork, shared by CLONE_VM, new after exec of the image. What is
+ * written often lies together: each page of it that a child writes is copied.
+ */
 #define PATCH_PAGES 64
 #define PATCH_LOG 512 /* sites */
 #define INSN_MAX 9 /* of the replaced instruction: it must fit into a slot */
 #define PADDING_MAX 31
 struct pv_private {
-	long (*vdso_gettime)(int clock, void *ts);
-	u64 vdso;
-	char *args; /* the host's: what its ps shows */
-	u32 args_room, args_used;
-	/* patch.c */
-	struct mutex patch_lock;
-	u32 patch_slots;      /* used slots of the trampoline page */
-	uaddr_t patch_tramp;  /* trampoline page in use, 0 none */
-	uaddr_t patch_scratch;
-	u32 patch_npages;
-	uaddr_t patch_pages[PATCH_PAGES]; /* pages that hold patched sites */
-	u32 patch_nlog;
-	bool patch_off; /* mc_code_original() */
 	struct patch_undo {
 		uaddr_t site;
 		u8 len, hole, hole_len; /* as in struct verdict */
 		u8 insn[INSN_MAX], padding[PADDING_MAX]; /* what the jumps are in place of */
-	} patch_log[PATCH_LOG];
-	struct patch_count {
-		u32 site; /* low bits of the address */
-		u32 n;
-	} patch_counts[PATCH_COUNTS];
+	} patch_log[PATCH_LOG]; /* patch.c, as the following */
+	struct mutex patch_lock;
+	u32 patch_slots;      /* used slots of the trampoline page */
+	uaddr_t patch_tramp;  /* trampoline page in use, 0 none */
+	uaddr_t patch_scratch;
+	u32 patch_family, patch_wishes_seen; /* hot_sites.c; family 0: none yet */
+	u32 patch_npages;
+	bool patch_off; /* mc_code_original() */
+	u32 patch_nlog;
+	uaddr_t patch_pages[PATCH_PAGES]; /* pages that hold patched sites */
+	long (*vdso_gettime)(int clock, void *ts);
+	u64 vdso;
+	char *args; /* the host's: what its ps shows */
+	u32 args_room, args_used;
 	u32 present_end; /* handles at and above have no descriptor here */
 	u32 present[];   /* per handle: generation of the descriptor that this process holds; 0 none */
 };
@@ -154,6 +152,18 @@ void pv_handle_sweep(void); /* close copies of released handles */
 void pv_patch_consider(struct pt_regs *regs);
 void pv_patch_reset(void);
 bool pv_patched_in(uaddr_t addr, u64 len);
+void pv_patch_wishes(void); /* patch what the family has found worth it */
+/* hot_sites.c */
+#define PV_WISHES 32
+struct pv_wish {
+	u32 family;
+	uaddr_t site;
+	u64 nr, hash; /* the number that it was called with; of the code around */
+};
+bool pv_site_trapped(uaddr_t site); /* count it; true: it is worth a patch */
+void pv_site_again(uaddr_t site);   /* not now: at its next trap */
+void pv_wish_add(const struct pv_wish *wish);
+u32 pv_wishes_take(struct pv_wish *to); /* of the caller's family, not taken yet; room for PV_WISHES */
 /* clock.c */
 void pv_clock_setup(u64 vdso);
 /* fpu.c */

@@ -32,10 +32,39 @@ static struct pv_thread *block_recycle(void)
 	return NULL;
 }
 
+#define POOL_BLOCKS 32 /* the first ones lie together, before tables with big holes: one page table has them all */
+
 static struct pv_thread *block_new(void)
 {
+	static char *pool, *pool_end;
+	char *block;
+
 	/* Everything in the arena is a multiple of a block: so blocks are aligned. */
-	return pv_arena_alloc(TBLOCK_SIZE);
+	if (!pool) {
+		pool = pv_arena_alloc(POOL_BLOCKS * TBLOCK_SIZE);
+		if (!pool)
+			return NULL;
+		pool_end = pool + POOL_BLOCKS * TBLOCK_SIZE;
+	}
+	if (pool == pool_end)
+		return pv_arena_alloc(TBLOCK_SIZE);
+	block = pool;
+	pool += TBLOCK_SIZE;
+	return (struct pv_thread *)block;
+}
+
+/*
+ * A new process has none of the VM's shared pages mapped. A read that faults maps the pages around it along with its own,
+ * a write does not: so the first look at what every process needs soon is a read.
+ */
+static void touch_shared(const struct pv_thread *t)
+{
+	static const char *const windows[] = { (char *)KDATA_BASE, (char *)KDATA_BASE + 0x10000, (char *)KHEAP_BASE,
+					       (char *)COUNTERS };
+
+	for (size_t i = 0; i < ARRAY_SIZE(windows); i++)
+		(void)*(const volatile char *)windows[i];
+	(void)*(volatile u32 *)t->live;
 }
 
 struct task *mc_task_alloc(size_t size)
@@ -171,16 +200,20 @@ int mc_thread_start(struct task *task, enum mc_start how, const struct pt_regs *
 	r = host_clone(child, flags[how]);
 	if (r < 0)
 		uncount_live(child);
+	if (how == MC_FORK)
+		pv_patch_wishes(); /* now, as the child is running already: for the next one */
 	return r < 0 ? (int)r : 0;
 }
 
 /* First C code of a started thread, on its own kernel stack. entry.S then leaves to user mode with its registers. */
 void pv_child_main(struct pv_thread *t)
 {
+	if (t->how == MC_FORK) {
+		touch_shared(t);
+		PRIV->patch_lock.state = 0; /* its holder, if any, is not in this process */
+	}
 	if (t->how != MC_THREAD && t->how != MC_KERNEL)
 		t->host_pid = t->new_tid;
-	if (t->how == MC_FORK)
-		PRIV->patch_lock.state = 0; /* its holder, if any, is not in this process */
 	pv_signal_stack(t);
 	/* Kicks before this would run the handler on the parent's signal stack; work is looked at on the way out. */
 	__atomic_store_n(&t->host_tid, t->new_tid, __ATOMIC_RELEASE);

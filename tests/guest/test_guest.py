@@ -41,3 +41,10 @@ def test_guest(run, program, variant):
 def test_sites_at_page_borders(run, variant):
     """Whatever lies in one page is rewritten, an instruction in two is not."""
     assert run("/t/patch_page" + variant, "show").stdout == "1 0 1\n"
+
+
+@pytest.mark.skipif(RUNTIME == "runc", reason="known: runc rewrites nothing")
+@pytest.mark.parametrize("variant", VARIANTS, ids=["dynamic", "static"])
+def test_sites_of_a_family(run, variant):
+    """What each child calls once, what is relative to rip, and what two threads use at a time are rewritten all the same."""
+    assert run("/t/patch_family" + variant, "show").stdout == "1 1 1 1\n"

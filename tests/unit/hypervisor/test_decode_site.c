@@ -121,6 +121,26 @@ static void long_instruction_needs_no_hole(void **state)
 	assert_int_equal(site.kind, PV_SITE_PREV);
 	assert_int_equal(site.patch_len, 7);
 	assert_int_equal(site.hole, 0);
+	assert_int_equal(site.nr, ~0u);
+}
+
+/* mov $0xe,%eax; lea sigall_set(%rip),%rsi; syscall: pthread_create(3) of glibc */
+static void address_relative_to_rip(void **state)
+{
+	static const u8 code[] = { PROLOGUE, 0xb8, 0x0e, 0, 0, 0, 0x48, 0x8d, 0x35, 0xd5, 0x6d, 0x07, 0x00, 0x0f, 0x05, 0xc3 };
+	struct pv_site site = find(code, sizeof(code));
+
+	assert_int_equal(site.kind, PV_SITE_PREV);
+	assert_int_equal(site.patch_len, 7);
+	assert_int_equal(site.nr, 3); /* where the displacement is */
+}
+
+/* call *0x10(%rip); syscall: where it goes on is not the place that it was copied to */
+static void call_relative_to_rip(void **state)
+{
+	static const u8 code[] = { PROLOGUE, 0xff, 0x15, 0x10, 0, 0, 0, 0x0f, 0x05, 0xc3 };
+
+	assert_int_not_equal(find(code, sizeof(code)).kind, PV_SITE_PREV);
 }
 
 static void entry_of_a_function_is_no_hole(void **state)
@@ -201,6 +221,7 @@ static void any_bytes_will_do(void **state)
 			assert_true(site.patch_len >= (site.hole ? 2 : 5));
 			assert_true(!site.hole || (site.hole_len >= 5 && site.hole_len < 20));
 			assert_true(!site.hole || site.hole + site.hole_len <= len);
+			assert_true(site.kind != PV_SITE_PREV || site.nr == ~0u || site.nr + 4 <= site.patch_len);
 		}
 		free(code);
 	}
@@ -218,6 +239,8 @@ int main(void)
 		cmocka_unit_test(behind_a_hole_in_use),
 		cmocka_unit_test(mov_in_the_middle_of_another),
 		cmocka_unit_test(long_instruction_needs_no_hole),
+		cmocka_unit_test(address_relative_to_rip),
+		cmocka_unit_test(call_relative_to_rip),
 		cmocka_unit_test(entry_of_a_function_is_no_hole),
 		cmocka_unit_test(nops_that_are_run_are_no_hole),
 		cmocka_unit_test(tail_of_generic_wrapper),
