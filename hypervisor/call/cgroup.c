@@ -14,6 +14,7 @@
 
 #include "call/control.h"
 #include "call/server_impl.h"
+#include "lib/cleanup.h"
 
 #define TEXT_MAX 16384
 /* Version 1 says "no limit" by the highest number of pages. */
@@ -313,12 +314,14 @@ int cgroup_file_read(struct call *c)
 {
 	const struct source *s = &sources[c->req.u.ctl.arg];
 	const struct pv_server_config *cfg = &c->srv->cfg;
-	static _Thread_local char text[TEXT_MAX];
-	struct out o = { text, sizeof(text), 0 };
+	cleanup_free char *text = malloc(TEXT_MAX);
+	struct out o = { text, TEXT_MAX, 0 };
 	int ret;
 
+	if (!text)
+		return -ENOMEM;
 	if (cfg->cgroup_v2 || !s->v1) {
-		ret = slurp(cfg->cgroup[s->dir], s->file, text, sizeof(text));
+		ret = slurp(cfg->cgroup[s->dir], s->file, text, TEXT_MAX);
 	} else {
 		ret = s->v1(cfg->cgroup, &o);
 		ret = ret ? ret : (int)o.used;

@@ -3,7 +3,19 @@
 #ifndef CALLGATE_CALL_CONFINE_H
 #define CALLGATE_CALL_CONFINE_H
 
+#include <linux/filter.h>
 #include <sys/types.h>
+
+enum confine_kind {
+	CONFINE_SERVER,
+	CONFINE_VCPU,
+	CONFINE_MAIN,
+};
+
+struct confine_program {
+	struct sock_filter insn[512];
+	unsigned short len;
+};
 
 /*
  * To those that handling the guest's requests takes. For the calling thread and those it will make, for good. All
@@ -15,5 +27,8 @@ int confine_vcpu(void);
 
 /* The same for the one that watches over the VM: it may also wait for processes, and signal vm0 and itself. */
 int confine_main_thread(pid_t vm0);
+
+/* The filter that they install. vm0: of CONFINE_MAIN; 0: there is none. */
+void confine_filter(struct confine_program *p, enum confine_kind kind, pid_t vm0);
 
 #endif

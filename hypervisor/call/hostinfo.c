@@ -13,6 +13,7 @@
 
 #include "call/control.h"
 #include "call/server_impl.h"
+#include "lib/cleanup.h"
 
 int name_in_buffer_decode(struct call *c)
 {
@@ -157,20 +158,24 @@ static u64 memory_charged(int cgroupfd)
 	return strtoull(text, NULL, 10);
 }
 
+#define STAT_MAX 32768
+
 int host_stat(struct call *c)
 {
-	static _Thread_local char text[32768];
+	cleanup_free char *text = malloc(STAT_MAX);
 	const struct pv_server_config *cfg = &c->srv->cfg;
 	struct pv_host_stat s = { 0 };
 	double load[3] = { 0 };
 
+	if (!text)
+		return -ENOMEM;
 	memory_of_host(info_procfd(cfg), &s);
-	slurp(info_procfd(cfg), "loadavg", text, sizeof(text));
+	slurp(info_procfd(cfg), "loadavg", text, STAT_MAX);
 	if (sscanf(text, "%lf %lf %lf", &load[0], &load[1], &load[2]) == 3) {
 		for (int i = 0; i < 3; i++)
 			s.load[i] = (u64)(load[i] * 65536.0);
 	}
-	slurp(info_procfd(cfg), "stat", text, sizeof(text));
+	slurp(info_procfd(cfg), "stat", text, STAT_MAX);
 	s.boot_time = number_after(text, "btime ");
 	s.cgroup_mem_current = memory_charged(cfg->cgroup[PV_DIR_MEMORY]);
 	memcpy(c->buf, &s, sizeof(s));

@@ -4,12 +4,15 @@
  * only known names pass. The *xattr calls know no directory descriptor: the object goes by its
  * /proc name.
  */
+#include <errno.h>
 #include <linux/limits.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/xattr.h>
 
 #include "call/path.h"
 #include "call/server_impl.h"
+#include "lib/cleanup.h"
 
 enum name_class { NAME_ALLOWED, NAME_PRIVILEGED, NAME_UNKNOWN };
 
@@ -138,15 +141,15 @@ static size_t filter_names(char *list, size_t len)
 
 int path_listxattr(struct call *c)
 {
-	static _Thread_local char list[XATTR_LIST_MAX];
+	cleanup_free char *list = malloc(XATTR_LIST_MAX);
 	struct fd_name name;
 	struct object o;
 	ssize_t len;
-	int ret = begin(c, &o, &name);
+	int ret = list ? begin(c, &o, &name) : -ENOMEM;
 
 	if (ret)
 		return ret;
-	len = listxattr(name.name, list, sizeof(list));
+	len = listxattr(name.name, list, XATTR_LIST_MAX);
 	ret = len < 0 ? -errno : (int)filter_names(list, len);
 	object_put(&o);
 	if (ret > 0 && c->req.u.path.arg) {

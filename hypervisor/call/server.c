@@ -14,6 +14,7 @@
 #include "call/policy_names.h"
 #include "call/program.h"
 #include "call/server_impl.h"
+#include "lib/pages.h"
 
 #define STOP_WAIT_SEC 2
 
@@ -101,7 +102,7 @@ static void server_free(struct pv_server *srv)
 	free(srv->markers);
 	free((void *)srv->cfg.unix_mounts);
 	free(srv->calls);
-	free(srv);
+	pages_free(srv, sizeof(*srv));
 }
 
 /* While nothing runs in the container yet. */
@@ -121,7 +122,7 @@ static int learn_programs(struct pv_server *srv)
 
 static struct pv_server *server_make(const struct pv_server_config *cfg)
 {
-	struct pv_server *srv = calloc(1, sizeof(*srv));
+	struct pv_server *srv = pages_alloc(sizeof(*srv));
 
 	if (!srv)
 		return NULL;

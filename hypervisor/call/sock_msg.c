@@ -68,7 +68,7 @@ static int control_check(struct msghdr *msg)
 /* A netlink message is what it says: it is checked and sent from private memory. */
 static int send_netlink(struct call *c, struct msghdr *msg)
 {
-	static _Thread_local u8 data[NETLINK_MAX];
+	u8 data[NETLINK_MAX]; /* not of the thread: it would be part of each one's memory, and be cleared when one is made */
 	int ret, protocol;
 	socklen_t len = sizeof(protocol);
 

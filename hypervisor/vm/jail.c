@@ -95,9 +95,10 @@ static int drop_privileges(void)
 	struct __user_cap_data_struct none[2] = { { 0 } };
 	int cap;
 
-	for (cap = 0; prctl(PR_CAPBSET_READ, cap, 0, 0, 0) >= 0; cap++)
-		if (prctl(PR_CAPBSET_DROP, cap, 0, 0, 0))
-			return -1;
+	for (cap = 0; !prctl(PR_CAPBSET_DROP, cap, 0, 0, 0); cap++)
+		;
+	if (errno != EINVAL) /* there is no such one */
+		return -1;
 	if (syscall(SYS_capset, &hdr, none))
 		return -1;
 	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
@@ -154,10 +155,10 @@ static void __attribute__((noreturn)) vm0(const struct jail_fds *fds, int hyperv
 	_exit(JAIL_EXIT_EXEC);
 }
 
-pid_t jail_spawn(const struct jail_fds *fds, uid_t user, int *pidfd)
+pid_t jail_spawn(const struct jail_fds *fds, uid_t user, unsigned long keep, int *pidfd)
 {
 	struct clone_args a = {
-		.flags = JAIL_NAMESPACES | CLONE_PIDFD,
+		.flags = (JAIL_NAMESPACES & ~keep) | CLONE_PIDFD,
 		.pidfd = (uint64_t)(uintptr_t)pidfd,
 		.exit_signal = SIGCHLD,
 	};

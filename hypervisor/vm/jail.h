@@ -31,8 +31,11 @@ enum {
 #define JAIL_UID_BASE   0x70000000u
 #define JAIL_UID_INSIDE 65534u
 
-/* Starts vm0 as that user, or what there is. Its pid and a pidfd, or -errno. The caller must be single-threaded. */
-pid_t jail_spawn(const struct jail_fds *fds, uid_t user, int *pidfd);
+/*
+ * Starts vm0 as that user, or what there is. Its pid and a pidfd, or -errno. The caller must be single-threaded.
+ * keep: of CLONE_NEWIPC and CLONE_NEWUTS, the caller's namespaces in which there is nobody but its container.
+ */
+pid_t jail_spawn(const struct jail_fds *fds, uid_t user, unsigned long keep, int *pidfd);
 
 /* The hypervisor's own part: drops every capability but those that serving PV calls takes. 0 or -errno. */
 int jail_hypervisor(void);

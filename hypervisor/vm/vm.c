@@ -7,6 +7,7 @@
 #include <linux/seccomp.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,6 +26,7 @@
 #include "kvm/kvm_guest.h"
 #include "lib/cleanup.h"
 #include "lib/log.h"
+#include "lib/pages.h"
 #include "lib/proc.h"
 #include "lib/syscall_names.h"
 #include "oci/state.h"
@@ -418,6 +420,14 @@ static void identify_vm0(struct vm *vm)
 	vm->pid_ns = openat(vm->container.procfd, name, O_RDONLY | O_CLOEXEC);
 }
 
+/* The container's own, made for it: guest processes need no further ones. They reach neither by any host call. */
+static unsigned long own_namespaces(const struct oci_spec *spec)
+{
+	const struct oci_namespace *ipc = &spec->linux_.namespaces[OCI_NS_IPC], *uts = &spec->linux_.namespaces[OCI_NS_UTS];
+
+	return (ipc->present && !ipc->path ? CLONE_NEWIPC : 0) | (uts->present && !uts->path ? CLONE_NEWUTS : 0);
+}
+
 /* Everything up to the first instruction of the guest. */
 static int vm_create(struct vm *vm, struct error *err)
 {
@@ -463,7 +473,7 @@ static int vm_create(struct vm *vm, struct error *err)
 	if (!ret)
 		ret = process_before_guest(&setup, cfg->spec, vm->container.procfd, err);
 	if (!ret)
-		ret = guest_start(g, JAIL_UID_BASE + (uid_t)cfg->pid, err);
+		ret = guest_start(g, JAIL_UID_BASE + (uid_t)cfg->pid, own_namespaces(cfg->spec), err);
 	if (!ret)
 		ret = process_after_guest(&setup, cfg->spec, err);
 	if (ret)
@@ -713,7 +723,7 @@ static int vm_run(struct vm *vm, struct error *err)
 
 int hypervisor_main(const struct vm_config *cfg, struct error *err)
 {
-	struct vm *vm = calloc(1, sizeof(*vm));
+	struct vm *vm = pages_alloc(sizeof(*vm));
 	int ret;
 
 	if (!vm)

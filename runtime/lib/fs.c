@@ -10,6 +10,9 @@
 
 #include "lib/cleanup.h"
 
+/* Files of procfs have no size: most are short. */
+#define FIRST_ROOM 4096
+
 static ssize_t read_all(int fd, char *buf, size_t size)
 {
 	size_t done = 0;
@@ -32,28 +35,36 @@ int fs_read_file(const char *path, size_t max, char **out, size_t *size, struct 
 {
 	cleanup_close int fd = open(path, O_RDONLY | O_CLOEXEC);
 	cleanup_free char *buf = NULL;
+	size_t room, done = 0;
 	struct stat st;
-	size_t room;
-	ssize_t n;
 
 	if (fd < 0 || fstat(fd, &st))
 		return error_errno(err, errno, "%s", path);
 	if (S_ISDIR(st.st_mode))
 		return error_errno(err, EISDIR, "%s", path);
-	/* files of procfs have no size */
-	room = st.st_size > 0 ? (size_t)st.st_size + 1 : 65536;
-	if (room > max)
-		room = max + 1;
-	buf = malloc(room + 1);
-	if (!buf)
-		return error_errno(err, ENOMEM, "%s", path);
-	n = read_all(fd, buf, room);
-	if (n < 0)
-		return error_errno(err, (int)-n, "%s", path);
-	if ((size_t)n > max)
-		return error_errno(err, EFBIG, "%s", path);
-	buf[n] = '\0';
-	*size = (size_t)n;
+	room = st.st_size > 0 ? (size_t)st.st_size + 1 : FIRST_ROOM;
+	for (;;) {
+		char *more;
+		ssize_t n;
+
+		if (room > max)
+			room = max + 1;
+		more = realloc(buf, room + 1);
+		if (!more)
+			return error_errno(err, ENOMEM, "%s", path);
+		buf = more;
+		n = read_all(fd, buf + done, room - done);
+		if (n < 0)
+			return error_errno(err, (int)-n, "%s", path);
+		done += (size_t)n;
+		if (done > max)
+			return error_errno(err, EFBIG, "%s", path);
+		if (done < room)
+			break;
+		room *= 2;
+	}
+	buf[done] = '\0';
+	*size = done;
 	*out = steal_pointer(&buf);
 	return 0;
 }
