@@ -2,11 +2,13 @@
 /* Calls on open handles. */
 #include <dirent.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/sendfile.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -247,12 +249,45 @@ static int fadvise(struct call *c)
 	return -posix_fadvise(c->h->fd, (off_t)r->off, (off_t)r->len, (int)r->flags);
 }
 
-/* Directories, names and netlink sockets never leave the hypervisor. The errors are mmap's. */
+/*
+ * May a directory's times tell the guest kernel that names in it lead where they did? Not if the host may yet mount
+ * something there, nor where others can change a file system behind the host's back.
+ */
+static bool times_tell(struct call *c)
+{
+	struct statfs fs;
+
+	if (c->srv->magic || c->h->foreign || fstatfs(c->h->fd, &fs) < 0)
+		return false;
+	switch ((u32)fs.f_type) {
+	case EXT4_SUPER_MAGIC:
+	case XFS_SUPER_MAGIC:
+	case BTRFS_SUPER_MAGIC:
+	case F2FS_SUPER_MAGIC:
+	case TMPFS_MAGIC:
+	case OVERLAYFS_SUPER_MAGIC:
+		return true;
+	default:
+		return false;
+	}
+}
+
+static bool is_directory(int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+/*
+ * Names and netlink sockets never leave the hypervisor, nor do directories that can be read. Of one opened with O_PATH
+ * the guest gets the attributes, by fstat, and nothing else. The errors are mmap's.
+ */
 static int donate_decode(struct call *c)
 {
 	int ret = decode_any(c);
 
-	if (ret == 0 && c->h->kind == HANDLE_PATH)
+	if (ret == 0 && c->h->kind == HANDLE_PATH && !(is_directory(c->h->fd) && times_tell(c)))
 		ret = -EBADF;
 	if (ret == 0 && c->h->is_stream && c->srv->cfg.data_rings)
 		ret = -EOPNOTSUPP;

@@ -6,6 +6,7 @@
 #include <linux/falloc.h>
 
 #include "hostfs.h"
+#include "kept.h"
 #include "mm.h"
 #include "vfs_impl.h"
 
@@ -61,6 +62,7 @@ static int file_setfl(struct file *f, u32 flags)
 
 	if ((f->flags & host) == (flags & host))
 		return 0;
+	kept_spoil(f->inode);
 	r = host_handle_call(PV_SETFL, f->handle, flags & host, 0, 0);
 	return r < 0 ? r : 0;
 }

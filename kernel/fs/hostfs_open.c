@@ -4,6 +4,7 @@
 
 #include "cred.h"
 #include "hostfs.h"
+#include "kept.h"
 #include "mounts.h"
 #include "pipe.h"
 #include "vfs_impl.h"
@@ -12,6 +13,8 @@
 
 static void host_inode_release(struct inode *i)
 {
+	if (kept_give(i))
+		return;
 	if (i->handle)
 		mc_handle_release(i->handle);
 	kfree(i);
@@ -175,20 +178,12 @@ static struct file *share_stream(struct inode *i, u32 flags)
 	return f;
 }
 
-s64 hostfs_open(struct name *n, void *arg)
+static s64 request(struct name *n, struct open_args *a)
 {
-	struct open_args *a = arg;
 	u32 handle, gen = hostfs_owner_gen();
 	struct pv_slot s;
 	s64 r;
 
-	if (!*n->text && n->inode && (n->inode->mnt_flags & HOST_STREAM)) {
-		a->file = S_ISSOCK(n->inode->mode) ? ERR_PTR(-ENXIO)
-						   : share_stream(n->inode, a->flags);
-		return IS_ERR(a->file) ? PTR_ERR(a->file) : 0;
-	}
-	if (!*n->text && n->tree && (a->flags & (O_CREAT | O_EXCL)) == (O_CREAT | O_EXCL))
-		return -EEXIST; /* a mountpoint or "." */
 	handle = host_handle_get();
 	if (!handle)
 		return -ENFILE;
@@ -208,6 +203,52 @@ s64 hostfs_open(struct name *n, void *arg)
 	}
 	a->file = opened(&s, n, a, handle, gen);
 	return IS_ERR(a->file) ? PTR_ERR(a->file) : 0;
+}
+
+/* A file that is kept, or that is to be. -EAGAIN: neither. */
+static s64 open_kept(struct name *n, struct open_args *a)
+{
+	struct inode *i = kept_take(n);
+	struct kept_place place;
+	struct name in_dir;
+	s64 r;
+
+	if (i) {
+		a->file = file_on_handle(i, host_mount(), a->flags);
+		return IS_ERR(a->file) ? PTR_ERR(a->file) : 0;
+	}
+	kept_find_place(n, &place);
+	if (!place.dir)
+		return -EAGAIN;
+	in_dir = *n;
+	in_dir.dir = kept_place_handle(&place);
+	in_dir.text = place.last;
+	in_dir.flags |= NAME_NOFOLLOW;
+	in_dir.absolute = true;
+	r = request(&in_dir, a);
+	kfree(in_dir.owned);
+	kept_add(n, &place, r ? NULL : a->file);
+	return r ? -EAGAIN : 0;
+}
+
+s64 hostfs_open(struct name *n, void *arg)
+{
+	struct open_args *a = arg;
+	s64 r;
+
+	if (!*n->text && n->inode && (n->inode->mnt_flags & HOST_STREAM)) {
+		a->file = S_ISSOCK(n->inode->mode) ? ERR_PTR(-ENXIO)
+						   : share_stream(n->inode, a->flags);
+		return IS_ERR(a->file) ? PTR_ERR(a->file) : 0;
+	}
+	if (!*n->text && n->tree && (a->flags & (O_CREAT | O_EXCL)) == (O_CREAT | O_EXCL))
+		return -EEXIST; /* a mountpoint or "." */
+	if (kept_fits(n, a)) {
+		r = open_kept(n, a);
+		if (r != -EAGAIN)
+			return r;
+	}
+	return request(n, a);
 }
 
 int hostfs_open_dir(const char *path, struct path *out)

@@ -9,6 +9,7 @@
 #include "epoll.h"
 #include "fsnotify.h"
 #include "hostfs.h"
+#include "kept.h"
 #include "memfile.h"
 #include "syscall.h"
 #include "vfs_impl.h"
@@ -90,6 +91,7 @@ static u32 host_instance(void)
 {
 	u32 handle = host_handle_get();
 
+	kept_stop();
 	if (handle && host_handle_call(PV_INOTIFY, handle, 0, 0, 0) < 0) {
 		host_handle_unused(handle);
 		return 0;

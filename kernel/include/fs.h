@@ -4,7 +4,8 @@
  *
  * Two kinds of file system:
  *  - "host": names are resolved by the hypervisor, a whole path in one PV call
- *    (fs/hostfs). An inode of it holds a PV handle. There is no guest name cache.
+ *    (fs/hostfs). An inode of it holds a PV handle. There is no name cache; fs/kept.c
+ *    keeps files open.
  *  - guest file systems (proc, sysfs, devtmpfs, tmpfs, devpts): trees of inodes in the kernel,
  *    walked component by component through inode_ops by vfs/walk.c.
  * The container's root is a host file system; guest ones are mounted at
@@ -203,6 +204,7 @@ struct inode {
 	u32 handle;  /* of a directory or O_PATH object; 0 = container root or none */
 	u32 mnt_flags; /* MS_* of the host's mount */
 	u32 owner_gen; /* uid and gid are right while this is the number of the last chown (fs/hostfs.c) */
+	struct kept *kept; /* of a file whose descriptor stays open (fs/kept.c) */
 };
 struct inode *inode_new(const struct inode_ops *ops, struct mount *mnt, u32 mode); /* times now, uid/gid 0, fresh ino */
 void inode_init(struct inode *i, const struct inode_ops *ops, struct mount *mnt, u32 mode); /* zeroed, larger objects */

@@ -164,6 +164,7 @@ struct process {
 	size_t cmdline_len;
 	struct cgroup *cgroup; /* made inside, counted; NULL: the container's own. tasklist_lock */
 	struct mutex exec_lock;
+	struct kept_set *kept; /* files that stay open (fs/kept.c); NULL: none yet */
 	struct exec_id *exec_id; /* what it runs, for policies; changed by its only thread. NULL: unknown */
 	struct program *program; /* what the hypervisor wants of it, until it executes that; tasklist_lock */
 	u32 event;		 /* the PV_EV_EXEC that made it, once answered: its end is reported */

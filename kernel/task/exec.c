@@ -11,6 +11,7 @@
 #include "exec.h"
 #include "exec_id.h"
 #include "internal.h"
+#include "kept.h"
 #include "syscall.h"
 #include "trace_hook.h"
 
@@ -216,6 +217,7 @@ static int exec_commit(struct exec *x)
 	t->clear_child_tid = t->set_child_tid = 0;
 	signal_exec(t);
 	timers_exec(t->proc);
+	kept_drop();
 	mc_space_renew(exec_resume, x);
 }
 

@@ -8,6 +8,7 @@
 #include "dev.h"
 #include "exec_id.h"
 #include "internal.h"
+#include "kept.h"
 #include "mm.h"
 #include "pid_ns.h"
 #include "seccomp.h"
@@ -191,6 +192,7 @@ static void last_thread(struct task *t)
 	pid_ns_last_exit(p);
 	timers_process_exit(p);
 	sem_process_exit(p);
+	kept_exit(p);
 	signal_process_exit(p);
 }
 

@@ -3,6 +3,7 @@
 #include <linux/falloc.h>
 
 #include "hostfs.h"
+#include "kept.h"
 #include "syscall.h"
 #include "vfs_impl.h"
 
@@ -148,8 +149,10 @@ long sys_fadvise64(u64 fd, u64 off, u64 len, u64 advice)
 		return -ESPIPE;
 	if ((s64)len < 0 || (int)advice < 0 || (int)advice > 5)
 		return -EINVAL;
-	if (f->mode & FMODE_HOST)
+	if (f->mode & FMODE_HOST) {
+		kept_spoil(f->inode);
 		return host_handle_call(PV_FADVISE, f->handle, advice, off, len);
+	}
 	return 0;
 }
 

@@ -63,6 +63,41 @@ static void opens_and_donates(void **state)
 	release(g, 1);
 }
 
+static bool shows_procfs;
+
+/* Of what was opened by name only: directories, for their attributes. */
+static void donates_directories(void **state)
+{
+	struct guest *g = *state;
+	const struct {
+		const char *path;
+		int flags, ret;
+	} cases[] = { { "/dir", O_PATH | O_DIRECTORY, shows_procfs ? -EBADF : 0 },
+		      { "/dir/file", O_PATH, -EBADF },
+		      { "/dir/topasswd", O_PATH | O_NOFOLLOW, -EBADF },
+		      { "/dir", O_RDONLY | O_DIRECTORY, -ENODEV } };
+	struct pv_donation what;
+	s32 ret;
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct pv_req_handle r = { .id = 1 };
+		struct stat st;
+
+		assert_int_equal(open_file(g, 1, cases[i].path, cases[i].flags, 0, &ret), -1);
+		assert_int_equal(ret, 0);
+		ret = handle_call(g, PV_DONATE, r);
+		assert_int_equal(ret, cases[i].ret);
+		if (ret == 0) {
+			int fd = guest_take(g, &what);
+
+			assert_int_equal(fcntl(fd, F_GETFL) & O_PATH, O_PATH);
+			assert_int_equal(fstat(fd, &st), 0);
+			close(fd);
+		}
+		release(g, 1);
+	}
+}
+
 static void creates_with_mode(void **state)
 {
 	struct guest *g = *state;
@@ -578,6 +613,7 @@ int main(int argc, char **argv)
 	const struct CMUnitTest magic[] = { T(magic_links_are_refused) };
 	const struct CMUnitTest tests[] = {
 		T(opens_and_donates),
+		T(donates_directories),
 		T(creates_with_mode),
 		T(directories_stay),
 		T(canonical_path_on_request),
@@ -600,7 +636,8 @@ int main(int argc, char **argv)
 		T(credentials_decide),
 	};
 
-	if (argc > 1)
+	shows_procfs = argc > 1;
+	if (shows_procfs)
 		return cmocka_run_group_tests(tests, with_procfs, NULL) ||
 		       cmocka_run_group_tests(magic, NULL, NULL);
 	return cmocka_run_group_tests(tests, container_setup, NULL);
