@@ -39,7 +39,11 @@ struct pv_thread {
 	void *resume_arg;
 	u32 *present; /* copy of the descriptor map over exec */
 	u32 npresent;
-	u32 spin_credit; /* how long to poll for the hypervisor's answer before sleeping */
+	struct {
+		u32 on;               /* park() looks for a wake-up before it sleeps */
+		u32 cost, sleep_cost; /* of a wait with and without that */
+		u32 gap, left;        /* sleeps between two attempts; still to come */
+	} spin;
 };
 _Static_assert(sizeof(struct pv_thread) <= sizeof(struct mc_thread), "mc_thread is too small");
 _Static_assert(offsetof(struct pv_thread, work) == T_WORK, "");

@@ -10,6 +10,8 @@
 
 _Static_assert(SIG_KICK == SIG_KICK_NR, "the filter and the machine disagree");
 
+#define SPIN_GAP_MIN 64 /* sleeps between two attempts: spin_try() */
+
 /* Blocks of threads that ended or are about to: reusable once `dead` is set (entry.S, hostcall_site_exit). */
 static struct pv_thread *free_blocks __attribute__((section(".data.hot")));
 static struct mutex free_lock __attribute__((section(".data.hot")));
@@ -81,6 +83,7 @@ struct task *mc_task_alloc(size_t size)
 		return NULL;
 	memset(t, 0, size);
 	t->self = t;
+	t->spin.left = SPIN_GAP_MIN; /* it sleeps a few times first: most threads do no more */
 	t->regs = (struct pt_regs *)((char *)t + TBLOCK_REGS);
 	return (struct task *)t;
 }
@@ -242,16 +245,67 @@ int pv_futex_wait(u32 *word, u32 val, u64 deadline, bool intr)
 	return (int)hostcall(futex, word, FUTEX_WAIT_BITSET, val, tp, 0, FUTEX_BITSET_MATCH_ANY);
 }
 
+/*
+ * To be woken by the host costs 20 to 50 us where that has to start an idle CPU of a VM, and 1 where waker and sleeper share
+ * a CPU. Threads that answer each other at once on two CPUs need not sleep at all; on one, or on busy ones, looking
+ * would only keep the other from running. So a thread knows what a wait costs it when it sleeps, tries now and
+ * then to look for the wake-up first, and goes on with that only as long as the waits are the shorter for it.
+ * Costs are running averages, in ticks of the time stamp counter.
+ */
+#define PARK_SPIN 1500 /* about 75 us, so that one who looks meets one who has to be woken */
+#define SPIN_GAP_MAX 8192
+#define WAIT_SHORT 8000   /* 3 us: it cannot get much better */
+#define WAIT_LONG 250000  /* 100 us: looking is in vain */
+#define WAIT_MAX (8 * WAIT_LONG)
+
+static void spin_try(struct pv_thread *t)
+{
+	if (t->spin.left--)
+		return;
+	t->spin.gap = clamp(t->spin.gap * 2, (u32)SPIN_GAP_MIN, (u32)SPIN_GAP_MAX);
+	t->spin.left = t->spin.gap;
+	t->spin.on = BOOT->ncpus > 1 && t->spin.sleep_cost > WAIT_SHORT && t->spin.sleep_cost < WAIT_LONG;
+	t->spin.cost = t->spin.sleep_cost / 2;
+}
+
+static void spin_account(struct pv_thread *t, u64 ticks)
+{
+	u32 *cost = t->spin.on ? &t->spin.cost : &t->spin.sleep_cost;
+
+	*cost = *cost - *cost / 8 + (u32)min(ticks, (u64)WAIT_MAX) / 8;
+	if (!t->spin.on)
+		spin_try(t);
+	else if (t->spin.cost > t->spin.sleep_cost / 4 * 3)
+		t->spin.on = false;
+	else if (t->spin.cost < t->spin.sleep_cost / 4)
+		t->spin.gap = 0;
+}
+
+/* Has the wake-up come? */
+static bool woken_soon(struct pv_thread *t, bool intr)
+{
+	for (u32 i = 0; i < PARK_SPIN && !(intr && READ_ONCE(t->work)); i++) {
+		if (READ_ONCE(t->token) == TOKEN_SET)
+			return true;
+		__builtin_ia32_pause();
+	}
+	return false;
+}
+
 static int park(u64 deadline, bool intr)
 {
 	struct pv_thread *t = pv_self();
+	u64 start = __builtin_ia32_rdtsc();
 	u32 none = TOKEN_NONE;
 	int r;
 
-	if (__atomic_compare_exchange_n(&t->token, &none, TOKEN_SLEEP, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
+	if (t->spin.on && woken_soon(t, intr))
+		r = 0;
+	else if (__atomic_compare_exchange_n(&t->token, &none, TOKEN_SLEEP, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
 		r = pv_futex_wait(&t->token, TOKEN_SLEEP, deadline, intr);
 	else
 		r = 0;
+	spin_account(t, __builtin_ia32_rdtsc() - start);
 	if (__atomic_exchange_n(&t->token, TOKEN_NONE, __ATOMIC_SEQ_CST) == TOKEN_SET)
 		return 0;
 	if (r == -ETIMEDOUT)
