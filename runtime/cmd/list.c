@@ -140,6 +140,6 @@ int cmd_list(const struct globals *globals, int argc, char **argv, struct error 
 		ret = error_set(err, EINVAL, "invalid format option");
 	if (ret)
 		return ret;
-	launch_sweep(globals->root, SIZE_MAX, true);
+	launch_sweep(globals->root, "", SIZE_MAX, true);
 	return print_list(globals, quiet, !strcmp(format, "json"), err);
 }

@@ -101,6 +101,7 @@ static int take_id(struct launch *l, struct error *err)
 	l->state = (struct container_state){
 		.id = spec->id,
 		.creator = state_process_self(),
+		.pid_ns = state_pid_ns(),
 		.bundle = spec->bundle,
 		.rootfs = spec->root.path,
 		.cgroups_path = spec->linux_.cgroups_path,
@@ -109,6 +110,8 @@ static int take_id(struct launch *l, struct error *err)
 		.oci_version = spec->oci_version ? spec->oci_version : CALLGATE_SPEC_VERSION,
 		.created = now(&spec->arena),
 	};
+	if (!l->state.creator.started)
+		return error_set(err, EIO, "/proc does not tell the number of the calling process");
 	choose_machine(l);
 	ret = state_create(l->globals->root, &l->state, spec->text, err);
 	if (ret)
@@ -206,7 +209,7 @@ static bool nothing_to_do(const struct launch *l)
 /* It runs: here is the time to look after others. */
 static int supervise(struct launch *l, struct error *err)
 {
-	launch_sweep(l->globals->root, LAUNCH_SWEEP_FEW, false);
+	launch_sweep(l->globals->root, l->spec->id, LAUNCH_SWEEP_FEW, false);
 	return launch_supervise(l, err);
 }
 

@@ -85,10 +85,11 @@ int must_check launch_destroy(const char *root, const struct container_state *st
 			      const struct oci_spec *spec, struct error *err);
 
 /*
- * Removes what containers left whose `run` and hypervisor have both been killed; it looks at `most` of all containers.
+ * Removes what containers left whose `run` and hypervisor have both been killed; it looks at `most` of all containers,
+ * not at own_id.
  * tell: with a warning for each. Who runs a container of his own does not want to hear of others.
  */
-void launch_sweep(const char *root, size_t most, bool tell);
+void launch_sweep(const char *root, const char *own_id, size_t most, bool tell);
 #define LAUNCH_SWEEP_FEW 64
 
 /*

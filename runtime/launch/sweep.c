@@ -6,6 +6,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <string.h>
 #include <sys/file.h>
 
 #include "launch/launch.h"
@@ -27,8 +28,11 @@ static void sweep_drafts(const char *root)
 
 static bool is_abandoned(const struct container_state *s)
 {
-	/* who was to create it in the background may still be asked for by "delete" */
-	return (s->ephemeral || !s->init.pid) && !state_alive(s) && !state_process_alive(&s->creator);
+	/* numbers of processes mean something in one namespace only */
+	if (!s->pid_ns || s->pid_ns != state_pid_ns())
+		return false;
+	/* one that was made in the background may still be asked for by "delete" */
+	return (s->ephemeral || !s->init.pid) && state_process_gone(&s->init) && state_process_gone(&s->creator);
 }
 
 static void sweep_one(const char *root, const char *id, bool tell)
@@ -52,7 +56,7 @@ static void sweep_one(const char *root, const char *id, bool tell)
 		log_warn("container %s: whoever ran it was killed together with its hypervisor: what was left is removed", id);
 }
 
-void launch_sweep(const char *root, size_t most, bool tell)
+void launch_sweep(const char *root, const char *own_id, size_t most, bool tell)
 {
 	cleanup(arena_free) struct arena arena = { 0 };
 	struct oci_strings ids;
@@ -62,5 +66,6 @@ void launch_sweep(const char *root, size_t most, bool tell)
 	if (state_list(root, &arena, &ids, &ignored))
 		return;
 	for (size_t i = 0; i < ids.n && i < most; i++)
-		sweep_one(root, ids.v[i], tell);
+		if (strcmp(ids.v[i], own_id))
+			sweep_one(root, ids.v[i], tell);
 }

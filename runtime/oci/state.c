@@ -117,10 +117,11 @@ static int make_draft(const char *root, const char *draft, const struct containe
 
 static json_t *describe(const struct container_state *s)
 {
-	json_t *doc = json_pack("{sisssisIsisIsssssssssbss}", "version", 1, "id", s->id,
+	json_t *doc = json_pack("{sisssisIsisIsIsssssssssbss}", "version", 1, "id", s->id,
 				"init_process_pid", (int)s->init.pid, "init_process_start",
 				(json_int_t)s->init.started, "creator_pid", (int)s->creator.pid,
-				"creator_start", (json_int_t)s->creator.started, "created", s->created,
+				"creator_start", (json_int_t)s->creator.started, "pid_ns", (json_int_t)s->pid_ns,
+				"created", s->created,
 				"bundle", s->bundle ? s->bundle : "", "rootfs", s->rootfs, "cgroups_path",
 				s->cgroups_path, "ephemeral", s->ephemeral, "ociVersion",
 				s->oci_version ? s->oci_version : "");
@@ -218,6 +219,7 @@ int state_read(const char *root, const char *id, struct arena *arena,
 		.id = arena_strdup(arena, id),
 		.init = get_process(doc, "init_process_pid", "init_process_start"),
 		.creator = get_process(doc, "creator_pid", "creator_start"),
+		.pid_ns = (unsigned long long)json_integer_value(json_object_get(doc, "pid_ns")),
 		.bundle = get_string(doc, "bundle", arena),
 		.rootfs = get_string(doc, "rootfs", arena),
 		.cgroups_path = get_string(doc, "cgroups_path", arena),
@@ -298,8 +300,10 @@ int state_remove_at(int rootfd, const char *id)
 		return errno == ENOENT ? 0 : -errno;
 	dir = fdopendir(fd);
 	if (!dir) {
+		int ret = -errno;
+
 		close(fd);
-		return -ENOMEM;
+		return ret;
 	}
 	/* what tells of the container goes last: half removed it can still be deleted */
 	while ((entry = readdir(dir)))

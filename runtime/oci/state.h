@@ -35,6 +35,7 @@ struct container_state {
 	char *id;
 	struct state_process init;    /* the hypervisor */
 	struct state_process creator; /* the command that makes it */
+	unsigned long long pid_ns;    /* in which it runs: the inode; 0: not known */
 	char *bundle;                 /* or NULL */
 	char *rootfs;
 	char *cgroups_path;
@@ -95,9 +96,12 @@ const char *state_status_name(enum container_status status);
 /* Does the hypervisor live? */
 bool state_alive(const struct container_state *state);
 
-/* The calling process. */
+/* The calling process; its number is 0 if procfs does not tell. */
 struct state_process state_process_self(void);
 bool state_process_alive(const struct state_process *process);
+/* For sure. In doubt, such as without a descriptor to look with, it may be neither alive nor gone. */
+bool state_process_gone(const struct state_process *process);
+unsigned long long state_pid_ns(void);
 
 /* Field 22 of /proc/<pid>/stat, 0 if there is no such process, or only its zombie. */
 unsigned long long state_start_time(pid_t pid);

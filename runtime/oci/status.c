@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* From what is remembered of a container to what it does now. */
+#include <errno.h>
 #include <limits.h>
 #include <pwd.h>
 #include <stdio.h>
@@ -15,18 +16,21 @@
 
 #define MACHINE_ANNOTATION "org.callgate.machine" /* with ".reason": if somebody asked for one */
 
-unsigned long long state_start_time(pid_t pid)
+/* Field 22 of its stat; 0 for a zombie. */
+static int read_start_time(pid_t pid, unsigned long long *when)
 {
 	cleanup_free char *text = NULL;
-	unsigned long long when = 0;
 	struct error ignored;
 	char path[64];
 	size_t size;
 	char *p;
+	int ret;
 
+	*when = 0;
 	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
-	if (fs_read_file(path, 65536, &text, &size, &ignored))
-		return 0;
+	ret = fs_read_file(path, 65536, &text, &size, &ignored);
+	if (ret)
+		return ret;
 	/* the second field is a name in parentheses, which may have any of them in it */
 	p = strrchr(text, ')');
 	/* dead, and only its parent does not know yet */
@@ -35,8 +39,15 @@ unsigned long long state_start_time(pid_t pid)
 	for (int field = 2; p && field < 22; field++)
 		p = strchr(p + 1, ' ');
 	if (p)
-		sscanf(p, " %llu", &when);
-	return when;
+		sscanf(p, " %llu", when);
+	return 0;
+}
+
+unsigned long long state_start_time(pid_t pid)
+{
+	unsigned long long when;
+
+	return read_start_time(pid, &when) ? 0 : when;
 }
 
 struct state_process state_process_self(void)
@@ -49,6 +60,23 @@ struct state_process state_process_self(void)
 bool state_process_alive(const struct state_process *p)
 {
 	return p->pid > 0 && p->started && state_start_time(p->pid) == p->started;
+}
+
+bool state_process_gone(const struct state_process *p)
+{
+	unsigned long long when;
+	int ret = p->pid > 0 ? read_start_time(p->pid, &when) : -ENOENT;
+
+	if (ret)
+		return ret == -ENOENT || ret == -ESRCH;
+	return p->started && when != p->started;
+}
+
+unsigned long long state_pid_ns(void)
+{
+	struct stat st;
+
+	return stat("/proc/self/ns/pid", &st) ? 0 : st.st_ino;
 }
 
 bool state_alive(const struct container_state *state)

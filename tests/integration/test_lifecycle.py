@@ -808,6 +808,18 @@ def test_what_both_left_goes_with_the_next_command(callgate_life, word):
     life.assert_gone()
 
 
+@machine_only
+def test_what_lives_elsewhere_is_left_alone(callgate_life):
+    """In another pid namespace the numbers of its processes mean nothing; it must not be taken for dead."""
+    life = callgate_life
+    run, _ = running_in_foreground(life)
+    listed = subprocess.run(["unshare", "--pid", "--fork", "--mount-proc", *life.command("list", "-q")], stdin=subprocess.DEVNULL,
+                            capture_output=True, text=True, timeout=20, check=True)
+    assert listed.stdout.split() == [life.id] and life.state()["status"] == "running"
+    life.ok("kill", life.id, "KILL")
+    assert run.wait(20) == 137
+
+
 def test_process_of_another_container_is_not_this_one(life, subreaper):
     """A pid may be used again: then the container has stopped all the same."""
     life.create()
