@@ -47,6 +47,16 @@ MINUTES ?= 15
 fuzz: deps-fuzz
 	tools/fuzz.sh $(BUILD) $(MINUTES)
 
+# What a container reaches of its host's kernel, beside runc and runsc: docs/surface.json. In a virtual machine where the
+# host does not let its kernel's functions be traced.
+surface: deps-bench all
+	bench/surface.sh $(BUILD)
+
+# Mixed load for HOURS; fails if anything grows. docs/soak.json, docs/soak.svg.
+HOURS ?= 2
+soak: deps-bench all
+	/usr/bin/python3 bench/soak.py --build $(BUILD) --hours $(HOURS)
+
 # Kills host processes of containers at random instants, RUNS times; SEED names the sequence.
 RUNS ?= 500
 SEED ?= 1
@@ -68,4 +78,4 @@ clean:
 deps-build deps-test deps-vm deps-demo deps-bench deps-deb deps-fuzz:
 	@tools/deps.sh $(@:deps-%=%)
 
-.PHONY: all test test-vm test-kvm test-software check demo bench bench-quick fuzz faults install deb clean deps-build deps-test deps-vm deps-demo deps-bench deps-deb deps-fuzz
+.PHONY: all test test-vm test-kvm test-software check demo bench bench-quick fuzz faults surface soak install deb clean deps-build deps-test deps-vm deps-demo deps-bench deps-deb deps-fuzz

@@ -32,8 +32,8 @@ def free_port():
         return probe.getsockname()[1]
 
 
-def wait_for_port(process, port):
-    for _ in range(1000):
+def wait_for_port(process, port, seconds=20):
+    for _ in range(seconds * 50):
         if process.poll() is not None:
             raise RuntimeError(f"the server has ended with status {process.returncode}")
         sockets = pathlib.Path("/proc/net/tcp").read_text().splitlines()

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -14,7 +15,8 @@
 #include "oci/state.h"
 #include "vm/control.h"
 
-#define REPLY_MAX (1u << 20)
+#define REPLY_MAX  (1u << 20)
+#define STOPPED_MS 3000 /* without an answer, before we look why */
 
 void control_unref(json_t **value)
 {
@@ -97,14 +99,53 @@ int control_request(int fd, json_t *message, const int *fds, unsigned int n_fds,
 	return 0;
 }
 
+/* Has somebody stopped the process at the other end? Then it may never answer; else it only has much to do. */
+static pid_t stopped_peer(int fd)
+{
+	struct ucred peer = { 0 };
+	socklen_t size = sizeof(peer);
+	cleanup_free char *text = NULL;
+	struct error ignored;
+	char path[64], *p;
+	size_t n;
+
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) || peer.pid <= 0)
+		return 0;
+	snprintf(path, sizeof(path), "/proc/%d/stat", peer.pid);
+	if (fs_read_file(path, 65536, &text, &n, &ignored))
+		return 0;
+	p = strrchr(text, ')');
+	return p && p[1] && (p[2] == 'T' || p[2] == 't') ? peer.pid : 0;
+}
+
+/* Until there is something to read: false if there will be nothing. */
+static bool wait_for_peer(int fd)
+{
+	struct pollfd what = { .fd = fd, .events = POLLIN };
+
+	for (;;) {
+		int ret = poll(&what, 1, STOPPED_MS);
+
+		if (ret > 0 || (ret < 0 && errno != EINTR))
+			return true;
+		if (!ret && stopped_peer(fd))
+			return false;
+	}
+}
+
 /* Up to the end of the line and no further: what follows is for the next caller. */
 static ssize_t read_line(int fd, char *buf, size_t size)
 {
 	size_t n = 0;
 
 	while (n < size) {
-		ssize_t seen = recv(fd, buf + n, size - n, MSG_PEEK);
-		char *end = seen > 0 ? memchr(buf + n, '\n', (size_t)seen) : NULL;
+		ssize_t seen;
+		char *end;
+
+		if (!wait_for_peer(fd))
+			return -ETIMEDOUT;
+		seen = recv(fd, buf + n, size - n, MSG_PEEK);
+		end = seen > 0 ? memchr(buf + n, '\n', (size_t)seen) : NULL;
 
 		if (seen < 0 && errno == EINTR)
 			continue;
@@ -127,7 +168,10 @@ json_t *control_reply(int fd, struct error *err)
 	json_t *reply = n < 0 ? NULL : json_loadb(line, (size_t)n, 0, NULL);
 	const char *why = json_string_value(json_object_get(reply, "error"));
 
-	if (n < 0)
+	if (n == -ETIMEDOUT && stopped_peer(fd))
+		error_set(err, ETIMEDOUT, "the hypervisor (process %d) does not answer: it is stopped, by SIGSTOP or a debugger",
+			  stopped_peer(fd));
+	else if (n < 0)
 		error_errno(err, (int)-n, "the hypervisor's answer");
 	else if (!reply)
 		error_set(err, EPROTO, "the hypervisor's answer is not JSON");

@@ -91,6 +91,10 @@ static int remove_stale(const char *root, const char *id, struct error *err)
 	ret = state_read(root, id, &arena, &state, &why);
 	if (ret == -ENOENT) /* at most an empty folder, of a removal that was cut short */
 		return state_remove(root, id, err);
+	if (ret && ret != -EINVAL) { /* we cannot look: that says nothing of a container */
+		*err = why;
+		return ret;
+	}
 	if (ret || !is_stale(root, &state))
 		return error_set(err, EEXIST, "container with given ID already exists: %s", id);
 	return state_destroy(root, &state, err);

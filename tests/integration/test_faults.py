@@ -47,8 +47,9 @@ def tree(root, hypervisor):
 
 
 def cgroups_of(ident):
-    return [str(path) for path in pathlib.Path("/sys/fs/cgroup").glob("*/*/") if ident in path.name] + \
-        [str(path) for path in pathlib.Path("/sys/fs/cgroup").glob("*/") if ident in path.name]
+    """Those of a container; others may come and go meanwhile."""
+    places = [pathlib.Path("/sys/fs/cgroup"), *pathlib.Path("/sys/fs/cgroup").iterdir()]
+    return [str(place) for place in places if (place / "callgate" / ident).exists()]
 
 
 class Neighbour:
