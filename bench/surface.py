@@ -31,7 +31,7 @@ from bench import Runtime, tree  # noqa: E402
 from bundle import Bundles, config  # noqa: E402
 
 PASSES = 2  # that are watched; one more before fills caches
-SECONDS = 420  # for one workload under one runtime: where all is emulated some take very long
+SECONDS = 300  # for one workload under one runtime: where all is emulated some take very long
 SHELL = """cd /tmp && mkdir w && cd w
 seq 500 >numbers; sort -rn numbers | head -3 | tr 0-9 a-j; wc -l <numbers; grep -c 7 numbers; sed -n 5p numbers
 awk '{ s += $1 } END { print s }' numbers; cp numbers copy; mv copy moved; ln moved hard; ln -s moved soft; cat soft | md5sum
@@ -96,9 +96,9 @@ def workloads(port):
 
 
 class Surface:
-    def __init__(self, tracefs, bundles, roots):
+    def __init__(self, tracefs, bundles, roots, functions):
         self.tracefs, self.bundles, self.roots = tracefs, bundles, roots
-        self.functions = ftrace.Functions(tracefs)
+        self.functions = ftrace.Functions(tracefs) if functions else None
 
     @contextlib.contextmanager
     def container(self, runtime, args):
@@ -132,8 +132,7 @@ class Surface:
             load(process, port, self.roots[runtime.name] / "rootfs")
             groups = parts(runtime, process.pid, ident)
             with contextlib.ExitStack() as stack:
-                tracers = {part: stack.enter_context(ftrace.Tracer(self.tracefs, self.functions, part, pids))
-                           for part, pids in groups.items()}
+                tracers = {part: stack.enter_context(self.tracer(part, pids)) for part, pids in groups.items()}
                 for number in range(PASSES):
                     for tracer in tracers.values():
                         tracer.phase = number
@@ -143,6 +142,11 @@ class Surface:
                     time.sleep(0.5)
             reach = {part: reached(pids) for part, pids in groups.items()}
         return report(tracers, reach)
+
+    def tracer(self, part, pids):
+        if self.functions:
+            return ftrace.Tracer(self.tracefs, self.functions, part, pids)
+        return ftrace.CallTracer(self.tracefs, part, pids)
 
 
 def parts(runtime, waits, ident):
@@ -172,15 +176,33 @@ def reached(pids):
 
 
 def report(tracers, reach):
-    seen = {}
+    seen, by_calls = {}, any(isinstance(tracer, ftrace.CallTracer) for tracer in tracers.values())
     for tracer in tracers.values():
-        for function, phase in tracer.seen.items():
-            seen[function] = min(phase, seen.get(function, phase))
-    return {"functions": len(seen), "first_seen_in_last_pass": sum(phase == PASSES - 1 for phase in seen.values()),
-            "calls": len({call for tracer in tracers.values() for call in tracer.calls()}),
-            "parts": {part: {"functions": len(tracer.seen), "calls_reachable": reach[part], "calls": tracer.calls(),
-                             "tasks": sorted(tracer.tasks), "events_lost": tracer.lost, "names": sorted(tracer.seen)}
-                      for part, tracer in tracers.items()}}
+        for name, phase in tracer.seen.items():
+            seen[name] = min(phase, seen.get(name, phase))
+    found = {"calls": len({call for tracer in tracers.values() for call in tracer.calls()}),
+             "first_seen_in_last_pass": sum(phase == PASSES - 1 for phase in seen.values()),
+             "parts": {part: {"calls_reachable": reach[part], "calls": tracer.calls()} for part, tracer in tracers.items()}}
+    if not by_calls:
+        found["functions"] = len(seen)
+        for part, tracer in tracers.items():
+            found["parts"][part].update(functions=len(tracer.seen), tasks=sorted(tracer.tasks), events_lost=tracer.lost,
+                                        names=sorted(tracer.seen))
+    return found
+
+
+def print_table(results):
+    print(f"{'':8}{'':10}{'functions':>10}{'calls':>7}   of which, and calls that can be reached")
+    for name, row in results.items():
+        for runtime, found in row.items():
+            each = ", ".join(f"{part} {len(what['calls'])} of {what['calls_reachable']}" for part, what in found["parts"].items())
+            print(f"{name:8}{runtime:10}{found.get('functions', '-'):>10}{found['calls']:>7}   {each}")
+
+
+def take_names(results):
+    """The names of functions, taken out of the results."""
+    return {f"{name} {runtime} {part}": what.pop("names", []) for name, row in results.items() for runtime, found in row.items()
+            for part, what in found["parts"].items()}
 
 
 # --- the whole of it --------------------------------------------------------------------------------
@@ -232,7 +254,9 @@ def main():
     parser.add_argument("--only", default="shell,redis,web", help="workloads, separated by commas")
     parser.add_argument("--runtimes", default="callgate,runc,runsc")
     parser.add_argument("--rootfs", help="a root file system that is there (default: that of the tests)")
+    parser.add_argument("--calls", action="store_true", help="system calls only: no functions")
     parser.add_argument("--can", action="store_true", help="only say whether this host lets functions be traced")
+    parser.add_argument("--names", type=pathlib.Path, help="a file for the names of the functions")
     parser.add_argument("--output", type=pathlib.Path, default=HERE.parent / "docs/surface.json")
     options = parser.parse_args()
     tracefs = ftrace.Tracefs()
@@ -240,7 +264,7 @@ def main():
         stack.callback(tracefs.close)
         stack.enter_context(ftrace.interruptible())
         reason = ftrace.why_not(tracefs)
-        if reason or options.can:
+        if options.can or (reason and not options.calls):
             print(reason or "yes")
             return 3 if reason else 0
         rootfs = options.rootfs or subprocess.run([HERE.parent / "tests/rootfs.sh"], stdin=subprocess.DEVNULL, check=True,
@@ -251,8 +275,13 @@ def main():
         bundles = Bundles(f"{work}/bundles", rootfs.split(":"))
         stack.callback(bundles.close)
         columns = runtimes(options.build.resolve(), options.runtimes.split(","), work)
-        surface = Surface(tracefs, bundles, {runtime.name: bundles.make(["/bin/true"]) for runtime in columns})
+        surface = Surface(tracefs, bundles, {runtime.name: bundles.make(["/bin/true"]) for runtime in columns},
+                          not options.calls)
         results, failed = collect(surface, columns, options.only.split(","))
+        names = take_names(results)
+        if options.names:
+            options.names.write_text(json.dumps(names, indent=1) + "\n")
+        print_table(results)
         functions, lines = before_validation.count()
         options.output.write_text(json.dumps({
             "kernel": platform.release(), "date": time.strftime("%Y-%m-%d"), "passes": PASSES,

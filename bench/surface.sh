@@ -1,14 +1,18 @@
 #!/bin/bash
-# surface.sh BUILD: run surface.py here, where the kernel lets its functions be traced; else in a virtual machine with Debian,
-# by emulation, with a root file system that has the machine's own programs and those of the workloads.
+# surface.sh BUILD: the system calls (docs/surface.json), and the kernel's functions (docs/surface-functions.json; their names in
+# BUILD/surface-names.json): here, where the kernel lets its functions be traced, else in a virtual machine with Debian, by
+# emulation, with a root file system that has the machine's own programs and those of the workloads.
 set -euo pipefail
 top=$(cd "$(dirname "$0")/.." && pwd)
 build=$(cd "$1" && pwd)
 
+/usr/bin/python3 "$top/bench/surface.py" --calls --build "$build"
+
 if reason=$(/usr/bin/python3 "$top/bench/surface.py" --can); then
-	exec /usr/bin/python3 "$top/bench/surface.py" --build "$build"
+	exec /usr/bin/python3 "$top/bench/surface.py" --build "$build" --names "$build/surface-names.json" \
+		--output "$top/docs/surface-functions.json"
 fi
-echo "surface: $reason; in a virtual machine, then" >&2
+echo "surface: $reason; in a virtual machine, then, and without runsc, which comes to a stop there" >&2
 "$top/tools/deps.sh" vm
 
 work=$(mktemp -d /var/tmp/callgate-surface-XXXXXX)
@@ -18,7 +22,6 @@ cp "$build/callgate" "$build/guest-pv.elf" "$work/build"
 cp -r "$top/bench" "$work"
 cp "$top"/tests/*.py "$work/tests"
 cp -r "$top/hypervisor/call" "$work/hypervisor"
-cp "$("$top/bench/get-runsc.sh")" "$work/runsc"
 
 # What the machine's Debian lacks: a layer over its own root.
 rootfs=$("$top/tests/rootfs.sh")
@@ -33,7 +36,8 @@ done
 
 status=0
 "$top/tools/vm.sh" -s "$work" -l "$build/surface-vm.log" -m 2500 -t 3600 \
-	"mkdir -m 1777 tmp; mount --bind tmp /var/tmp; CALLGATE_RUNSC=/share/runsc bench/surface.py --build build \
-	--rootfs /share/layer:/ --output out/surface.json ${SURFACE_ARGS:-}" || status=$?
-cp "$work/out/surface.json" "$top/docs/surface.json"
+	"mkdir -m 1777 tmp; mount --bind tmp /var/tmp; bench/surface.py --build build --runtimes callgate,runc \
+	--rootfs /share/layer:/ --names out/names.json --output out/surface.json" || status=$?
+cp "$work/out/names.json" "$build/surface-names.json"
+cp "$work/out/surface.json" "$top/docs/surface-functions.json"
 exit "$status"
