@@ -84,6 +84,7 @@ struct task {
 	struct wake_batch *wake_batch; /* held: what this task wakes is put off (sync.h) */
 	struct vfork_done *vfork; /* the parent waits for exec or exit */
 	bool in_exec;
+	bool nproc_exceeded; /* it became a user with more tasks than RLIMIT_NPROC: an exec fails while that is so */
 	bool core_passed; /* exits: a core dump does not wait for it; tasklist_lock */
 	bool copied_mm; /* fork: the address space is a copy that is its own */
 
@@ -215,6 +216,7 @@ int next_pid(int after); /* the lowest pid of a process above `after`; 0 if none
 u32 process_count(void);
 u32 task_count(void);
 u32 user_task_count(u32 uid); /* tasklist_lock held */
+bool task_over_nproc(u32 uid); /* has that user more than the caller's RLIMIT_NPROC allows? Takes the lock */
 
 void process_put(struct process *p);
 struct process *pidfd_process(int fd); /* with a reference, or ERR_PTR(-EBADF) */

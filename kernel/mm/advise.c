@@ -1,12 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* madvise, msync, mincore. */
+#include <asm/signal.h>
+#include <linux/capability.h>
+
 #include "internal.h"
 #include "syscall.h"
+#include "user_ns.h"
 
 /* In newer headers than the oldest we build with. */
 #define ADV_POPULATE_READ  22
 #define ADV_POPULATE_WRITE 23
 #define ADV_COLLAPSE	   25
+
+#define UIO_MAX 1024u
 
 enum kind {
 	UNKNOWN,
@@ -128,6 +134,118 @@ long sys_madvise(u64 addr, u64 len, u64 behavior)
 	while (!ret && (v = vma_walk_next(&w)))
 		ret = advise_part(&w, v, advice);
 	return ret ? ret : w.gap ? -ENOMEM : 0;
+}
+
+/* What one process may do to another's memory has no effect on what is in it: the host decides where pages are. */
+static bool is_harmless(int advice)
+{
+	return advice == MADV_COLD || advice == MADV_PAGEOUT || advice == MADV_WILLNEED || advice == ADV_COLLAPSE;
+}
+
+static int advise_other(struct mm *mm, const struct mc_iovec *v, int advice)
+{
+	struct vma_walk w = {.mm = mm, .pos = v->base};
+	u64 len = v->len;
+	int ret = range_args(v->base, &len, -EINVAL);
+
+	if (ret || !len)
+		return ret;
+	w.end = v->base + len;
+	guard(&mm->lock);
+	while (!ret && vma_walk_next(&w))
+		;
+	if (mm == current->mm && !w.gap)
+		mc_advise(v->base, min(len, (u64)USER_MAX_LEN), advice);
+	return w.gap ? -ENOMEM : 0;
+}
+
+/* With references of both, or an error. */
+static int advised_process(int pidfd, int advice, struct mm **mm)
+{
+	struct process *p = pidfd_process(pidfd);
+	int ret = 0;
+
+	if (IS_ERR(p))
+		return (int)PTR_ERR(p);
+	mutex_lock(&tasklist_lock);
+	if (!is_harmless(advice))
+		ret = -EINVAL;
+	else if (!p->leader || !p->leader->mm)
+		ret = -ESRCH;
+	else if (p != current->proc && !ptrace_may_access(p->leader, PTRACE_ACCESS_FS))
+		ret = -EACCES;
+	else
+		*mm = mm_get(p->leader->mm);
+	mutex_unlock(&tasklist_lock);
+	process_put(p);
+	return ret;
+}
+
+static s64 advise_all(struct mm *mm, const struct mc_iovec *v, u64 n, int advice)
+{
+	s64 done = 0;
+
+	for (u64 i = 0; i < n; i++) {
+		int ret = advise_other(mm, &v[i], advice);
+
+		if (ret)
+			return done ? done : ret;
+		done += (s64)v[i].len;
+	}
+	return done;
+}
+
+long sys_process_madvise(u64 pidfd, u64 iov, u64 n, u64 behavior, u64 flags)
+{
+	struct mc_iovec *v __kfree = NULL;
+	struct mm *mm = NULL;
+	s64 ret;
+
+	if (flags || n > UIO_MAX)
+		return -EINVAL;
+	v = kmalloc((n + 1) * sizeof(*v));
+	if (!v)
+		return -ENOMEM;
+	if (mc_copy_from_user(v, iov, n * sizeof(*v)))
+		return -EFAULT;
+	ret = advised_process((int)pidfd, (int)behavior, &mm);
+	if (ret)
+		return ret;
+	if (mm != current->mm && !capable(CAP_SYS_NICE))
+		ret = -EPERM;
+	else
+		ret = advise_all(mm, v, n, (int)behavior);
+	mm_put(mm);
+	return ret;
+}
+
+/* It has exited, or will as soon as it runs. */
+static bool is_dying(const struct process *p)
+{
+	sigmask_t pending = p->pending.set | p->leader->pending.set;
+
+	return p->group_exiting || (pending & 1ULL << (SIGKILL - 1));
+}
+
+/* A process that dies gives its memory back by itself, and at once: there is nothing to hurry. */
+long sys_process_mrelease(u64 pidfd, u64 flags)
+{
+	struct process *p;
+	long ret = 0;
+
+	if ((u32)flags)
+		return -EINVAL;
+	p = pidfd_process((int)pidfd);
+	if (IS_ERR(p))
+		return PTR_ERR(p);
+	mutex_lock(&tasklist_lock);
+	if (!p->leader || !p->leader->mm)
+		ret = -ESRCH;
+	else if (!is_dying(p))
+		ret = -EINVAL;
+	mutex_unlock(&tasklist_lock);
+	process_put(p);
+	return ret;
 }
 
 static int sync_part(const struct vma_walk *w, const struct vma *v, int flags)

@@ -306,6 +306,13 @@ static long exec_user(int dirfd, uaddr_t path, uaddr_t argv, uaddr_t envp, u32 f
 
 	if (!x)
 		return -ENOMEM;
+	if (unlikely(current->nproc_exceeded)) {
+		current->nproc_exceeded = task_over_nproc(current->cred->uid);
+		if (current->nproc_exceeded) {
+			exec_free(x);
+			return -EAGAIN;
+		}
+	}
 	ret = exec_args(x, dirfd, path, argv, envp, flags);
 	if (ret) {
 		exec_free(x);

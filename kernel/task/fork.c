@@ -443,6 +443,12 @@ static long start(struct task *c, const struct clone_request *request)
 	return tid;
 }
 
+bool task_over_nproc(u32 uid)
+{
+	guard(&tasklist_lock);
+	return limit_check(current->proc, RLIMIT_NPROC, user_task_count(uid));
+}
+
 /* RLIMIT_NPROC is about the real user's tasks, and not for root. */
 static bool too_many_tasks(void)
 {

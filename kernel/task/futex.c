@@ -120,7 +120,7 @@ static long wake_some(struct futex_bucket *b, const struct futex_key *key, u32 n
 			break;
 		if (!futex_key_equal(&w->key, key) || !(w->bitset & bitset))
 			continue;
-		if (w->pi)
+		if (w->pi || w->to_pi)
 			return -EINVAL;
 		if (!futex_take(w, batch)) {
 			*full = true;
@@ -230,30 +230,28 @@ static long wait_again(struct restart *r)
 
 /* ---- two words: requeue, wake_op ---- */
 
-static void lock_two(struct futex_bucket *a, struct futex_bucket *b)
+void futex_lock_two(struct futex_bucket *a, struct futex_bucket *b)
 {
 	futex_lock(a < b ? a : b);
 	if (a != b)
 		futex_lock(a < b ? b : a);
 }
 
-static void unlock_two(struct futex_bucket *a, struct futex_bucket *b)
+void futex_unlock_two(struct futex_bucket *a, struct futex_bucket *b)
 {
 	mutex_unlock(&a->lock);
 	if (a != b)
 		mutex_unlock(&b->lock);
 }
 
-static int two_keys(uaddr_t addr, uaddr_t addr2, bool shared, struct futex_key *k,
-		    struct futex_key *k2)
+int futex_two_keys(uaddr_t addr, uaddr_t addr2, bool shared, struct futex_key *k, struct futex_key *k2)
 {
 	int err = futex_key_of(addr, shared, k);
 
 	return err ? err : futex_key_of(addr2, shared, k2);
 }
 
-static void requeue_one(struct futex_waiter *w, struct futex_bucket *to,
-			const struct futex_key *key)
+void futex_move(struct futex_waiter *w, struct futex_bucket *to, const struct futex_key *key)
 {
 	struct futex_bucket *from = w->bucket;
 
@@ -277,7 +275,7 @@ static int requeue_some(struct futex_bucket *b, struct futex_bucket *b2, const s
 	list_for_each_safe(w, tmp, &b->list, node) {
 		if (!futex_key_equal(&w->key, k))
 			continue;
-		if (w->pi)
+		if (w->pi || w->to_pi)
 			return -EINVAL;
 		if (*nwake) {
 			if (!futex_take(w, batch)) {
@@ -288,7 +286,7 @@ static int requeue_some(struct futex_bucket *b, struct futex_bucket *b2, const s
 		} else if (*nmove) {
 			if (futex_key_equal(k, k2))
 				break; /* to where they are: it would never end */
-			requeue_one(w, b2, k2);
+			futex_move(w, b2, k2);
 			--*nmove;
 		} else {
 			break;
@@ -311,7 +309,7 @@ static long futex_requeue(uaddr_t addr, uaddr_t addr2, bool shared, u32 nwake, u
 
 	if ((int)nwake < 0 || (int)nmove < 0)
 		return -EINVAL;
-	r = two_keys(addr, addr2, shared, &k, &k2);
+	r = futex_two_keys(addr, addr2, shared, &k, &k2);
 	if (r)
 		return r;
 	b = futex_bucket(&k);
@@ -319,7 +317,7 @@ static long futex_requeue(uaddr_t addr, uaddr_t addr2, bool shared, u32 nwake, u
 	/* Those who are moved are announced at the new place before a waker can look there. */
 	__atomic_fetch_add(&b2->waiters, 1, __ATOMIC_SEQ_CST);
 	do {
-		lock_two(b, b2);
+		futex_lock_two(b, b2);
 		r = 0;
 		if (expect && !done) {
 			r = mc_user_load(addr, &val);
@@ -328,7 +326,7 @@ static long futex_requeue(uaddr_t addr, uaddr_t addr2, bool shared, u32 nwake, u
 		}
 		if (!r)
 			r = requeue_some(b, b2, &k, &k2, &nwake, &nmove, &batch, &full);
-		unlock_two(b, b2);
+		futex_unlock_two(b, b2);
 		wake_flush(&batch);
 		done += max(r, 0);
 	} while (full && r >= 0);
@@ -415,19 +413,19 @@ static long futex_wake_op(uaddr_t addr, uaddr_t addr2, bool shared, u32 n, u32 n
 	struct futex_key k, k2;
 	bool full = false, full2 = false;
 	long woken = 0, r2 = 0;
-	int r = two_keys(addr, addr2, shared, &k, &k2);
+	int r = futex_two_keys(addr, addr2, shared, &k, &k2);
 
 	if (r)
 		return r;
 	b = futex_bucket(&k);
 	b2 = futex_bucket(&k2);
-	lock_two(b, b2);
+	futex_lock_two(b, b2);
 	r = do_op(addr2, code);
 	if (r >= 0)
 		woken = wake_some(b, &k, n, FUTEX_BITSET_MATCH_ANY, &batch, &full);
 	if (r > 0 && woken >= 0 && !full)
 		r2 = wake_some(b2, &k2, n2, FUTEX_BITSET_MATCH_ANY, &batch, &full2);
-	unlock_two(b, b2);
+	futex_unlock_two(b, b2);
 	wake_flush(&batch);
 	if (r < 0 || woken < 0 || r2 < 0)
 		return r < 0 ? r : woken < 0 ? woken : r2;
@@ -444,7 +442,7 @@ static long futex_wake_op(uaddr_t addr, uaddr_t addr2, bool shared, u32 n, u32 n
 static bool takes_timeout(int cmd)
 {
 	return cmd == FUTEX_WAIT || cmd == FUTEX_WAIT_BITSET || cmd == FUTEX_LOCK_PI ||
-	       cmd == FUTEX_LOCK_PI2;
+	       cmd == FUTEX_LOCK_PI2 || cmd == FUTEX_WAIT_REQUEUE_PI;
 }
 
 static int get_deadline(int cmd, int op, uaddr_t timeout, u64 *deadline)
@@ -465,7 +463,7 @@ static int get_deadline(int cmd, int op, uaddr_t timeout, u64 *deadline)
 
 static bool realtime_allowed(int cmd)
 {
-	return cmd == FUTEX_WAIT || cmd == FUTEX_WAIT_BITSET || cmd == FUTEX_LOCK_PI2;
+	return cmd == FUTEX_WAIT || cmd == FUTEX_WAIT_BITSET || cmd == FUTEX_LOCK_PI2 || cmd == FUTEX_WAIT_REQUEUE_PI;
 }
 
 long sys_futex(u64 addr, u64 op_arg, u64 val, u64 timeout, u64 addr2, u64 val3)
@@ -503,6 +501,10 @@ long sys_futex(u64 addr, u64 op_arg, u64 val, u64 timeout, u64 addr2, u64 val3)
 		return futex_lock_pi(addr, shared, deadline, true);
 	case FUTEX_UNLOCK_PI:
 		return futex_unlock_pi(addr, shared);
+	case FUTEX_WAIT_REQUEUE_PI:
+		return futex_wait_requeue_pi(addr, shared, (u32)val, deadline, addr2);
+	case FUTEX_CMP_REQUEUE_PI:
+		return futex_cmp_requeue_pi(addr, addr2, shared, (u32)val, n2, expect);
 	default:
 		return -ENOSYS;
 	}

@@ -28,6 +28,8 @@ struct futex_waiter {
 	struct task *task;
 	u32 bitset;
 	bool pi;
+	bool to_pi;   /* waits to be moved to the PI futex key2, which makes it a waiter of that */
+	struct futex_key key2;
 	bool granted; /* PI: the waker made this task the owner */
 	int owner;    /* PI: the tid waited for */
 };
@@ -49,6 +51,11 @@ void futex_enqueue(struct futex_bucket *b, struct futex_waiter *w);
 bool futex_unqueue(struct futex_waiter *w);
 /* Bucket locked: take w off the list, to be unparked by wake_flush. False: the batch is full. */
 bool futex_take(struct futex_waiter *w, struct wake_batch *batch);
+/* For what concerns two words. */
+int futex_two_keys(uaddr_t addr, uaddr_t addr2, bool shared, struct futex_key *k, struct futex_key *k2);
+void futex_lock_two(struct futex_bucket *a, struct futex_bucket *b);
+void futex_unlock_two(struct futex_bucket *a, struct futex_bucket *b);
+void futex_move(struct futex_waiter *w, struct futex_bucket *to, const struct futex_key *key); /* both locked */
 /* Queue w if the word still is val: 0, -EAGAIN, -EFAULT, -EINVAL. */
 int futex_wait_prepare(struct futex_waiter *w, uaddr_t addr, bool shared, u32 val);
 /* Sleep until w is woken. 0 or why not: -ETIMEDOUT, -EINTR (w may have been woken all the same). */
@@ -58,6 +65,8 @@ long futex_wake(uaddr_t addr, bool shared, u32 n, u32 bitset);
 /* ---- futex_pi.c ---- */
 long futex_lock_pi(uaddr_t addr, bool shared, u64 deadline, bool try);
 long futex_unlock_pi(uaddr_t addr, bool shared);
+long futex_wait_requeue_pi(uaddr_t addr, bool shared, u32 val, u64 deadline, uaddr_t pi);
+long futex_cmp_requeue_pi(uaddr_t addr, uaddr_t pi, bool shared, u32 nwake, u32 nmove, u32 expect);
 /* The owner of the word is gone: let a waiter try again. */
 void futex_pi_owner_died(uaddr_t addr);
 void futex_pi_task_exit(struct task *t);

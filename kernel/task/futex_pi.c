@@ -102,10 +102,11 @@ static int attempt(struct futex_waiter *w, uaddr_t addr, bool try, int dead)
 	return r;
 }
 
-long futex_lock_pi(uaddr_t addr, bool shared, u64 deadline, bool try)
+/* dead: the owner whose exit has woken the caller; 0: none has. */
+static long lock_pi(uaddr_t addr, bool shared, u64 deadline, bool try, int dead)
 {
 	struct futex_waiter w = { .bitset = FUTEX_BITSET_MATCH_ANY, .pi = true };
-	int dead = 0, r = futex_key_of(addr, shared, &w.key);
+	int r = futex_key_of(addr, shared, &w.key);
 
 	if (r)
 		return r;
@@ -124,6 +125,11 @@ long futex_lock_pi(uaddr_t addr, bool shared, u64 deadline, bool try)
 			return 0;
 		dead = w.owner;
 	}
+}
+
+long futex_lock_pi(uaddr_t addr, bool shared, u64 deadline, bool try)
+{
+	return lock_pi(addr, shared, deadline, try, 0);
 }
 
 /* Hand the word to the next waiter, or free it. Bucket locked. */
@@ -171,6 +177,128 @@ long futex_unlock_pi(uaddr_t addr, bool shared)
 	mutex_unlock(&b->lock);
 	wake_flush(&batch);
 	return err;
+}
+
+/* ---- condition variables: from a plain futex to a PI one ---- */
+
+long futex_wait_requeue_pi(uaddr_t addr, bool shared, u32 val, u64 deadline, uaddr_t pi)
+{
+	struct futex_waiter w = { .bitset = FUTEX_BITSET_MATCH_ANY, .to_pi = true };
+	int r = addr == pi ? -EINVAL : futex_key_of(pi, shared, &w.key2);
+
+	if (!r)
+		r = futex_wait_prepare(&w, addr, shared, val);
+	if (r)
+		return r;
+	if (futex_key_equal(&w.key, &w.key2)) {
+		futex_unqueue(&w);
+		return -EINVAL;
+	}
+	r = futex_sleep(&w, deadline);
+	if (r && futex_unqueue(&w)) {
+		if (r == -ETIMEDOUT)
+			return r;
+		return w.pi ? -EAGAIN : -ERESTARTNOINTR; /* moved already: it can't wait for the first word again */
+	}
+	return w.granted ? 0 : lock_pi(pi, shared, deadline, false, w.owner);
+}
+
+/* Everybody in the word's queue must want to come to key2. Both locked. The first of them, NULL: there is none. */
+static struct futex_waiter *first_to_move(struct futex_bucket *b, const struct futex_key *key, const struct futex_key *key2,
+					  bool *more)
+{
+	struct futex_waiter *w, *first = NULL;
+
+	*more = false;
+	list_for_each(w, &b->list, node) {
+		if (!futex_key_equal(&w->key, key))
+			continue;
+		if (!w->to_pi || w->pi || !futex_key_equal(&w->key2, key2))
+			return ERR_PTR(-EINVAL);
+		*more = first != NULL;
+		if (!first)
+			first = w;
+	}
+	return first;
+}
+
+/* Up to n of them become waiters for the lock that `owner` has. Both locked. */
+static int move_waiters(struct futex_bucket *b, struct futex_bucket *b2, const struct futex_key *key,
+			const struct futex_key *key2, u32 n, int owner)
+{
+	struct futex_waiter *w, *next;
+	int moved = 0;
+
+	list_for_each_safe(w, next, &b->list, node) {
+		if ((u32)moved == n)
+			break;
+		if (!futex_key_equal(&w->key, key))
+			continue;
+		w->pi = true;
+		w->owner = owner;
+		futex_move(w, b2, key2);
+		moved++;
+	}
+	return moved;
+}
+
+/* Both locked. The first waiter gets the lock if it is free; the others wait for it. */
+static int requeue_pi(struct futex_bucket *b, struct futex_bucket *b2, const struct futex_key *k, const struct futex_key *k2,
+		      uaddr_t pi, u32 nmove, struct wake_batch *batch)
+{
+	bool more, others;
+	struct futex_waiter *first = first_to_move(b, k, k2, &more);
+	int owner, r;
+	u32 me;
+
+	if (!first || IS_ERR(first))
+		return first ? (int)PTR_ERR(first) : 0;
+	others = first_waiter(b2, k2, &others) != NULL;
+	me = (u32)first->task->vtid;
+	r = take_or_mark(pi, me, others || (more && nmove), false, &owner);
+	if (r < 0)
+		return r;
+	if (r) {
+		r = check_owner(owner);
+		return r ? r : move_waiters(b, b2, k, k2, nmove < ~0u ? nmove + 1 : nmove, owner);
+	}
+	first->task->owns_pi = true;
+	first->granted = true;
+	futex_take(first, batch);
+	return 1 + move_waiters(b, b2, k, k2, nmove, (int)me);
+}
+
+long futex_cmp_requeue_pi(uaddr_t addr, uaddr_t pi, bool shared, u32 nwake, u32 nmove, u32 expect)
+{
+	struct wake_batch batch = { .n = 0 };
+	struct futex_bucket *b, *b2;
+	struct futex_key k, k2;
+	u32 val;
+	int r;
+
+	if ((int)nwake < 0 || (int)nmove < 0 || addr == pi || nwake != 1)
+		return -EINVAL;
+	r = futex_two_keys(addr, pi, shared, &k, &k2);
+	if (!r && futex_key_equal(&k, &k2))
+		r = -EINVAL;
+	if (r)
+		return r;
+	b = futex_bucket(&k);
+	b2 = futex_bucket(&k2);
+	/* Those who are moved are announced at the new place before a waker can look there. */
+	__atomic_fetch_add(&b2->waiters, 1, __ATOMIC_SEQ_CST);
+	do {
+		futex_lock_two(b, b2);
+		r = mc_user_load(addr, &val);
+		if (!r)
+			r = val == expect ? requeue_pi(b, b2, &k, &k2, pi, nmove, &batch) : -EAGAIN;
+		futex_unlock_two(b, b2);
+		wake_flush(&batch);
+		if (r == -EAGAIN && val == expect) /* the lock's owner exits */
+			mc_yield();
+	} while (r == -EAGAIN && val == expect);
+	__atomic_fetch_sub(&b2->waiters, 1, __ATOMIC_RELEASE);
+	return r;
 }
 
 /* ---- owners that exit ---- */

@@ -86,8 +86,18 @@ static void fix_caps(const struct cred *old, struct cred *c)
 		c->cap_effective = c->cap_permitted;
 }
 
+/* Who comes to a user with too many tasks may do that; an exec is where it fails: execve(2). */
+static void note_excess(const struct cred *c)
+{
+	struct task *t = current;
+
+	t->nproc_exceeded = c->uid && task_over_nproc(c->uid);
+}
+
 static long install_uids(struct cred *c)
 {
+	if (c->uid != current->cred->uid)
+		note_excess(c);
 	c->fsuid = c->euid;
 	fix_caps(current->cred, c);
 	cred_install(c);

@@ -87,6 +87,80 @@ static void test_requeue(void)
 	join(threads, 5);
 }
 
+/* ---- from a plain futex to a PI one ---- */
+
+static _Atomic uint32_t cond, lock;
+static int held, turns;
+
+static void *pi_sleeper(void *arg)
+{
+	CHECK(!futex(&cond, FUTEX_WAIT_REQUEUE_PI_PRIVATE, 0, NULL, (void *)&lock, 0));
+	CHECK((lock & FUTEX_TID_MASK) == (uint32_t)syscall(SYS_gettid));
+	CHECK(!held++);
+	pause_ms(1);
+	turns++;
+	held--;
+	CHECK(!futex(&lock, FUTEX_UNLOCK_PI_PRIVATE, 0, NULL, NULL, 0));
+	return arg;
+}
+
+static long requeue_pi(uint32_t nwake, long nmove, uint32_t expect)
+{
+	return futex(&cond, FUTEX_CMP_REQUEUE_PI_PRIVATE, nwake, (void *)nmove, (void *)&lock, expect);
+}
+
+static void test_requeue_pi(void)
+{
+	struct timespec past = { 1, 0 };
+	pthread_t threads[3], last;
+	long moved = 0;
+
+	FAILS(EAGAIN, futex(&cond, FUTEX_WAIT_REQUEUE_PI_PRIVATE, 1, NULL, (void *)&lock, 0));
+	FAILS(EINVAL, futex(&cond, FUTEX_WAIT_REQUEUE_PI_PRIVATE, 0, NULL, (void *)&cond, 0));
+	FAILS(ETIMEDOUT, futex(&cond, FUTEX_WAIT_REQUEUE_PI_PRIVATE, 0, &past, (void *)&lock, 0));
+	FAILS(EINVAL, requeue_pi(2, 1, 0));
+	FAILS(EINVAL, futex(&cond, FUTEX_CMP_REQUEUE_PI_PRIVATE, 1, NULL, (void *)&cond, 0));
+	FAILS(EAGAIN, requeue_pi(1, 1, 7));
+	CHECK(requeue_pi(1, 1, 0) == 0);
+	CHECK(!futex(&lock, FUTEX_LOCK_PI_PRIVATE, 0, NULL, NULL, 0));
+	for (int i = 0; i < 3; i++)
+		CHECK(!pthread_create(&threads[i], NULL, pi_sleeper, NULL));
+	while (futex(&cond, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0) == 0)
+		pause_ms(1);
+	CHECK(errno == EINVAL); /* they wait for the other operation */
+	CHECK(requeue_pi(1, 0, 0) == 1);
+	for (moved = 1; moved < 3; pause_ms(1))
+		moved += OK(requeue_pi(1, INT_MAX, 0));
+	CHECK(turns == 0 && (lock & FUTEX_WAITERS));
+	CHECK(!futex(&lock, FUTEX_UNLOCK_PI_PRIVATE, 0, NULL, NULL, 0));
+	join(threads, 3);
+	CHECK(turns == 3 && !lock);
+	CHECK(!pthread_create(&last, NULL, pi_sleeper, NULL)); /* it finds the lock free */
+	while (OK(requeue_pi(1, INT_MAX, 0)) == 0)
+		pause_ms(1);
+	join(&last, 1);
+	CHECK(turns == 4 && !lock);
+}
+
+static void test_waitv(void)
+{
+	struct futex_waitv v[2] = { { .val = 0, .uaddr = (uintptr_t)&a, .flags = FUTEX_32 | FUTEX_PRIVATE_FLAG },
+				    { .val = 0, .uaddr = (uintptr_t)&b, .flags = FUTEX_32 | FUTEX_PRIVATE_FLAG } };
+	struct timespec past = { 1, 0 };
+
+	a = b = 0;
+	if (syscall(SYS_futex_waitv, v, 2, 0, &past, CLOCK_MONOTONIC) == -1 && errno == ENOSYS)
+		return; /* Linux before 5.16 */
+	FAILS(ETIMEDOUT, syscall(SYS_futex_waitv, v, 2, 0, &past, CLOCK_MONOTONIC));
+	FAILS(EINVAL, syscall(SYS_futex_waitv, v, 0, 0, NULL, 0));
+	FAILS(EINVAL, syscall(SYS_futex_waitv, v, 129, 0, NULL, 0));
+	FAILS(EINVAL, syscall(SYS_futex_waitv, v, 2, 1, NULL, 0));
+	v[1].val = 1;
+	FAILS(EAGAIN, syscall(SYS_futex_waitv, v, 2, 0, NULL, 0));
+	v[1].flags = 0x80000000u;
+	FAILS(EINVAL, syscall(SYS_futex_waitv, v, 2, 0, NULL, 0));
+}
+
 static void test_wake_op(void)
 {
 	pthread_t threads[2];
@@ -197,6 +271,8 @@ int main(void)
 	test_wake();
 	test_requeue();
 	test_wake_op();
+	test_requeue_pi();
+	test_waitv();
 	test_bitset();
 	test_between_processes();
 	test_shared_by_file();

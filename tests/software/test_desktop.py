@@ -39,6 +39,20 @@ def test_chromium(same_apart):
     same_apart(CHROMIUM, timeout=200)
 
 
+SANDBOX = r"""
+mkdir /tmp/c; cd /tmp/c; echo '<p>hello<script>document.write(6*7)</script>' >p.html
+b() { timeout -k 5 100 chromium --headless=new --disable-gpu --disable-dev-shm-usage --user-data-dir=/tmp/c/u "$@" 2>>log; }
+b --dump-dom file:///tmp/c/p.html; echo $?; b --screenshot=/tmp/c/s.png file:///tmp/c/p.html; identify -format '%m\n' s.png
+[ -s s.png ] || tail -20 log >&2
+"""
+
+
+@software("chromium", layer="desktop")
+def test_chromium_sandbox(same_apart):
+    """Headless as an ordinary user, with its sandbox of user namespaces and seccomp, without which it refuses to run"""
+    same_apart(SANDBOX, timeout=200, uid=1000, gid=1000, env=["HOME=/tmp"])
+
+
 @software("libreoffice-writer-nogui", layer="desktop")
 def test_libreoffice(same_apart):
     """A document converted to odt, docx, PDF and text, and the PDF's text compared"""
