@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <sys/vfs.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "lib/cleanup.h"
 #include "lib/fs.h"
@@ -86,7 +87,8 @@ int cgroup_open(struct cgroup_tree *tree, bool detached, struct error *err)
 	if (detached)
 		tree->fd = open_tree(AT_FDCWD, CGROUP_MOUNT,
 				     OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
-	if (!detached || (tree->fd < 0 && errno == EPERM)) /* an ordinary user: the mount is not ours */
+	tree->borrowed = !detached || (tree->fd < 0 && errno == EPERM); /* an ordinary user: the mount is not ours */
+	if (tree->borrowed)
 		tree->fd = open(CGROUP_MOUNT, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (tree->fd < 0 || fstatfs(tree->fd, &fs))
 		return error_errno(err, errno, CGROUP_MOUNT);
@@ -104,6 +106,30 @@ void cgroup_close(struct cgroup_tree *tree)
 	tree->fd = -1;
 	tree->n = 0;
 	arena_free(&tree->arena);
+}
+
+static int clone_mounts(uint64_t attrs)
+{
+	struct mount_attr attr = { .attr_set = attrs };
+	cleanup_close int fd = open_tree(AT_FDCWD, CGROUP_MOUNT, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
+
+	if (fd < 0 || (attrs && mount_setattr(fd, "", AT_EMPTY_PATH | AT_RECURSIVE, &attr, sizeof(attr))))
+		return -errno;
+	return steal_fd(&fd);
+}
+
+int cgroup_confine(struct cgroup_tree *tree, int *writable, struct error *err)
+{
+	int read_only = clone_mounts(MOUNT_ATTR_RDONLY);
+
+	*writable = tree->borrowed ? clone_mounts(0) : tree->fd;
+	if (read_only < 0 || *writable < 0)
+		return error_errno(err, -(read_only < 0 ? read_only : *writable), CGROUP_MOUNT);
+	if (tree->borrowed)
+		close(tree->fd);
+	tree->borrowed = false;
+	tree->fd = read_only;
+	return 0;
 }
 
 bool cgroup_has(const struct cgroup_hierarchy *h, const char *controller)

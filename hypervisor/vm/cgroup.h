@@ -34,6 +34,7 @@ struct cgroup_hierarchy {
 
 struct cgroup_tree {
 	int fd; /* of /sys/fs/cgroup; it need not be mounted anywhere any more */
+	bool borrowed; /* fd is in the mount of who started us: ".." leads out of it */
 	bool unified;
 	unsigned int n;
 	struct cgroup_hierarchy h[CGROUP_HIERARCHIES_MAX];
@@ -48,6 +49,12 @@ enum cgroup_manager { CGROUP_CGROUPFS, CGROUP_SYSTEMD, CGROUP_NONE };
  */
 int must_check cgroup_open(struct cgroup_tree *tree, bool detached, struct error *err);
 void cgroup_close(struct cgroup_tree *tree);
+
+/*
+ * In a mount namespace of the caller's own, once: from now on through a mount of its own that is for reading only.
+ * *writable: a descriptor like tree->fd was, out of which no ".." leads, either.
+ */
+int must_check cgroup_confine(struct cgroup_tree *tree, int *writable, struct error *err);
 
 /* From linux.cgroupsPath (or its absence) and the container's ID to the string above. */
 int must_check cgroup_place(const struct oci_spec *spec, enum cgroup_manager manager,

@@ -11,6 +11,7 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <unistd.h>
 
 #include "lib/cleanup.h"
 #include "oci/mempolicy.h"
@@ -140,6 +141,40 @@ static int enter_cgroup(const struct oci_spec *spec, bool in_unified, struct con
 	return 0;
 }
 
+static int lend_dir(const char *path, int *fd, struct error *err)
+{
+	*fd = open_tree(AT_FDCWD, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+	return *fd < 0 ? error_errno(err, errno, "%s", path) : 0;
+}
+
+/*
+ * What of the host's folders is needed later, through mounts of our own: a descriptor of the host's would lead by ".." to
+ * all of its files.
+ */
+static int lend_host_dirs(const struct oci_spec *spec, const struct container_stages *stages, struct container *out,
+			  struct error *err)
+{
+	int ret = lend_dir(stages->state_dir, &out->state_fd, err);
+
+	if (!ret)
+		ret = lend_dir(stages->states_dir, &out->states_fd, err);
+	if (!ret)
+		ret = cgroup_confine(&out->cgroups, &out->cgroups_fd, err);
+	if (ret)
+		return ret;
+	if (out->memcg_fd >= 0)
+		close(out->memcg_fd);
+	out->memcg_fd = cgroup_dir(&out->cgroups, spec->linux_.cgroups_path, "memory");
+	return 0;
+}
+
+void container_stay(struct container *c)
+{
+	close(c->states_fd);
+	close(c->cgroups_fd);
+	c->states_fd = c->cgroups_fd = -1;
+}
+
 /* Of all its processes on the host, and of what they allocate from now on. */
 static int set_memory_policy(const struct oci_memory_policy *p, struct error *err)
 {
@@ -192,6 +227,8 @@ static int enter_spaces(const struct oci_spec *spec, const struct container_stag
 	if (!ret)
 		ret = isolate_mounts(spec, err);
 	if (!ret)
+		ret = lend_host_dirs(spec, stages, out, err);
+	if (!ret)
 		ret = open_procs(out, err);
 	if (!ret)
 		ret = mounts_prepare(plan, spec, err);
@@ -220,6 +257,7 @@ int container_enter(const struct oci_spec *spec, const struct container_stages *
 	int ret;
 
 	*out = (struct container){ .rootfd = -1, .procfd = -1, .infofd = -1, .memcg_fd = -1,
+				   .state_fd = -1, .states_fd = -1, .cgroups_fd = -1,
 				   .cgroups.fd = -1 };
 	out->root_readonly = spec->root.readonly;
 	out->rootfs = spec->root.path;
@@ -314,7 +352,10 @@ void container_thaw(const char *cgroups_path)
 
 int container_leave(const struct container *c, const char *cgroups_path, struct error *err)
 {
-	return cgroup_leave(&c->cgroups, cgroups_path, err);
+	struct cgroup_tree tree = c->cgroups;
+
+	tree.fd = c->cgroups_fd;
+	return cgroup_leave(&tree, cgroups_path, err);
 }
 
 const struct container_mount *container_guest_mount(const struct container *c, dev_t dev)

@@ -80,7 +80,11 @@ struct container {
 	int hostname_fd;    /* to set the uts namespace's host name later; 0: there is no right to it */
 	int infofd;         /* the same with the host's own files (meminfo, sys/net), read-only */
 	int memcg_fd;       /* O_PATH of the cgroup that memory is charged to; or -1 */
-	struct cgroup_tree cgroups; /* the host's hierarchies, for container_leave() */
+	/* The host's folders, each the root of a mount of its own: ".." does not lead out of them. */
+	int state_fd;       /* the container's part of the state */
+	int states_fd;      /* all of it, and */
+	int cgroups_fd;     /* the cgroups for writing: for container_leave(); -1: that is left to others */
+	struct cgroup_tree cgroups; /* the host's hierarchies, for reading */
 	struct userns_ids ids; /* of the container's user namespace */
 	uint32_t cpus;      /* that it may run on, in the beginning */
 	uint64_t memory;    /* its limit in the beginning, in bytes; 0: none */
@@ -92,6 +96,7 @@ struct container {
 /* For whoever has something to do in the middle of it. */
 struct container_stages {
 	bool in_cgroup; /* of version 2: the process was cloned into it */
+	const char *state_dir, *states_dir; /* the host's paths */
 	void *ctx;
 	/* The namespaces are the container's, the root is still the host's. 0 or -errno. NULL: nothing to do. */
 	int (*namespaces_made)(void *ctx, struct error *err);
@@ -128,6 +133,9 @@ unsigned long container_oom_kills(const char *cgroups_path);
 bool container_frozen(const char *cgroups_path);
 /* Lets them go on: what is frozen can't be killed. */
 void container_thaw(const char *cgroups_path);
+
+/* Somebody else will clean up: what was kept for container_leave() is given up. */
+void container_stay(struct container *c);
 
 /*
  * From inside, for a hypervisor that nobody waits for any more: all processes of the

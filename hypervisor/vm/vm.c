@@ -391,7 +391,7 @@ static void has_started(void *ctx)
 {
 	const struct vm *vm = ctx;
 
-	state_started_at(vm->cfg->state_fd, vm->cfg->id);
+	state_started_in(vm->container.state_fd);
 }
 
 /* A startContainer hook has failed, or there is no telling whether it did. */
@@ -433,7 +433,13 @@ static int vm_create(struct vm *vm, struct error *err)
 {
 	const struct vm_config *cfg = vm->cfg;
 	struct guest *g = &vm->guest;
-	struct container_stages stages = { cfg->in_cgroup, cfg->ctx, cfg->namespaces_made };
+	struct container_stages stages = {
+		.in_cgroup = cfg->in_cgroup,
+		.state_dir = cfg->state_dir,
+		.states_dir = cfg->states_dir,
+		.ctx = cfg->ctx,
+		.namespaces_made = cfg->namespaces_made,
+	};
 	struct process_setup setup;
 	int ret = guest_open_image(g, cfg->machine, err);
 
@@ -611,6 +617,8 @@ static void booted(void *ctx, int result, const char *text)
 	vm->ready = vm->commands.booted = true;
 	if (vm->cfg->detach)
 		vm->life_fd = -1;
+	if (vm->cfg->detach || vm->cfg->keep)
+		container_stay(&vm->container);
 	else if (vm->cfg->start_at_once)
 		return; /* who waits for its end has nothing to do now */
 	if (send(vm->cfg->ready_fd, "R", 1, MSG_NOSIGNAL) < 0 && vm->cfg->debug)
@@ -661,13 +669,13 @@ static void leave(struct vm *vm)
 	struct pollfd life = { .fd = vm->life_fd, .events = POLLIN };
 	struct error ignored = { 0 };
 
-	if (cfg->keep || poll(&life, 1, 0) <= 0)
+	if (cfg->keep || vm->container.states_fd < 0 || poll(&life, 1, 0) <= 0)
 		return;
 	/* the cgroup is free when the proxies of further processes have seen the end of theirs */
 	control_abandon(&vm->control);
 	if (container_leave(&vm->container, cfg->spec->linux_.cgroups_path, &ignored))
 		log_error(ignored.text);
-	if (state_remove_at(cfg->state_fd, cfg->id))
+	if (state_remove_at(vm->container.states_fd, cfg->id))
 		log_error("the state of the container could not be removed");
 }
 

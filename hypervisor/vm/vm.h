@@ -15,7 +15,7 @@ struct vm_config {
 	const char *id;
 	const char *bundle;    /* or NULL */
 	const char *state_dir; /* the host's path: gone after container_enter() */
-	int state_fd;          /* O_PATH of the folder that state_dir is in, to remove it at the end */
+	const char *states_dir; /* the folder that it is in */
 	const char *hook_state; /* what startContainer hooks read; NULL if there are none */
 	pid_t pid;             /* the host's number of this process */
 	unsigned int n_fds;    /* descriptors 0, 1 ... of this process are the guest's */

@@ -77,9 +77,6 @@ static int run_hypervisor(struct launch *l, struct vm_config *cfg, struct error 
 	}
 	if (l->spec->hooks.start_container.n)
 		cfg->hook_state = launch_hook_state(&l->state, STATUS_CREATED, l->spec);
-	cfg->state_fd = open(l->globals->root, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (cfg->state_fd < 0)
-		return error_errno(err, errno, "%s", l->globals->root);
 	return hypervisor_main(cfg, err);
 }
 
@@ -92,7 +89,7 @@ static void __attribute__((noreturn)) child(struct launch *l, int life_fd, int r
 		.id = l->spec->id,
 		.bundle = l->spec->bundle,
 		.state_dir = arena_printf(&l->spec->arena, "%s/%s", l->globals->root, l->spec->id),
-		.state_fd = -1,
+		.states_dir = l->globals->root,
 		.n_fds = STDERR_FILENO + 1 + l->extra_fds,
 		.debug = l->globals->debug,
 		.machine = l->machine,

@@ -348,18 +348,17 @@ int state_destroy(const char *root, const struct container_state *s, struct erro
 	return ret ? ret : state_remove(root, s->id, err);
 }
 
-void state_started_at(int rootfd, const char *id)
+void state_started_in(int state_dir)
 {
-	char path[ID_MAX_LENGTH + sizeof("/" STATE_CREATED_FILE)];
-
-	snprintf(path, sizeof(path), "%s/" STATE_CREATED_FILE, id);
-	unlinkat(rootfd, path, 0);
+	unlinkat(state_dir, STATE_CREATED_FILE, 0);
 }
 
 void state_started(const char *root, const char *id)
 {
-	cleanup_close int fd = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	struct error ignored;
+	char path[PATH_MAX];
+	cleanup_close int fd = state_path(path, root, id, "", &ignored) ? -1 : open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 
 	if (fd >= 0)
-		state_started_at(fd, id);
+		state_started_in(fd);
 }

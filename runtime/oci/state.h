@@ -83,7 +83,7 @@ int must_check state_destroy(const char *root, const struct container_state *sta
 			     struct error *err);
 
 /* The container has been started: for the hypervisor, and for others. */
-void state_started_at(int rootfd, const char *id);
+void state_started_in(int state_dir);
 void state_started(const char *root, const char *id);
 
 /* IDs of all containers, in the order of their names. No folder: none. */

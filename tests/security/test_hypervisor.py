@@ -3,18 +3,21 @@
 import contextlib
 import ctypes
 import errno
+import json
 import os
 import pathlib
 import signal
+import subprocess
 
 import pytest
-from bundle import RUNTIME, wait_for
+from bundle import RUNTIME, runtime_command, wait_for
 
 pytestmark = pytest.mark.skipif(RUNTIME == "runc", reason="known: runc has no hypervisor")
 
 LIBC = ctypes.CDLL(None, use_errno=True)
 LIBC.ptrace.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p]
 CONT, SETREGS, GETREGS, DETACH, SINGLESTEP, SEIZE, INTERRUPT = 7, 13, 12, 17, 9, 0x4206, 0x4207
+CLOSE, OPENAT = 3, 257
 REGISTERS = ["r15", "r14", "r13", "r12", "rbp", "rbx", "r11", "r10", "r9", "r8", "rax", "rcx", "rdx", "rsi", "rdi",
              "orig_rax", "rip", "cs", "eflags", "rsp", "ss", "fs_base", "gs_base", "ds", "es", "fs", "gs"]
 
@@ -135,3 +138,91 @@ def test_sees_only_its_own_processes(running):
                 inside = (fd / name / "status").read_text()
                 assert "\nNSpid:\t" + name in inside
                 assert os.readlink(fd / name / "exe").split("/")[-1].split(" ")[0] in ("callgate", "guest-pv.elf"), inside
+
+
+def put(tid, registers, text):
+    """The address of a string in the stopped thread, below its stack."""
+    address = (registers.rsp - 4096) & ~7
+    with open(f"/proc/{tid}/mem", "r+b", buffering=0) as memory:
+        memory.seek(address)
+        memory.write(text.encode() + b"\0")
+    return address
+
+
+def lead_up(tid, registers, fd, steps=16):
+    """Descriptors of the directories that are found by ".." from one, up to where it goes no further."""
+    address = put(tid, registers, "..")
+    found, last = [], None
+    while len(found) < steps:
+        fd = call(tid, registers, OPENAT, fd, address, os.O_PATH | os.O_DIRECTORY, 0)
+        if fd < 0:
+            break
+        st = os.stat(f"/proc/{tid}/fd/{fd}")
+        if (st.st_dev, st.st_ino) == last:
+            break
+        last = (st.st_dev, st.st_ino)
+        found.append(fd)
+    return found
+
+
+def can_write(tid, registers, fd, name):
+    return call(tid, registers, OPENAT, fd, put(tid, registers, name), os.O_WRONLY, 0)
+
+
+@pytest.fixture
+def detached(bundles, scratch):
+    """The hypervisor of a container as engines start it, with a folder of states of its own; and that folder."""
+    states = scratch / "above" / "states"
+    states.mkdir(parents=True)
+    bundle, name = bundles.make(["/bin/sleep", "1000"]), f"t-climb-{os.getpid()}"
+
+    def callgate(*args):
+        subprocess.run([*runtime_command(RUNTIME), "--root", str(states), *args], stdin=subprocess.DEVNULL,
+                       stdout=subprocess.DEVNULL, check=True, timeout=30)
+    callgate("create", "-b", str(bundle), name)
+    callgate("start", name)
+    yield pid_of(states, name), states / name
+    callgate("delete", "--force", name)
+
+
+def pid_of(states, name):
+    out = subprocess.run([*runtime_command(RUNTIME), "--root", str(states), "state", name], stdin=subprocess.DEVNULL,
+                         capture_output=True, check=True, timeout=30).stdout
+    return json.loads(out)["pid"]
+
+
+def host_directories(pid, registers):
+    """{directory of the hypervisor's descriptor: the names that are seen on the way up from it}"""
+    seen = {}
+    for entry in list(pathlib.Path(f"/proc/{pid}/fd").iterdir()):
+        if entry.is_dir():
+            for fd in lead_up(pid, registers, int(entry.name)):
+                seen.setdefault(f"{entry.name} {os.readlink(entry)}", set()).update(os.listdir(f"/proc/{pid}/fd/{fd}"))
+                call(pid, registers, CLOSE, fd)
+    return seen
+
+
+def test_no_descriptor_leads_to_the_hosts_files(detached):
+    """Of the folders of the host's that it holds, ".." shows nothing more: neither the states of other containers nor the host's root."""
+    pid, own = detached
+    (own.parent / "others-state").mkdir()
+    (own.parent.parent / "above-mark").mkdir()
+    host = set(os.listdir("/")) - {"bin", "boot", "dev", "etc", "home", "lib", "lib32", "lib64", "libx32", "media", "mnt", "opt", "proc",
+                                   "root", "run", "sbin", "srv", "sys", "tmp", "usr", "var"}
+    with stopped(pid) as registers:
+        seen = host_directories(pid, registers)
+    assert any("control.sock" in names for names in seen.values()), seen  # it does hold its own
+    for place, names in seen.items():
+        assert not names & {"others-state", "above-mark", *host}, (place, names)
+
+
+def test_cgroups_are_for_reading(detached):
+    """Those of other containers as well as its own: limits and members are the administrator's to change."""
+    pid, _ = detached
+    tried = 0
+    with stopped(pid) as registers:
+        for entry in list(pathlib.Path(f"/proc/{pid}/fd").iterdir()):
+            if entry.is_dir() and (entry / "cgroup.procs").exists():
+                tried += 1
+                assert can_write(pid, registers, int(entry.name), "cgroup.procs") == -errno.EROFS, os.readlink(entry)
+    assert tried
