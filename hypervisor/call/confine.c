@@ -26,43 +26,36 @@
 #define SYS_fchmodat2 452
 #endif
 
+#define CONFINED(who, name, why) CONFINED_##who(SYS_##name)
+
 static const int allowed[] = {
-	/* waiting and threads */
-	SYS_futex, SYS_poll, SYS_sched_yield, SYS_sched_setaffinity, SYS_sched_getaffinity,
-	SYS_clock_gettime, SYS_exit, SYS_exit_group, SYS_set_robust_list, SYS_rseq, SYS_gettid,
-	SYS_getpid, SYS_rt_sigprocmask, SYS_sigaltstack, SYS_restart_syscall,
-	/* memory; with conditions: mmap, mprotect */
-	SYS_munmap, SYS_madvise, SYS_brk, SYS_mremap, SYS_getrandom,
-	/* whose authority; only ever less than the thread began with */
-	SYS_setfsuid, SYS_setfsgid, SYS_setresuid, SYS_setresgid, SYS_setgroups, SYS_capget, SYS_capset, SYS_fchdir, SYS_chroot,
-	SYS_umask,
-	/* names */
-	SYS_openat, SYS_openat2, SYS_statx, SYS_newfstatat, SYS_readlinkat, SYS_mkdirat,
-	SYS_mknodat, SYS_unlinkat, SYS_renameat2, SYS_linkat, SYS_symlinkat, SYS_fchmodat,
-	SYS_fchmodat2, SYS_fchownat, SYS_utimensat, SYS_truncate, SYS_faccessat2, SYS_getxattr,
-	SYS_setxattr, SYS_listxattr, SYS_removexattr, SYS_inotify_add_watch,
-	/* open files */
-	SYS_close, SYS_dup, SYS_fstat, SYS_fstatfs, SYS_read, SYS_write, SYS_writev, SYS_pread64,
-	SYS_pwrite64, SYS_lseek, SYS_getdents64, SYS_fsync, SYS_fdatasync, SYS_syncfs,
-	SYS_fallocate, SYS_ftruncate, SYS_flock, SYS_fcntl, SYS_copy_file_range, SYS_sendfile,
-	SYS_ioctl, SYS_fadvise64, SYS_inotify_rm_watch,
-	/* objects */
-	SYS_memfd_create, SYS_epoll_create1, SYS_epoll_ctl, SYS_epoll_wait, SYS_eventfd2, SYS_inotify_init1,
-	/* sockets */
-	SYS_socket, SYS_connect, SYS_bind, SYS_listen, SYS_accept4, SYS_getsockname,
-	SYS_getpeername, SYS_getsockopt, SYS_setsockopt, SYS_shutdown, SYS_sendmsg, SYS_recvmsg,
+#define CONFINED_ALL(nr) nr,
+#define CONFINED_MAIN(nr)
+#define CONFINED_VCPU(nr)
+#include "call/confine.def"
+#undef CONFINED_ALL
+#undef CONFINED_MAIN
+#undef CONFINED_VCPU
 };
 #define ALLOWED (sizeof(allowed) / sizeof(allowed[0]))
 
 /* Beyond these: what the main thread does for the life of the VM and at its control socket. */
 static const int allowed_main[] = {
-	SYS_epoll_wait, SYS_epoll_ctl, SYS_epoll_pwait, SYS_sendto, SYS_recvfrom, SYS_waitid, SYS_wait4, SYS_nanosleep,
-	SYS_clock_nanosleep, SYS_readv, SYS_readlink, SYS_geteuid, SYS_getuid,
+#define CONFINED_ALL(nr)
+#define CONFINED_MAIN(nr) nr,
+#define CONFINED_VCPU(nr)
+#include "call/confine.def"
+#undef CONFINED_MAIN
+#undef CONFINED_VCPU
 };
 #define ALLOWED_MAIN (sizeof(allowed_main) / sizeof(allowed_main[0]))
 
 /* Beyond these: a virtual CPU's thread. */
-static const int allowed_vcpu[] = { SYS_preadv2, SYS_pwritev2, SYS_msync, SYS_epoll_wait, SYS_rt_sigreturn };
+static const int allowed_vcpu[] = {
+#define CONFINED_MAIN(nr)
+#define CONFINED_VCPU(nr) nr,
+#include "call/confine.def"
+};
 #define ALLOWED_VCPU (sizeof(allowed_vcpu) / sizeof(allowed_vcpu[0]))
 
 /* An argument may not have these bits. */
