@@ -14,6 +14,7 @@ import pathlib
 import platform
 import shutil
 import signal
+import socket
 import statistics
 import subprocess
 import sys
@@ -34,6 +35,9 @@ SHELL_LOOP = ("dd if=/dev/zero of=/dev/null bs=1 count=300000 2>/dev/null; "
 # name, unit, is more better, what it measures
 BENCHMARKS = [
     ("startup", "ms", False, "create, run /bin/true, delete"),
+    ("start_python", "ms", False, "the same with python3 -c pass"),
+    ("start_node", "ms", False, "the same with node -e 0"),
+    ("first_answer", "ms", False, "from run of a static HTTP server (host network) to the end of its first answer"),
     ("getppid", "ns", False, "a system call that the kernel answers by itself"),
     ("read_write", "ns", False, "read 1 byte of /dev/zero, write 1 byte to /dev/null"),
     ("dup_close", "ns", False, "dup, close"),
@@ -83,7 +87,8 @@ BENCHMARKS = [
     ("memory", "MiB", False, "PSS of the whole process tree of an idle container"),
 ]
 SECONDS = 60  # for one run of one benchmark
-WHOLE_RUNS = {"startup": ["/bin/true"], "shell_loop": ["/bin/sh", "-c", SHELL_LOOP]}
+WHOLE_RUNS = {"startup": ["/bin/true"], "start_python": ["/usr/bin/python3", "-c", "pass"],
+              "start_node": ["/usr/bin/node", "-e", "0"], "shell_loop": ["/bin/sh", "-c", SHELL_LOOP]}
 
 
 class Runtime:
@@ -127,23 +132,24 @@ def cgroup2_namespace(holders):
     return f"/proc/{holder.pid}/ns/mnt"
 
 
-def runtimes(build, wanted, work, holders):
+def runtimes(build, wanted, work, holders, cgroup2):
     found = [Native()]
+    elsewhere = cgroup2_namespace(holders) if cgroup2 or "crun" in wanted else "-"
+    usual = elsewhere if cgroup2 else "-"
     if shutil.which("runc"):
-        found.append(Runtime("runc", shutil.which("runc"), ["--root", f"{work}/runc"]))
+        found.append(Runtime("runc", shutil.which("runc"), ["--root", f"{work}/runc"], usual))
     if "crun" in wanted and shutil.which("crun"):
-        found.append(Runtime("crun", shutil.which("crun"), ["--root", f"{work}/crun"],
-                             cgroup2_namespace(holders)))
+        found.append(Runtime("crun", shutil.which("crun"), ["--root", f"{work}/crun"], elsewhere))
     if "runsc" in wanted:
         runsc = subprocess.run([HERE / "get-runsc.sh"], stdin=subprocess.DEVNULL,
                                capture_output=True, text=True, check=False)
         if runsc.returncode == 0:
             found.append(Runtime("runsc", runsc.stdout.strip(), [
                 "--platform=systrap", "--network=host", "--ignore-cgroups",
-                "--root", f"{work}/runsc"]))
+                "--root", f"{work}/runsc"], usual))
         else:
             print(f"runsc: not measured: {runsc.stderr.strip()[-200:]}")
-    found.append(Runtime("callgate", build / "callgate"))
+    found.append(Runtime("callgate", build / "callgate", namespace=usual))
     return [runtime for runtime in found if runtime.name in wanted]
 
 
@@ -193,6 +199,8 @@ class Bench:
         if name == "idle_10k":  # what crun is measured with has no memory controller
             return None if runtime.namespace != "-" else servers.idle_connections(
                 lambda *args, **options: self.start(runtime, *args, **options), tree_pss)
+        if name == "first_answer":
+            return self.first_answer(runtime)
         if name in servers.NAMES:
             root = self.roots[runtime.name] / "rootfs"
             return servers.measure(name, lambda args: self.start(runtime, args), root, self.percent)
@@ -222,6 +230,25 @@ class Bench:
             enter = [] if runtime.namespace == "-" else ["nsenter", f"--mount={runtime.namespace}"]
             subprocess.run([*enter, *runtime.command, "delete", "--force", ident],
                            stdin=subprocess.DEVNULL, capture_output=True, timeout=60, check=False)
+
+    def first_answer(self, runtime):
+        port = servers.free_port()
+        command = self.command(runtime, ["/bin/busybox", "httpd", "-f", "-p", f"127.0.0.1:{port}", "-h", "/etc"])
+        begin = time.monotonic()
+        process = subprocess.Popen([self.micro, "spawn", runtime.namespace, *command], stdin=subprocess.DEVNULL,
+                                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+        try:
+            while time.monotonic() < begin + SECONDS and process.poll() is None:
+                with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port)) as client:
+                    client.sendall(b"GET /debian_version HTTP/1.0\r\n\r\n")
+                    if b" 200 OK" in b"".join(iter(lambda: client.recv(4096), b"")):
+                        return (time.monotonic() - begin) * 1e3
+                time.sleep(0.0002)
+            raise RuntimeError(f"no answer, status {process.poll()}")
+        finally:
+            os.killpg(process.pid, signal.SIGKILL)
+            self.remove(runtime, command[-1])
+            process.wait(20)
 
     def memory(self, runtime):
         if isinstance(runtime, Native):
@@ -335,6 +362,7 @@ def main():
     parser.add_argument("--only", help="benchmarks, separated by commas")
     parser.add_argument("--counts", action="store_true", help="with --only: host calls per request, too")
     parser.add_argument("--runtimes", default="native,runc,crun,runsc,callgate")
+    parser.add_argument("--cgroup2", action="store_true", help="all where only cgroups of version 2 are mounted, not crun alone")
     parser.add_argument("--output", type=pathlib.Path, default=HERE.parent / "docs")
     options = parser.parse_args()
     rounds = options.rounds or (3 if options.quick else 7)
@@ -354,7 +382,7 @@ def main():
         wanted = options.runtimes.split(",")
         for name in wanted:  # before any mount namespace is made: that would not see them
             bench.roots[name] = bundles.make(["/bin/true"])
-        columns = runtimes(build, wanted, work, holders)
+        columns = runtimes(build, wanted, work, holders, options.cgroup2)
         values = collect(bench, columns, names, rounds)
         counted = counts.collect(bench, columns) if not options.only or options.counts else {}
     finally:

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.skipif(RUNTIME == "runc", reason="known: of callgate al
 @pytest.fixture(scope="module")
 def output():
     command = [sys.executable, str(TESTS.parent / "bench/bench.py"), "--build", str(BUILD), "--quick", "--rounds", "1",
-               "--runtimes", "runc,callgate", "--only", "tcp_rr_p99,iperf3_stream,idle_10k", "--counts"]
+               "--runtimes", "runc,callgate", "--only", "first_answer,tcp_rr_p99,iperf3_stream,idle_10k", "--counts"]
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout
@@ -26,7 +26,7 @@ def figures(output, name):
 
 
 def test_rows_are_there(output):
-    for name in ("tcp_rr_p99", "iperf3_stream", "idle_10k"):
+    for name in ("first_answer", "tcp_rr_p99", "iperf3_stream", "idle_10k"):
         assert len(figures(output, name)) == 2, output
 
 

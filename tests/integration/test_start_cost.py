@@ -1,0 +1,51 @@
+"""What `run` of /bin/true costs, in counts that depend on nothing else: processes, host calls, page faults.
+
+The bounds are a little above what it takes; docs/performance.md has where it goes.
+"""
+
+import collections
+import pathlib
+import re
+import resource
+import subprocess
+import uuid
+
+import pytest
+from bundle import BUILD, RUNTIME
+
+pytestmark = pytest.mark.skipif(RUNTIME == "runc", reason="known: of callgate alone")
+
+# Who waits for whom, and what a sanitizer or a signal adds.
+VARYING = {"futex", "poll", "restart_syscall", "rt_sigreturn", "sched_yield", "exit", "exit_group"}
+CALLS, CALLS_PER_HIERARCHY = 860, 16  # of cgroups, version 1
+FAULTS = 500
+
+
+def command(bundles):
+    return [str(BUILD / "callgate"), "run", "--bundle", str(bundles.make(["/bin/true"])), f"t-{uuid.uuid4().hex[:10]}"]
+
+
+def test_host_calls(bundles, tmp_path):
+    log = tmp_path / "log"
+    subprocess.run(["strace", "-f", "-qq", "-o", str(log), *command(bundles)], stdin=subprocess.DEVNULL, timeout=60, check=True)
+    calls = collections.Counter(match[1] for match in re.finditer(r"^\d+ +(\w+)\(", log.read_text(errors="replace"), re.M))
+    # the hypervisor, its server thread, vm0, pid 1; and their programs: ours, the guest kernel
+    assert calls["clone"] + calls["clone3"] + calls["fork"] + calls["vfork"] == 4, calls
+    assert calls["execve"] == calls["execveat"] == 1, calls
+    assert calls["seccomp"] == 3, calls  # the guest's filter, those of the hypervisor's two threads
+    assert calls["pivot_root"] == 2, calls
+    assert calls["connect"] == 0, calls  # nobody asks for the start
+    hierarchies = sum(":" in line and line.split(":")[1] != "" for line in pathlib.Path("/proc/self/cgroup").read_text().splitlines())
+    total = sum(n for name, n in calls.items() if name not in VARYING)
+    assert total <= CALLS + CALLS_PER_HIERARCHY * hierarchies, (total, hierarchies, calls.most_common(20))
+
+
+def test_page_faults(bundles):
+    def one():
+        before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_minflt
+        subprocess.run(command(bundles), stdin=subprocess.DEVNULL, timeout=60, check=True)
+        return resource.getrusage(resource.RUSAGE_CHILDREN).ru_minflt - before
+
+    one()
+    faults = min(one() for _ in range(3))
+    assert faults <= FAULTS, faults
