@@ -64,7 +64,7 @@ def test_a_filter_is_put_through_its_paces():
 def test_calls_that_a_guest_can_reach(start):
     """As many as the table has, by the filters that the host's kernel applies to the processes."""
     table = re.findall(r"^HYPERCALL\((\w+)", (TESTS.parent / "abi/hypercalls.def").read_text(), re.M)
-    container = start("/bin/sh", "-c", "echo up; sleep 1000 & wait")
+    container = start("/bin/sh", "-c", "sleep 1000 & echo up; wait")
     assert container.process.stdout.readline() == b"up\n"
     (hypervisor,) = children(container.pid)
     vm0 = children(hypervisor)
