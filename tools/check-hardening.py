@@ -2,16 +2,16 @@
 """check-hardening.py KIND=FILE...: do the built programs have what meson.build asks the compiler and linker for? KIND is
 `host` (a program of the host's), `c++` (the same; its libraries' checks do not show), or `guest` (a guest kernel).
 
-There is no note for IBT and shadow stacks: Debian's crt1.o and libnettle.a have none, and the linker gives it only
+There is no note for IBT and shadow stacks: Debian's crt1.o and static libraries have none, and the linker gives it only
 to what is made of such objects alone. So the landing pads themselves are looked for."""
 
+import glob
+import os
 import re
 import subprocess
 import sys
 
 ENDBR64 = bytes.fromhex("f30f1efa")
-# Not compiled here: start-up code of the C library, and the static library for SHA-256.
-FOREIGN = re.compile(r"^_start$|^_init$|^_fini$|nettle|^_?_?memxor")
 
 
 def run(*args):
@@ -49,12 +49,20 @@ def link_faults(path):
         yield "no RELRO"
 
 
+def compiled_here(path):
+    """Names of global functions in the objects that it is made of: what comes from static libraries is others'."""
+    folder, name = os.path.split(path)
+    objects = [file for made in (name, "libhypervisor.a") for file in glob.glob(f"{folder}/{made}.p/*.o")]
+    return set(re.findall(r"^[0-9a-f]+ T (\S+)$", run("nm", *objects), re.M))
+
+
 def functions(path):
-    """{name: (address, file offset)} of its global functions."""
+    """{name: file offset} of its global functions that were compiled here."""
     text = re.search(r"\s\.text\s+PROGBITS\s+([0-9a-f]+)\s+([0-9a-f]+)", run("readelf", "-SW", path))
     move = int(text[2], 16) - int(text[1], 16)
     symbols = re.findall(r"^([0-9a-f]+) T (\S+)$", run("nm", path), re.M)
-    return {name: int(address, 16) + move for address, name in symbols if not FOREIGN.search(name)}
+    own = compiled_here(path)
+    return {name: int(address, 16) + move for address, name in symbols if name in own}
 
 
 def code_faults(path, kind):
