@@ -58,6 +58,7 @@
 #define KVM_VEC_TIMER 0x20
 #define KVM_VEC_KICK 0x21  /* between vCPUs: look at your work, run queue and TLB */
 #define KVM_VEC_EVENT 0x22 /* the hypervisor: PV_EVENT, answers of PV calls, struct kvm_ready */
+#define KVM_VEC_PAGE 0x23  /* KVM: a page has been read */
 #define KVM_VEC_SPURIOUS 0xff
 
 #ifndef __ASSEMBLER__
@@ -82,6 +83,7 @@ enum kvm_call_nr {
 	KVM_CALL_UNMAP = 13,   /* u.map.gpa */
 	KVM_CALL_SIZE = 14,    /* u.map.gpa; ret = the object's size now, in pages */
 	KVM_CALL_SYNC = 15,    /* u.map.gpa, off, len, flags: msync; KVM_SYNC_PUNCH: madvise(MADV_REMOVE) */
+	KVM_CALL_LARGER = 17,  /* u.map.gpa: map the same object anew, from the same place on, with another len. Else as KVM_CALL_MAP */
 	KVM_CALL_PANIC = 16,   /* u.text: the kernel can't even use the ring */
 };
 

@@ -121,6 +121,14 @@ static s64 do_send(struct vcpu *c, struct pv_handle *h, const struct io *io)
 	return n < 0 ? -errno : n;
 }
 
+/* After shutdown() a call that may wait ends; a datagram socket tells one that may not to come again. */
+static bool will_not_come(const struct pv_handle *h, const struct io *io)
+{
+	struct pollfd p = { .fd = h->fd, .events = POLLRDHUP };
+
+	return !(io->flags & MSG_DONTWAIT) && poll(&p, 1, 0) == 1 && p.revents & POLLRDHUP;
+}
+
 static s64 do_recv(struct vcpu *c, struct pv_handle *h, const struct io *io)
 {
 	struct sockaddr_storage addr;
@@ -133,7 +141,7 @@ static s64 do_recv(struct vcpu *c, struct pv_handle *h, const struct io *io)
 		c->call->u.io.addr_len = m.msg_namelen;
 	}
 	if (n < 0 && errno == EAGAIN)
-		return would_block(c, h, SO_RCVTIMEO);
+		return will_not_come(h, io) ? 0 : would_block(c, h, SO_RCVTIMEO);
 	return n < 0 ? -errno : n;
 }
 
@@ -310,6 +318,24 @@ static bool call_map(struct vcpu *c, s64 *ret)
 	return true;
 }
 
+static bool call_larger(struct vcpu *c, s64 *ret)
+{
+	struct kvm_call *k = c->call;
+	u64 gpa, len, at = 0, pages = 0;
+	u32 flags;
+	bool write;
+
+	fetch(&gpa, &k->u.map.gpa, sizeof(gpa));
+	fetch(&len, &k->u.map.len, sizeof(len));
+	fetch(&flags, &k->u.map.flags, sizeof(flags));
+	write = flags & KVM_MAP_WRITE;
+	*ret = window_map_again(c->guest, gpa - KVM_WINDOW_GPA, len, &write, &at, &pages);
+	k->u.map.flags = write ? KVM_MAP_WRITE : 0;
+	k->u.map.gpa = KVM_WINDOW_GPA + at;
+	k->u.map.size = pages;
+	return *ret != -EINVAL;
+}
+
 static bool call_window(struct vcpu *c, u32 nr, s64 *ret)
 {
 	struct kvm_call *k = c->call;
@@ -407,6 +433,8 @@ static bool dispatch(struct vcpu *c, u32 nr, s64 *ret)
 		return call_events(c, ret);
 	case KVM_CALL_MAP:
 		return call_map(c, ret);
+	case KVM_CALL_LARGER:
+		return call_larger(c, ret);
 	case KVM_CALL_UNMAP:
 	case KVM_CALL_SIZE:
 	case KVM_CALL_SYNC:

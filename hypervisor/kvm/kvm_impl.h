@@ -75,6 +75,8 @@ bool serve_call(struct vcpu *c, u32 nr, const char **why);
 /* window.c */
 void window_init(struct window *w);
 s64 window_map(struct kvm_guest *g, struct pv_handle *h, u64 file_off, u64 len, bool *write, u64 *off, u64 *pages);
+/* What lies at `from` once more, with another length. */
+s64 window_map_again(struct kvm_guest *g, u64 from, u64 len, bool *write, u64 *off, u64 *pages);
 s64 window_unmap(struct kvm_guest *g, u64 off);
 s64 window_pages(struct kvm_guest *g, u64 off);
 s64 window_sync(struct kvm_guest *g, u64 off, u64 from, u64 len, u32 flags);

@@ -101,6 +101,28 @@ s64 window_map(struct kvm_guest *g, struct pv_handle *h, u64 file_off, u64 len, 
 	return ret;
 }
 
+s64 window_map_again(struct kvm_guest *g, u64 from, u64 len, bool *write, u64 *off, u64 *pages)
+{
+	struct window *w = &g->window;
+	struct pv_handle *h = NULL;
+	const struct window_object *o;
+	u64 file_off = 0;
+	s64 ret;
+
+	pthread_mutex_lock(&w->lock);
+	o = find(w, from);
+	if (o) {
+		h = handle_ref(o->handle);
+		file_off = o->file_off;
+	}
+	pthread_mutex_unlock(&w->lock);
+	if (!h)
+		return -EINVAL;
+	ret = window_map(g, h, file_off, len, write, off, pages);
+	handle_put(h);
+	return ret;
+}
+
 static void clear_place(struct kvm_guest *g, const struct window_object *o)
 {
 	mmap(g->slots[SLOT_WINDOW].at + o->off, o->len, PROT_NONE,

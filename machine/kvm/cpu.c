@@ -150,6 +150,7 @@ void cpu_init(u32 id)
 	fpu_init_cpu();
 	lapic_init();
 	clock_init();
+	apf_init();
 }
 
 void kvm_start(u32 id)

@@ -139,6 +139,32 @@ u64 page_hold(struct space *s, uaddr_t addr, bool write)
 	return gpa;
 }
 
+/* The region has a page of its own there afterwards, which its processes may still not write to. */
+static int fault_forced(struct space *s, uaddr_t addr)
+{
+	struct region *r = region_at(s, addr);
+	u64 *pte;
+
+	if (!r || r->shared || !allowed(r, false, false))
+		return -EFAULT;
+	pte = pte_make(s->pml4, addr & PAGE_MASK);
+	if (!pte)
+		return -ENOMEM;
+	return *pte ? break_sharing(s, r, pte) : fault_locked(s, r, addr & PAGE_MASK, true);
+}
+
+u64 page_hold_forced(struct space *s, uaddr_t addr)
+{
+	u64 gpa;
+
+	guard(&s->lock);
+	if (fault_forced(s, addr))
+		return 0;
+	gpa = *pte_find(s->pml4, addr) & PTE_ADDR;
+	frame_get(gpa);
+	return gpa;
+}
+
 /* Some file is shorter than it was: pages behind its end are not there any more. */
 void files_shrunk(struct space *s)
 {

@@ -48,10 +48,12 @@ struct thread {
 	struct tree_node timer; /* key: deadline */
 	u64 fsbase, gsbase;
 	u8 *fpu;      /* XSAVE area */
-	u64 run_since, run_time; /* ns */
-	struct process *process; /* counts its CPU time */
+	struct process *process;
 	u32 kicks; /* mc_kicks_taken() */
-	u32 pad2;
+	u32 count_seq; /* odd: the counts of CPU time are being changed */
+	u64 since, time[2], told[2]; /* ns, of the kernel and of user code; what the process has of it */
+	bool in_user;
+	u8 pad2[7];
 };
 _Static_assert(sizeof(struct thread) <= sizeof(struct mc_thread), "mc_thread is too small");
 _Static_assert(offsetof(struct thread, host_calls) == offsetof(struct mc_thread, host_calls), "");
@@ -59,7 +61,7 @@ _Static_assert(offsetof(struct thread, host_calls) == offsetof(struct mc_thread,
 /* CPU time of the threads of a process, also of those that are gone. */
 struct process {
 	u32 refs;
-	u64 run_time;
+	u64 time[2]; /* as of a thread */
 };
 
 enum cpu_mode {
@@ -204,6 +206,14 @@ void cpu_load_space(struct space *s);
 /* thread.c */
 void thread_free(struct thread *t);
 void thread_enqueue(struct thread *t); /* its first time */
+/* cputime.c */
+void cputime_kernel(void); /* from user mode into the kernel */
+void cputime_user(void);
+void cputime_switch(struct thread *prev, struct thread *next);
+/* apf.c */
+void apf_init(void);
+bool apf_waits(void); /* a page fault of user code is none: the host has to read the page */
+void apf_there(void);
 /* frame.c: pages of KVM_RAM, by guest-physical address */
 void frames_init(void);
 u64 frame_alloc(void);        /* zeroed, one reference; 0: no memory */
@@ -242,6 +252,8 @@ bool fault_in(struct space *s, uaddr_t addr, bool write, bool exec, struct fault
 void files_shrunk(struct space *s);
 /* The page's frame or window page, held, for a transfer that the CPU does not make itself; 0: -EFAULT. */
 u64 page_hold(struct space *s, uaddr_t addr, bool write);
+/* For debuggers, who may write to private pages that the program itself may not. */
+u64 page_hold_forced(struct space *s, uaddr_t addr);
 void page_drop(u64 gpa);
 /* fpu.c */
 void fpu_init_cpu(void);

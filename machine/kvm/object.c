@@ -27,21 +27,18 @@ struct object *object_shared(u64 len)
 	return NULL;
 }
 
-struct object *object_file(u32 handle, u64 off, u64 len, bool write, int *err)
+/* What the call page names, by KVM_CALL_MAP or KVM_CALL_LARGER. */
+static struct object *object_mapped(u32 call, u64 len, int *err)
 {
 	struct object *o = object_new(true);
-	struct kvm_call *k;
+	struct kvm_call *k = call_begin();
 	s64 r;
 
 	*err = -ENOMEM;
 	if (!o)
 		return NULL;
-	k = call_begin();
-	k->u.map.handle = handle;
-	k->u.map.flags = write ? KVM_MAP_WRITE : 0;
-	k->u.map.off = off;
 	k->u.map.len = len;
-	r = call_make(KVM_CALL_MAP);
+	r = call_make(call);
 	if (r < 0) {
 		*err = (int)r;
 		kfree(o);
@@ -52,6 +49,25 @@ struct object *object_file(u32 handle, u64 off, u64 len, bool write, int *err)
 	o->limit = len / PAGE_SIZE;
 	o->writable = k->u.map.flags & KVM_MAP_WRITE;
 	return o;
+}
+
+struct object *object_file(u32 handle, u64 off, u64 len, bool write, int *err)
+{
+	struct kvm_call *k = call_begin();
+
+	k->u.map.handle = handle;
+	k->u.map.flags = write ? KVM_MAP_WRITE : 0;
+	k->u.map.off = off;
+	return object_mapped(KVM_CALL_MAP, len, err);
+}
+
+struct object *object_larger(const struct object *old, u64 len, int *err)
+{
+	struct kvm_call *k = call_begin();
+
+	k->u.map.gpa = old->gpa;
+	k->u.map.flags = old->writable ? KVM_MAP_WRITE : 0;
+	return object_mapped(KVM_CALL_LARGER, len, err);
 }
 
 struct object *object_get(struct object *o)

@@ -81,14 +81,6 @@ void make_runnable(struct thread *t)
 
 /* ---- the switch ---- */
 
-static void account(struct thread *t, u64 now)
-{
-	t->run_time += now - t->run_since;
-	if (t->process)
-		__atomic_fetch_add(&t->process->run_time, now - t->run_since, __ATOMIC_RELAXED);
-	t->run_since = now;
-}
-
 /* On the new thread's stack: the old one's is free to be used elsewhere. */
 void sched_switched(void)
 {
@@ -140,15 +132,12 @@ static void switch_to(struct thread *next)
 {
 	struct cpu *c = this_cpu();
 	struct thread *prev = c->thread;
-	u64 now;
 
 	if (next == prev) {
 		spin_unlock(&run_lock);
 		return;
 	}
-	now = clock_now();
-	account(prev, now);
-	next->run_since = now;
+	cputime_switch(prev, next);
 	save_user(prev);
 	/* its last CPU may still be on its way off its stack: it holds run_lock until then */
 	next->on_cpu = true;

@@ -161,9 +161,27 @@ int mc_protect(uaddr_t addr, u64 len, int prot)
 
 /* ---- moving ---- */
 
+/* A region of a file is about to show more of it, up to `end` of its object: that has to be mapped. */
+static int show_more(struct space *s, struct region *r, u64 end)
+{
+	struct object *o;
+	int err = 0;
+
+	if (!r->object || !r->object->file || end <= r->object->limit * PAGE_SIZE)
+		return 0;
+	o = object_larger(r->object, end, &err);
+	if (!o)
+		return err;
+	zap_mapped(s, region_start(r), r->end); /* is found at the new place */
+	object_put(r->object);
+	r->object = o;
+	return 0;
+}
+
 static int resize(struct space *s, uaddr_t from, u64 old_len, u64 new_len)
 {
 	struct region *r, *c;
+	int err;
 
 	if (new_len <= old_len)
 		return clear(s, from + new_len, from + old_len) ? 0 : -ENOMEM;
@@ -171,7 +189,10 @@ static int resize(struct space *s, uaddr_t from, u64 old_len, u64 new_len)
 	if (r && region_start(r) < from + new_len)
 		return -ENOMEM;
 	r = region_at(s, from + old_len - 1);
-	if (r->end == from + old_len && !(r->object && r->object->file)) {
+	err = show_more(s, r, r->off + (from + new_len - region_start(r)));
+	if (err)
+		return err;
+	if (r->end == from + old_len) {
 		r->end = from + new_len;
 		return 0;
 	}
@@ -222,12 +243,13 @@ static bool one_mapping(struct space *s, uaddr_t from, u64 len)
 
 static int move(struct space *s, uaddr_t from, u64 old_len, uaddr_t to, u64 new_len, int flags)
 {
-	struct region *c = region_copy(region_at(s, from)), *r;
+	struct region *r = region_at(s, from), *c;
 	u64 keep = min(old_len, new_len);
-	int ret;
+	int ret = show_more(s, r, r->off + (from - region_start(r)) + new_len);
 
+	c = ret ? NULL : region_copy(r);
 	if (!c)
-		return -ENOMEM;
+		return ret ? ret : -ENOMEM;
 	c->off += from - region_start(c);
 	c->node.key = to;
 	c->end = to + new_len;

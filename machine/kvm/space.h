@@ -57,6 +57,8 @@ int populate(struct space *s, uaddr_t from, uaddr_t to);
 /* object.c */
 struct object *object_shared(u64 len);
 struct object *object_file(u32 handle, u64 off, u64 len, bool write, int *err);
+/* The same file from the same place on, mapped to hold len bytes. NULL: *err */
+struct object *object_larger(const struct object *o, u64 len, int *err);
 struct object *object_get(struct object *o);
 void object_put(struct object *o);
 void object_look(struct object *o); /* a file: how large it is now */

@@ -184,19 +184,6 @@ void mc_space_renew(void (*fn)(void *arg), void *arg)
 	kvm_call_on_stack((u8 *)t->regs - 16, resume, arg);
 }
 
-void mc_cpu_time(struct task *task, bool process, u64 *user, u64 *sys)
-{
-	struct thread *t = thread_of(task);
-	u64 running = 0;
-
-	*sys = 0;
-	spin_lock(&run_lock);
-	if (t->on_cpu)
-		running = clock_now() - t->run_since;
-	*user = (process && t->process ? t->process->run_time : t->run_time) + running;
-	spin_unlock(&run_lock);
-}
-
 u64 mc_get_fsbase(void)
 {
 	u64 base;

@@ -52,6 +52,7 @@ void kvm_leave(struct pt_regs *regs)
 			break;
 	}
 	__atomic_and_fetch(&t->work, ~WORK_FULL, __ATOMIC_SEQ_CST);
+	cputime_user();
 }
 
 bool kvm_syscall(struct pt_regs *regs)
@@ -60,6 +61,7 @@ bool kvm_syscall(struct pt_regs *regs)
 	bool full;
 
 	this_cpu()->mode = CPU_KERNEL;
+	cputime_kernel();
 	regs->rax = (u64)kernel_syscall(regs);
 	full = t->work;
 	kvm_leave(regs);
@@ -145,12 +147,12 @@ static void user_exception(struct pt_regs *regs, u32 vector)
 	struct cause c;
 
 	regs->orig_rax = ~0ULL;
-	if (vector == VEC_PAGE_FAULT) {
-		user_page_fault(regs, err);
+	if (vector == KVM_VEC_SHRUNK || (vector == VEC_PAGE_FAULT && apf_waits())) {
+		files_shrunk(self()->space); /* the instruction is tried again, and makes a page fault if so */
 		return;
 	}
-	if (vector == KVM_VEC_SHRUNK) { /* the instruction is tried again, and makes a page fault */
-		files_shrunk(self()->space);
+	if (vector == VEC_PAGE_FAULT) {
+		user_page_fault(regs, err);
 		return;
 	}
 	c = cause_of(vector);
@@ -174,6 +176,10 @@ static bool interrupt(u32 vector)
 		lapic_eoi();
 		host_event();
 		return true;
+	case KVM_VEC_PAGE:
+		lapic_eoi();
+		apf_there();
+		return true;
 	case KVM_VEC_SPURIOUS:
 		return true;
 	default:
@@ -190,6 +196,7 @@ static void close_user_memory(void)
 void kvm_user_trap(struct pt_regs *regs, u32 vector)
 {
 	this_cpu()->mode = CPU_KERNEL;
+	cputime_kernel();
 	close_user_memory();
 	if (vector >= 32 ? !interrupt(vector) : true) {
 		user_exception(regs, vector);

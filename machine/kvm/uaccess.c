@@ -108,6 +108,8 @@ static s64 space_copy(struct space *s, uaddr_t addr, u8 *buf, size_t len, bool w
 	while (done < len) {
 		n = min(len - done, (size_t)(PAGE_SIZE - ((addr + done) & ~PAGE_MASK)));
 		gpa = page_hold(s, addr + done, write);
+		if (!gpa && write)
+			gpa = page_hold_forced(s, addr + done);
 		if (!gpa)
 			break;
 		if (write)

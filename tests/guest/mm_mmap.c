@@ -153,7 +153,7 @@ static void test_advice(void)
 static void test_file(void)
 {
 	int fd = OK(open("mm_file", O_RDWR | O_CREAT | O_TRUNC, 0600));
-	char *shared, *private, buf[4];
+	char *shared, *private, *grown, buf[4];
 
 	OK(unlink("mm_file"));
 	OK(ftruncate(fd, 2 * PAGE + 10));
@@ -173,6 +173,13 @@ static void test_file(void)
 	CHECK(touch(shared + 3 * PAGE, 1) == 0 && shared[PAGE + 1] == 0);
 	IN_CHILD(shared[5] = 'C');
 	CHECK(shared[5] == 'C');
+	grown = OK(mmap(NULL, PAGE, RW, MAP_SHARED, fd, 0));
+	CHECK(grown[5] == 'C' && pwrite(fd, "far", 3, 2 * PAGE) == 3);
+	grown = OK(mremap(grown, PAGE, 3 * PAGE, MREMAP_MAYMOVE));
+	CHECK(grown[5] == 'C' && !memcmp(grown + 2 * PAGE, "far", 3));
+	grown[2 * PAGE] = 'c';
+	CHECK(pread(fd, buf, 3, 2 * PAGE) == 3 && !memcmp(buf, "car", 3));
+	OK(munmap(grown, 3 * PAGE));
 	close(fd); /* a mapping holds the file */
 	CHECK(touch(shared, 1) == 0);
 	fd = OK(open("/etc/passwd", O_RDONLY));
