@@ -15,6 +15,7 @@ $(BUILD)/build.ninja:
 # Build checks and unit tests, then everything that needs a container. A test that waits for a loaded machine may fail once: it runs
 # again, and the report shows both. Not those of tests/security; and more than three such tests fail (tests/conftest.py).
 test: deps-test check
+	BUILD=$(BUILD) tools/lint.sh cppcheck
 	tests/rootfs.sh >/dev/null
 	CALLGATE_BUILD=$(abspath $(BUILD)) $(PYTEST) -q --reruns 1 $(TESTS) </dev/null
 
@@ -65,6 +66,11 @@ faults: deps-test all
 	CALLGATE_BUILD=$(abspath $(BUILD)) CALLGATE_FAULT_RUNS=$(RUNS) CALLGATE_FAULT_SEED=$(SEED) \
 		$(PYTEST) -q tests/integration/test_faults.py </dev/null
 
+# Static analysis: cppcheck, gcc -fanalyzer, clang-tidy.
+.PHONY: lint deps-lint
+lint: deps-lint all
+	BUILD=$(BUILD) tools/lint.sh $(LINT)
+
 install: all
 	meson install -C $(BUILD) --no-rebuild
 
@@ -75,7 +81,7 @@ deb: deps-deb
 clean:
 	rm -rf $(BUILD)
 
-deps-build deps-test deps-vm deps-demo deps-bench deps-deb deps-fuzz:
+deps-build deps-test deps-vm deps-demo deps-bench deps-deb deps-lint deps-fuzz:
 	@tools/deps.sh $(@:deps-%=%)
 
 .PHONY: all test test-vm test-kvm test-software check demo bench bench-quick fuzz faults surface soak install deb clean deps-build deps-test deps-vm deps-demo deps-bench deps-deb deps-fuzz

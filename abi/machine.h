@@ -48,7 +48,7 @@ struct mc_thread {
 
 /* Zeroed memory for a struct task of `size` bytes with all the machine needs for a thread. NULL: no memory. */
 struct task *mc_task_alloc(size_t size);
-/* Give it back. The thread must have called mc_thread_exit(), or never been started. Callable at once, by anyone. */
+/* Give it back: it was never started. A thread that was is given back by its mc_thread_exit(). */
 void mc_task_free(struct task *t);
 
 enum mc_start {
@@ -64,7 +64,7 @@ enum mc_start {
  * 0 or -errno. The child may run before this returns.
  */
 int mc_thread_start(struct task *child, enum mc_start how, const struct pt_regs *regs);
-/* End the calling thread. `last`: it is the last one of its space (or of a vfork child). */
+/* End the calling thread, and give it back. `last`: it is the last one of its space (or of a vfork child). */
 void mc_thread_exit(bool last) __attribute__((noreturn));
 struct task *mc_current(void);
 /*

@@ -1,5 +1,5 @@
 #!/bin/bash
-# deps.sh SET...: install the Debian packages of a set (build, test, vm, demo, bench, deb, fuzz) which are
+# deps.sh SET...: install the Debian packages of a set (build, test, vm, demo, bench, deb, lint, fuzz) which are
 # not there yet, saying which and why. Quiet when all of them are.
 set -euo pipefail
 
@@ -52,7 +52,8 @@ aardvark-dns   resolves names in them
 slirp4netns    is the network of podman for ordinary users
 uidmap         gives ordinary users ranges of ids
 fuse-overlayfs is the storage of podman for ordinary users
-iptables       makes the networks of docker'
+iptables       makes the networks of docker
+cppcheck       checks the sources'
 deb_packages='
 dpkg-dev       finds the libraries that the package depends on
 xz-utils       packs it'
@@ -63,6 +64,9 @@ qemu-system-x86 is the machine'
 demo_packages='
 mmdebstrap     makes the Debian root file system
 curl           talks to the container from the host'
+lint_packages='
+clang-tidy     checks the host side
+cppcheck       checks everything'
 fuzz_packages='
 clang          has libFuzzer
 libclang-rt-14-dev is its run-time part'
@@ -81,9 +85,10 @@ wanted() {
 	vm) echo "$build_packages$vm_packages" ;;
 	demo) echo "$build_packages$demo_packages" ;;
 	deb) echo "$build_packages$deb_packages" ;;
+	lint) echo "$build_packages$lint_packages" ;;
 	fuzz) echo "$build_packages$fuzz_packages" ;;
 	bench) echo "$build_packages$test_packages$bench_packages" ;;
-	*) echo "usage: $0 build|test|vm|demo|bench|deb|fuzz ..." >&2 && return 2 ;;
+	*) echo "usage: $0 build|test|vm|demo|bench|deb|lint|fuzz ..." >&2 && return 2 ;;
 	esac
 }
 

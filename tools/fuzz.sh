@@ -17,16 +17,30 @@ if [ ! -f "$build/build.ninja" ]; then
 fi
 ninja -C "$build" callgate-toml "${targets[@]/#/tests/fuzz/fuzz_}" | tail -1
 
+# words TARGET: the names that its parser knows, as a dictionary.
+words() {
+	local sources=()
+	case $1 in
+	spec | control) sources=(runtime/oci/*.c hypervisor/vm/commands.c hypervisor/vm/seccomp.c) ;;
+	policy) sources=(runtime/policy/load.c) ;;
+	paths) sources=(kernel/vfs/*.c kernel/fs/*.c) ;;
+	texts) sources=(kernel/fs/proc/*.c) ;;
+	*) return 0 ;;
+	esac
+	grep -oh '"[A-Za-z0-9_.:/-]\{2,40\}"' "${sources[@]}" | sort -u | tee >(sed -n 's/^"\(.*\)"$/"\\"\1\\""/p')
+}
+
 # one TARGET: from its folder, by relative names: most targets move to a root directory of their own.
 one() {
 	local keep=$build/$1 seen=.
 	mkdir -p "$keep/corpus"
 	cp "$top/tests/fuzz/corpus/$1"/* "$keep/corpus/"
+	words "$1" >"$keep/words"
 	[ "$1" != call ] || seen=/keep # the target of calls makes itself a container, in which that folder has this name
 	cd "$keep"
 	CALLGATE_FUZZ_KEEP=$keep ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1 \
 		"$build/tests/fuzz/fuzz_$1" -max_total_time=$seconds -max_len=4096 -timeout=20 -rss_limit_mb=4000 \
-		-artifact_prefix=$seen/ -print_final_stats=1 $seen/corpus >log 2>&1
+		-artifact_prefix=$seen/ -dict=$seen/words -print_final_stats=1 $seen/corpus >log 2>&1
 }
 
 # keep TARGET: those of its corpus that add something and are of one block, to the tree.

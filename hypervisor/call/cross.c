@@ -228,7 +228,7 @@ static int slow_walk(struct call *c, int which, enum last last, int ret)
 
 	if (found == 0)
 		found = walk_path(&w);
-	if (found == 1)
+	if (found == 1 && w.in)
 		ret = cross_to(c, which, w.in->target, w.rest + strspn(w.rest, "/"));
 	walk_to(&w, -1);
 	return ret;

@@ -177,7 +177,7 @@ bool policy_sees_datagrams(const struct call *c)
 
 void policy_see_datagram(struct call *c, const void *from, u32 from_len, const u8 *data, size_t len)
 {
-	enum policy_protocol protocol;
+	enum policy_protocol protocol = POLICY_TCP;
 	struct policy_address address;
 	u16 port;
 

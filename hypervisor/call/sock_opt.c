@@ -234,8 +234,11 @@ int sockopt_get(struct call *c)
 	const struct pv_req_sock *r = &c->req.u.sock;
 	const struct option_rule *rule = find(r->level, r->name, GET);
 	u8 value[VALUE_MAX];
-	socklen_t room = r->len < rule->size ? r->len : rule->size, len = room;
+	socklen_t room, len;
 
+	if (!rule)
+		return -ENOPROTOOPT;
+	room = len = r->len < rule->size ? r->len : rule->size;
 	if (getsockopt(c->h->fd, (int)r->level, (int)r->name, value, &len) < 0)
 		return -errno;
 	if (r->level == SOL_SOCKET && r->name == SO_PEERCRED && len >= sizeof(pid_t))
@@ -261,8 +264,11 @@ int sockopt_set(struct call *c)
 	const struct pv_req_sock *r = &c->req.u.sock;
 	const struct option_rule *rule = find(r->level, r->name, SET);
 	u8 value[VALUE_MAX];
-	socklen_t len = r->len < rule->size ? r->len : rule->size;
+	socklen_t len;
 
+	if (!rule)
+		return -ENOPROTOOPT;
+	len = r->len < rule->size ? r->len : rule->size;
 	fetch(value, c->buf, len);
 	if (setsockopt(c->h->fd, (int)r->level, (int)r->name, value, len) < 0)
 		return -errno;

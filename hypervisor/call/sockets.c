@@ -35,7 +35,7 @@ void socket_describe(struct call *c, u32 id, u32 pid, bool accepted, size_t who_
 {
 	struct pv_handle *h = handle_get(&c->srv->handles, id);
 	struct sock_info *info = NULL;
-	struct pv_who who;
+	struct pv_who who = { 0 };
 	size_t len;
 
 	if (h) {

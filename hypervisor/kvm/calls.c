@@ -131,7 +131,7 @@ static bool will_not_come(const struct pv_handle *h, const struct io *io)
 
 static s64 do_recv(struct vcpu *c, struct pv_handle *h, const struct io *io)
 {
-	struct sockaddr_storage addr;
+	struct sockaddr_storage addr = { 0 };
 	struct msghdr m = { .msg_iov = (struct iovec *)io->iov, .msg_iovlen = io->n, .msg_name = &addr,
 			    .msg_namelen = sizeof(addr) };
 	ssize_t n = recvmsg(h->fd, &m, (int)(io->flags & SENDRECV_FLAGS) | MSG_DONTWAIT | MSG_CMSG_CLOEXEC);

@@ -23,7 +23,7 @@ static void unescape(char *path)
 
 	for (const char *p = path; *p;) {
 		if (p[0] == '\\' && p[1] && p[2] && p[3]) {
-			*out++ = (char)((p[1] - '0') << 6 | (p[2] - '0') << 3 | (p[3] - '0'));
+			*out++ = (char)((unsigned int)(p[1] - '0') << 6 | (unsigned int)(p[2] - '0') << 3 | (unsigned int)(p[3] - '0'));
 			p += 4;
 		} else {
 			*out++ = *p++;

@@ -86,7 +86,7 @@ static int check_architecture(const char *name, size_t i, struct error *err)
 	size_t n = 0;
 
 	if (!strncmp(name, "SCMP_ARCH_", 10)) {
-		for (name += 10; name[n] && n < sizeof(lower) - 1; n++)
+		for (name += 10; n < sizeof(lower) - 1 && name[n]; n++)
 			lower[n] = (char)(name[n] >= 'A' && name[n] <= 'Z' ? name[n] + 32 : name[n]);
 		lower[n] = '\0';
 		if (!name[n] && seccomp_arch_resolve_name(lower))

@@ -138,6 +138,7 @@ static s64 syscall_filtered(struct task *t, struct pt_regs *r)
 	if (likely(!t->ptrace.tracer))
 		return ret;
 	mc_regs_changed();
+	/* cppcheck-suppress incorrectLogicOperator ; a tracer has come meanwhile */
 	return !slow && t->ptrace.slow ? ptrace_syscall_exit(r, ret) : ret;
 }
 

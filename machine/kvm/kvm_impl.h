@@ -38,7 +38,7 @@ struct thread {
 	u32 cpu;    /* on which it ran last */
 	bool on_cpu; /* its stack is in use */
 	bool intr;   /* parked: a kick ends it */
-	bool freed;  /* mc_task_free() came before its last instruction */
+	bool freed;  /* nobody needs it any more: it goes when its stack is left */
 	bool boot;   /* the first process */
 	u8 how;      /* enum mc_start */
 	bool timed_out;

@@ -158,6 +158,7 @@ void mc_thread_exit(bool last)
 		cpu_load_space(NULL);
 		space_put(s);
 	}
+	t->freed = true; /* when this thread has left its stack: sched_switched() */
 	sched_dead();
 }
 

@@ -154,6 +154,7 @@ void mc_thread_exit(bool last)
 	if (s->space)
 		space_put(s->space);
 	s->space = NULL;
+	mc_task_free(s->task);
 	thread_put(s);
 	self = NULL;
 	pthread_exit(NULL);

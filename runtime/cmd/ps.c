@@ -154,7 +154,10 @@ static FILE *start_ps(char **argv, pid_t *pid, struct error *err)
 	f = fdopen(pipes[0], "r");
 	if (*pid < 0 || !f) {
 		error_errno(err, errno, "ps");
-		close(pipes[0]);
+		if (f)
+			fclose(f);
+		else
+			close(pipes[0]);
 		return NULL;
 	}
 	return f;

@@ -55,7 +55,7 @@ static int send_first(int sock, const char *text, size_t size, const int *fds, u
 	struct iovec iov = { (void *)(uintptr_t)text, size };
 	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.room,
 			      .msg_controllen = CMSG_SPACE(n * sizeof(int)) };
-	struct cmsghdr *h = CMSG_FIRSTHDR(&msg);
+	struct cmsghdr *h = &control.align;
 	ssize_t sent;
 
 	h->cmsg_level = SOL_SOCKET;

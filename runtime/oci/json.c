@@ -107,6 +107,7 @@ int json_i64(const struct json_at *at, int64_t *out, struct error *err)
 		return 0;
 	}
 	real = json_real_value(at->value);
+	/* cppcheck-suppress incorrectLogicOperator ; it does not know numbers like 0x1p63 */
 	if (!json_is_real(at->value) || real < -0x1p63 || real > 0x1p63)
 		return json_error(at, err, "expected an integer");
 	*out = real >= 0x1p63 ? INT64_MAX : (int64_t)real;

@@ -237,9 +237,11 @@ static int parse_time_offsets(const struct json_at *at, void *base, struct arena
 		struct oci_time_offset *to = !strcmp(clock, "monotonic") ? &l->time_monotonic :
 					     !strcmp(clock, "boottime")  ? &l->time_boottime :
 									   NULL;
-		int ret = to ? json_fields(&elem, time_offset_fields, to, arena, err) :
-			       json_error(&elem, err, "unknown clock");
+		int ret;
 
+		if (!to)
+			return json_error(&elem, err, "unknown clock");
+		ret = json_fields(&elem, time_offset_fields, to, arena, err);
 		if (!ret && to->nanosecs >= 1000000000)
 			ret = json_error(&elem, err, "nanosecs: expected less than a second");
 		if (ret)

@@ -206,36 +206,38 @@ def control_seeds():
             for name, pieces in CONTROL.items()}
 
 
+PROCESS = '{"ociVersion":"1.0.2","process":{"args":["sh"],"cwd":"/"},"root":{"path":"rootfs"}'
 SPECS = {
     "minimal": '{"ociVersion":"1.0.2","process":{"args":["sh"],"cwd":"/"},"root":{"path":"rootfs"}}',
     "process": '{"ociVersion":"1.2.0","root":{"path":"r","readonly":true},"process":{"terminal":true,"consoleSize":'
                '{"height":1,"width":2},"user":{"uid":1,"gid":2,"umask":18,"additionalGids":[3]},"args":["a"],"env":["A=b"],'
                '"cwd":"/","capabilities":{"bounding":["CAP_KILL"]},"rlimits":[{"type":"RLIMIT_NOFILE","hard":9,"soft":8}],'
                '"noNewPrivileges":true,"oomScoreAdj":5,"apparmorProfile":"p","scheduler":{"policy":"SCHED_BATCH"}}}',
-    "mounts": '{"ociVersion":"1.0.2","mounts":[{"destination":"/p","type":"proc","source":"proc"},{"destination":"/t",'
+    "mounts": PROCESS + ',"mounts":[{"destination":"/p","type":"proc","source":"proc"},{"destination":"/t",'
               '"type":"tmpfs","options":["nosuid","size=65536k","mode=1777"]},{"destination":"/b","source":"/b","options":'
               '["rbind","ro","idmap"],"uidMappings":[{"containerID":0,"hostID":1,"size":2}]}],"hostname":"h",'
               '"annotations":{"a":"b"}}',
-    "linux": '{"ociVersion":"1.0.2","linux":{"namespaces":[{"type":"pid"},{"type":"network","path":"/n"}],"uidMappings":'
+    "linux": PROCESS + ',"linux":{"namespaces":[{"type":"pid"},{"type":"network","path":"/n"}],"uidMappings":'
              '[{"containerID":0,"hostID":1000,"size":1}],"devices":[{"path":"/dev/x","type":"c","major":1,"minor":3,'
              '"fileMode":438}],"cgroupsPath":"/c","sysctl":{"net.ipv4.ip_forward":"1"},"maskedPaths":["/m"],'
              '"readonlyPaths":["/r"],"rootfsPropagation":"slave","resources":{"memory":{"limit":1048576,"swap":-1},"cpu":'
              '{"shares":2,"quota":-1,"period":100000,"cpus":"0-1"},"pids":{"limit":5},"unified":{"memory.high":"max"},'
              '"hugepageLimits":[{"pageSize":"2MB","limit":1}],"blockIO":{"weight":10},"devices":[{"allow":false,'
              '"access":"rwm"}]}}}',
-    "hooks": '{"ociVersion":"1.0.2","hooks":{"prestart":[{"path":"/h","args":["h"],"env":["A=b"],"timeout":1}],'
+    "hooks": PROCESS + ',"hooks":{"prestart":[{"path":"/h","args":["h"],"env":["A=b"],"timeout":1}],'
              '"poststop":[{"path":"/p"}]}}',
-    "seccomp": '{"ociVersion":"1.0.2","linux":{"seccomp":{"defaultAction":"SCMP_ACT_ERRNO","defaultErrnoRet":38,'
+    "seccomp": PROCESS + ',"linux":{"seccomp":{"defaultAction":"SCMP_ACT_ERRNO","defaultErrnoRet":38,'
                '"architectures":["SCMP_ARCH_X86_64","SCMP_ARCH_X32"],"flags":["SECCOMP_FILTER_FLAG_LOG"],"syscalls":['
                '{"names":["read","write"],"action":"SCMP_ACT_ALLOW"},{"names":["clone"],"action":"SCMP_ACT_TRAP","args":'
                '[{"index":0,"value":2114060288,"valueTwo":0,"op":"SCMP_CMP_MASKED_EQ"}]}]}}}',
 }
 
 POLICIES = {
-    "all": 'mode = "audit"\ndefault = "deny"\nrefuse = "EPERM"\n[[rule]]\nallow = "connect"\nprotocol = ["tcp","udp"]\n'
-           'address = ["10.0.0.0/8","::1","2001:db8::/32"]\nport = [80,"8000-8100"]\n',
-    "unix": '[[rule]]\ndeny = "connect"\nprotocol = "unix"\npath = "/run/*.sock"\n',
-    "names": 'resolver = "10.0.0.1"\n[[rule]]\nallow = ["connect","listen"]\nhost = ["example.org","*.example.net"]\n',
+    "all": 'mode = "audit"\ndefault = "deny"\nrefuse = "EPERM"\n[[rule]]\nname = "n"\naction = "allow"\noperation = "connect"\n'
+           'protocol = ["tcp","udp"]\naddress = ["10.0.0.0/8","::1","2001:db8::/32"]\nport = [80,"8000-8100"]\n',
+    "unix": '[[rule]]\naction = "deny"\noperation = "connect"\nprotocol = "unix"\npath = "/run/*.sock"\n',
+    "names": 'resolver = "10.0.0.1"\n[[rule]]\naction = "allow"\nhost = ["example.org","*.example.net"]\n',
+    "program": '[executable.web]\npath = "/bin/sh"\n[[rule]]\naction = "allow"\nexecutable = "web"\n',
     "wrong": 'mode = 7\n',
     "syntax": '[[rule\n',
 }
