@@ -284,7 +284,7 @@ static int make_timer(int clock, int notify, int sig)
 VM_TEST(posix_timers)
 {
 	int id = make_timer(CLOCK_MONOTONIC, SIGEV_SIGNAL, 40);
-	u64 all = ~0ULL, none = 0;
+	u64 all = ~0ULL, none = 0, start;
 	uaddr_t at = ualloc(32);
 
 	handle(40, on_signal, SA_SIGINFO);
@@ -295,8 +295,10 @@ VM_TEST(posix_timers)
 	CHECK_EQ(sc(__NR_rt_sigprocmask, SIG_SETMASK, uput(&all, 8), 0, 8), 0);
 	sleep_ms(60);
 	hits = 0;
+	start = monotonic_now();
 	CHECK_EQ(sc(__NR_rt_sigprocmask, SIG_SETMASK, uput(&none, 8), 0, 8), 0);
-	CHECK(HITS >= 1 && HITS <= 2);
+	CHECK(HITS >= 1);
+	CHECK((u64)HITS <= 2 + (monotonic_now() - start) / (5 * MSEC)); /* those of the 60 ms are one */
 	CHECK(seen_overrun + sc(__NR_timer_getoverrun, id) > 0);
 	CHECK_EQ(sc(__NR_timer_gettime, id, at), 0);
 	CHECK_EQ(ns_at(at), 5 * MSEC);
@@ -380,7 +382,7 @@ static u32 poll_in(long fd, int timeout)
 VM_TEST(timer_descriptor)
 {
 	long fd = sc(__NR_timerfd_create, CLOCK_MONOTONIC, 0);
-	u64 start = monotonic_now();
+	u64 start = monotonic_now(), ticks;
 	uaddr_t at = ualloc(32);
 
 	CHECK(fd >= 0);
@@ -392,7 +394,8 @@ VM_TEST(timer_descriptor)
 	sleep_ms(50);
 	CHECK(read_ticks(fd) >= 4);
 	start = monotonic_now();
-	CHECK_EQ(read_ticks(fd), 1);
+	ticks = read_ticks(fd); /* waits for one; more, if this thread had to wait longer */
+	CHECK(ticks >= 1 && ticks <= 1 + (monotonic_now() - start) / (10 * MSEC));
 	CHECK_EQ(sc(__NR_timerfd_gettime, fd, at), 0);
 	CHECK_EQ(ns_at(at), 10 * MSEC);
 	CHECK_EQ(sc(__NR_timerfd_settime, fd, TFD_TIMER_ABSTIME, itimerspec(1, 0), at), 0);
