@@ -215,7 +215,8 @@ static int lock_and_exit(void *arg)
 {
 	CHECK_EQ(sc(__NR_futex, lock_word, FUTEX_LOCK_PI | P, 0, 0), 0);
 	__atomic_store_n(&finished, 1, __ATOMIC_SEQ_CST);
-	sleep_ms(30);
+	EVENTUALLY(__atomic_load_n(&finished, __ATOMIC_SEQ_CST) == 2);
+	sleep_ms(100); /* until somebody waits */
 	sc(__NR_exit, 0);
 	return 0;
 }
@@ -240,6 +241,7 @@ VM_TEST(pi_rules)
 	CHECK_EQ(sc(__NR_futex, lock_word, FUTEX_TRYLOCK_PI | P, 0), -EAGAIN);
 	CHECK_EQ(sc(__NR_futex, lock_word, FUTEX_LOCK_PI2 | P, 0, monotonic_in(5 * MSEC)),
 		 -ETIMEDOUT);
+	__atomic_store_n(&finished, 2, __ATOMIC_SEQ_CST);
 	CHECK_EQ(sc(__NR_futex, lock_word, FUTEX_LOCK_PI | P, 0, 0), 0);
 	CHECK_EQ(peek32(lock_word) & ~FUTEX_WAITERS, (u32)tid | FUTEX_OWNER_DIED);
 }
