@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The host's BPF machine, as far as the filter of host calls needs it, for its tests. */
+/* The host's BPF machine, as far as the filters of guest processes and of the hypervisor need it, for their tests. */
 #ifndef CALLGATE_TEST_BPF_MACHINE_H
 #define CALLGATE_TEST_BPF_MACHINE_H
 
@@ -8,6 +8,8 @@
 #include <string.h>
 
 #include <cmocka.h>
+
+static unsigned int bpf_machine_steps; /* instructions before the last answer */
 
 static uint32_t bpf_machine_load(const struct seccomp_data *d, uint32_t offset)
 {
@@ -40,7 +42,8 @@ static uint32_t bpf_machine_run(const struct sock_filter *program, int length, c
 {
 	uint32_t a = 0;
 
-	for (int pc = 0; pc < length; pc++) {
+	bpf_machine_steps = 0;
+	for (int pc = 0; pc < length; pc++, bpf_machine_steps++) {
 		const struct sock_filter *f = &program[pc];
 
 		if (f->code == (BPF_LD | BPF_W | BPF_ABS))

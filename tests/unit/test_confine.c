@@ -17,6 +17,7 @@
 
 #include <cmocka.h>
 
+#include "bpf_machine.h"
 #include "call/confine.h"
 
 #ifndef SYS_fchmodat2
@@ -51,58 +52,13 @@ static const int main_too[] = {
 /* With nothing in their arguments. */
 static const int conditional[] = { SYS_mmap, SYS_mprotect, SYS_unshare, SYS_prctl, SYS_clone };
 
-static unsigned int steps;
-
-static bool taken(const struct sock_filter *f, uint32_t a)
-{
-	switch (BPF_OP(f->code)) {
-	case BPF_JEQ:
-		return a == f->k;
-	case BPF_JGE:
-		return a >= f->k;
-	case BPF_JGT:
-		return a > f->k;
-	case BPF_JSET:
-		return a & f->k;
-	default:
-		fail_msg("jump %#x", f->code);
-		return false;
-	}
-}
-
-static uint32_t run(const struct confine_program *p, const struct seccomp_data *d)
-{
-	uint32_t a = 0;
-
-	steps = 0;
-	for (unsigned int pc = 0; pc < p->len; pc++, steps++) {
-		const struct sock_filter *f = &p->insn[pc];
-
-		switch (BPF_CLASS(f->code)) {
-		case BPF_LD:
-			assert_true(f->k <= sizeof(*d) - sizeof(a));
-			memcpy(&a, (const char *)d + f->k, sizeof(a));
-			break;
-		case BPF_JMP:
-			pc += taken(f, a) ? f->jt : f->jf;
-			break;
-		case BPF_RET:
-			return f->k;
-		default:
-			fail_msg("instruction %#x", f->code);
-		}
-	}
-	fail_msg("no answer");
-	return 0;
-}
-
 static uint32_t ask(enum confine_kind kind, int nr, uint64_t arg0, uint64_t arg2)
 {
 	struct seccomp_data d = { .nr = nr, .arch = AUDIT_ARCH_X86_64, .args = { arg0, 0, arg2 } };
 	struct confine_program p;
 
 	confine_filter(&p, kind, VM0);
-	return run(&p, &d);
+	return bpf_machine_run(p.insn, (int)p.len, &d);
 }
 
 static bool has(const int *calls, size_t n, int nr)
@@ -124,8 +80,8 @@ static void every_number(void **state)
 
 		if (got != (in_server ? SECCOMP_RET_ALLOW : rest))
 			fail_msg("server: call %d: %#x", nr, got);
-		if (in_server && steps > STEPS_MAX)
-			fail_msg("server: call %d: %u steps", nr, steps);
+		if (in_server && bpf_machine_steps > STEPS_MAX)
+			fail_msg("server: call %d: %u steps", nr, bpf_machine_steps);
 		got = ask(CONFINE_MAIN, nr, 0, 0);
 		if (got != (in_main ? SECCOMP_RET_ALLOW : rest))
 			fail_msg("main: call %d: %#x", nr, got);
@@ -138,7 +94,7 @@ static void other_abis(void **state)
 	struct confine_program p;
 
 	confine_filter(&p, CONFINE_SERVER, 0);
-	assert_int_equal(run(&p, &d), SECCOMP_RET_KILL_PROCESS);
+	assert_int_equal(bpf_machine_run(p.insn, (int)p.len, &d), SECCOMP_RET_KILL_PROCESS);
 	assert_int_equal(ask(CONFINE_SERVER, 0x40000000 | SYS_read, 0, 0), DENY); /* x32 */
 	assert_int_equal(ask(CONFINE_SERVER, -1, 0, 0), DENY);
 }
