@@ -1,52 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 /* PV calls: a request in the ring of ring.h, and an exit in which it is served. Those that block are answered later. */
+#include "../ring_slots.h"
 #include "kvm_impl.h"
 #include "trace_ring.h"
 
-static u64 free_slots = ~0ULL;
-static u32 slot_waiters, slot_event;
+static struct ring_slots slots = { .free = ~0ULL };
 static struct mutex ring_lock;
 static struct thread *slot_owner[RING_SLOTS]; /* who sleeps until it is answered */
 
-_Static_assert(RING_SLOTS == 64, "free_slots is one u64");
+void mc_pv_get(struct pv_slot *s) { ring_slot_get(&slots, RING, s); }
 
-static bool slot_take(u32 *index)
-{
-	u64 have = __atomic_load_n(&free_slots, __ATOMIC_RELAXED);
-
-	while (have) {
-		u32 i = (u32)__builtin_ctzll(have);
-
-		if (__atomic_compare_exchange_n(&free_slots, &have, have & ~(1ULL << i), false, __ATOMIC_ACQUIRE,
-						__ATOMIC_RELAXED)) {
-			*index = i;
-			return true;
-		}
-	}
-	return false;
-}
-
-void mc_pv_get(struct pv_slot *s)
-{
-	while (!slot_take(&s->index)) {
-		u32 seen = __atomic_load_n(&slot_event, __ATOMIC_SEQ_CST);
-
-		__atomic_fetch_add(&slot_waiters, 1, __ATOMIC_SEQ_CST);
-		if (!__atomic_load_n(&free_slots, __ATOMIC_SEQ_CST))
-			mc_lock_wait(&slot_event, seen);
-		__atomic_fetch_sub(&slot_waiters, 1, __ATOMIC_SEQ_CST);
-	}
-	s->buf = (u8 *)RING + RING_DATA_OFF + (u64)s->index * RING_BUF_SIZE;
-}
-
-void mc_pv_put(struct pv_slot *s)
-{
-	__atomic_fetch_or(&free_slots, 1ULL << s->index, __ATOMIC_SEQ_CST);
-	if (__atomic_load_n(&slot_waiters, __ATOMIC_SEQ_CST)) {
-		__atomic_fetch_add(&slot_event, 1, __ATOMIC_SEQ_CST);
-		mc_lock_wake(&slot_event, 1);
-	}
-}
+void mc_pv_put(struct pv_slot *s) { ring_slot_put(&slots, s); }
 
 static void submit(struct pv_slot *s)
 {

@@ -2,57 +2,18 @@
 /* The guest's side of ring.h: slots, requests, the doorbell and the wait for the answer. */
 #include <linux/futex.h>
 
+#include "../ring_slots.h"
 #include "hostcall.h"
 #include "trace_ring.h"
 
 /* The last one is for a panic: it can't wait for those who hold the others, who may be dead. */
 #define PANIC_SLOT (RING_SLOTS - 1)
-static u64 free_slots __attribute__((section(".data.hot"))) = ~(1ULL << PANIC_SLOT);
-static u32 slot_waiters __attribute__((section(".data.hot")));
-static u32 slot_event __attribute__((section(".data.hot")));
+static struct ring_slots slots __attribute__((section(".data.hot"))) = { .free = ~(1ULL << PANIC_SLOT) };
 static struct mutex ring_lock __attribute__((section(".data.hot")));
 
-_Static_assert(RING_SLOTS == 64, "free_slots is one u64");
+void mc_pv_get(struct pv_slot *s) { ring_slot_get(&slots, RING, s); }
 
-static u8 *slot_buf(u32 index) { return (u8 *)KRING_BASE + RING_DATA_OFF + (u64)index * RING_BUF_SIZE; }
-
-static bool slot_take(u32 *index)
-{
-	u64 have = __atomic_load_n(&free_slots, __ATOMIC_RELAXED);
-
-	while (have) {
-		u32 i = (u32)__builtin_ctzll(have);
-
-		if (__atomic_compare_exchange_n(&free_slots, &have, have & ~(1ULL << i), false, __ATOMIC_ACQUIRE,
-						__ATOMIC_RELAXED)) {
-			*index = i;
-			return true;
-		}
-	}
-	return false;
-}
-
-void mc_pv_get(struct pv_slot *s)
-{
-	while (!slot_take(&s->index)) {
-		u32 seen = __atomic_load_n(&slot_event, __ATOMIC_SEQ_CST);
-
-		__atomic_fetch_add(&slot_waiters, 1, __ATOMIC_SEQ_CST);
-		if (!__atomic_load_n(&free_slots, __ATOMIC_SEQ_CST))
-			mc_lock_wait(&slot_event, seen);
-		__atomic_fetch_sub(&slot_waiters, 1, __ATOMIC_SEQ_CST);
-	}
-	s->buf = slot_buf(s->index);
-}
-
-void mc_pv_put(struct pv_slot *s)
-{
-	__atomic_fetch_or(&free_slots, 1ULL << s->index, __ATOMIC_SEQ_CST);
-	if (__atomic_load_n(&slot_waiters, __ATOMIC_SEQ_CST)) {
-		__atomic_fetch_add(&slot_event, 1, __ATOMIC_SEQ_CST);
-		mc_lock_wake(&slot_event, 1);
-	}
-}
+void mc_pv_put(struct pv_slot *s) { ring_slot_put(&slots, s); }
 
 void pv_doorbell(void)
 {
@@ -205,7 +166,7 @@ static size_t backtrace(char *buf, size_t size)
 
 void mc_panic(const char *text)
 {
-	struct pv_slot s = { .index = PANIC_SLOT, .buf = slot_buf(PANIC_SLOT) };
+	struct pv_slot s = { .index = PANIC_SLOT, .buf = ring_slot_buf(RING, PANIC_SLOT) };
 	static bool panicked;
 	char msg[2048];
 	size_t n = (size_t)snprintf(msg, 1024, "%s", text);
