@@ -1,7 +1,9 @@
 """The container's cgroup as its own programs see it: version 2, whatever the host has, with real values."""
 
+import subprocess
+
 import pytest
-from bundle import RUNTIME, edit_config
+from bundle import BUILD, RUNTIME, edit_config
 from test_cgroups import MIB, UNIFIED, directory, path  # noqa: F401
 
 pytestmark = pytest.mark.skipif(RUNTIME == "runc", reason="known: runc shows the host's version")
@@ -73,6 +75,8 @@ def test_writable(path, box):  # noqa: F811
         (echo 1000 >x/memory.max) 2>/dev/null; echo $?; rmdir x 2>/dev/null || echo busy; echo $$ >init/cgroup.procs; rmdir x; ls -d */"""
     assert inside.exec("/bin/bash", "-c", script).stdout == "0::/x\nmemory pids\n2\n0\n1\nbusy\ninit/\n"
     assert inside.exec("/bin/cat", "/proc/self/cgroup").stdout == "0::/init\n"
+    subprocess.run([str(BUILD / "callgate"), "kill", inside.id, "KILL"], check=True, timeout=20)
+    assert inside.container.wait(20).status == 137
 
 
 def test_how_programs_find_it(look):
