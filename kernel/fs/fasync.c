@@ -9,6 +9,7 @@
  */
 #include "cred.h"
 #include "epoll_impl.h"
+#include "leases.h"
 #include "signal.h"
 #include "socket.h"
 #include "task.h"
@@ -34,8 +35,14 @@ static u32 count; /* of entries; read without the lock */
 
 /* ---- signals ---- */
 
+/* Who is told, and by whose right. */
+struct owner {
+	struct file *file;
+	u32 uid, euid;
+};
+
 /* As for kill(2), by who set the owner. tasklist_lock held. */
-static bool owner_may_signal(const struct fasync *a, struct process *p)
+static bool owner_may_signal(const struct owner *a, struct process *p)
 {
 	const struct cred *c = p->leader ? p->leader->cred : NULL;
 
@@ -44,7 +51,7 @@ static bool owner_may_signal(const struct fasync *a, struct process *p)
 	return !a->euid || a->euid == c->suid || a->euid == c->uid || a->uid == c->suid || a->uid == c->uid;
 }
 
-static void signal_one(const struct fasync *a, struct process *p, int sig, const siginfo_t *info)
+static void signal_one(const struct owner *a, struct process *p, int sig, const siginfo_t *info)
 {
 	if (!owner_may_signal(a, p))
 		return;
@@ -52,7 +59,7 @@ static void signal_one(const struct fasync *a, struct process *p, int sig, const
 		send_signal_process_locked(p, SIGIO, NULL);
 }
 
-static void signal_owner(const struct fasync *a, int sig, const siginfo_t *info)
+static void signal_owner(const struct owner *a, int sig, const siginfo_t *info)
 {
 	int owner = READ_ONCE(a->file->owner);
 	struct pgrp *g;
@@ -80,11 +87,12 @@ static void tell(struct fasync *a, u32 events)
 		int code;
 	} codes[] = { { EPOLLIN, POLL_IN }, { EPOLLPRI, POLL_PRI }, { EPOLLHUP, POLL_HUP },
 		      { EPOLLERR, POLL_ERR }, { EPOLLOUT, POLL_OUT } };
+	struct owner o = { a->file, a->uid, a->euid };
 	siginfo_t info = { 0 };
 	int sig = a->file->sig;
 
 	if ((events & EPOLLPRI) && socket_of_file(a->file))
-		signal_owner(a, SIGURG, NULL);
+		signal_owner(&o, SIGURG, NULL);
 	if (!(READ_ONCE(a->file->flags) & FASYNC) || (events == EPOLLOUT && a->writable))
 		return;
 	a->writable = events & EPOLLOUT;
@@ -94,7 +102,17 @@ static void tell(struct fasync *a, u32 events)
 			info.si_code = codes[i].code;
 	info.si_band = events;
 	info.si_fd = a->fd;
-	signal_owner(a, sig ? sig : SIGIO, sig ? &info : NULL);
+	signal_owner(&o, sig ? sig : SIGIO, sig ? &info : NULL);
+}
+
+void fasync_message(struct file *f, int fd, u32 uid, u32 euid)
+{
+	struct owner o = { f, uid, euid };
+	siginfo_t info = { .si_signo = f->sig, .si_code = POLL_MSG };
+
+	info.si_band = EPOLLIN | EPOLLRDNORM | EPOLLMSG;
+	info.si_fd = fd;
+	signal_owner(&o, f->sig ? f->sig : SIGIO, f->sig ? &info : NULL);
 }
 
 /* ---- the thread ---- */

@@ -180,6 +180,13 @@ long sys_inotify_add_watch(u64 fd, u64 upath, u64 mask)
 	return name_run(&n, host_add, guest_add, &a);
 }
 
+static long unwatch(struct file *f, int wd)
+{
+	if (inotify_is_guest_wd(wd))
+		return inotify_unwatch(f->priv, wd);
+	return host_handle_call(PV_INOTIFY_RM, f->handle, 0, (u64)(s64)wd, 0);
+}
+
 long sys_inotify_rm_watch(u64 fd, u64 wd)
 {
 	struct file *f __file = fd_get_io((int)fd);
@@ -188,7 +195,28 @@ long sys_inotify_rm_watch(u64 fd, u64 wd)
 		return -EBADF;
 	if (f->ops != &inotify_ops)
 		return -EINVAL;
-	if (inotify_is_guest_wd((int)wd))
-		return inotify_unwatch(f->priv, (int)wd);
-	return host_handle_call(PV_INOTIFY_RM, f->handle, 0, (u64)(s64)(int)wd, 0);
+	return unwatch(f, (int)wd);
+}
+
+/* ---- for the kernel itself ---- */
+
+struct file *inotify_kernel(void)
+{
+	struct file *f = inotify_new(O_NONBLOCK);
+
+	return IS_ERR(f) ? NULL : f;
+}
+
+int inotify_add_file(struct file *in, struct file *f, u32 mask)
+{
+	struct add_args a = {.file = in, .handle = in->handle, .mask = mask};
+	struct name n;
+
+	name_file(&n, f);
+	return (int)name_run(&n, host_add, guest_add, &a);
+}
+
+void inotify_remove(struct file *in, int wd)
+{
+	unwatch(in, wd);
 }

@@ -79,7 +79,7 @@ struct file_ops {
 #define FMODE_WATCH 256u   /* an epoll or netlink file: readiness depends on what the guest knows and on f->handle, a host watch */
 #define FMODE_TTY 512u     /* a terminal of the host; priv is its struct tty (fs/dev_tty.c) */
 #define FMODE_MOUNTED 2048u /* counted among its mount's writers */
-#define FMODE_LOCKED 1024u  /* flock or OFD locks may be held through it */
+#define FMODE_LOCKED 1024u  /* flock or OFD locks, a lease or a note of its directory may be held through it */
 
 struct file {
 	refcount_t ref;

@@ -47,6 +47,11 @@ bool inotify_is_guest_wd(int wd);
 s64 inotify_take(struct inotify *n, struct uio *u); /* bytes; 0: nothing there; -EINVAL: no room for the first */
 u32 inotify_queued_bytes(struct inotify *n);
 
+/* inotify.c: an instance of the kernel's own (NULL: none), and its watches. */
+struct file *inotify_kernel(void);
+int inotify_add_file(struct file *in, struct file *f, u32 mask); /* wd or -errno */
+void inotify_remove(struct file *in, int wd);
+
 /* tmpfs.c: the name of a file in a directory of it; false: it has none there. `name` has NAME_MAX + 1 bytes. */
 bool tmpfs_name_of(struct inode *dir, const struct inode *i, char *name);
 

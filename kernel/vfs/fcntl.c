@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* dup and fcntl. */
 #include "epoll.h"
+#include "leases.h"
 #include "locks.h"
 #include "memfile.h"
 #include "pid_ns.h"
@@ -160,10 +161,11 @@ static long fcntl_io(struct file *f, int fd, u32 cmd, u64 arg)
 	case F_GET_SEALS:
 		return memfd_seals(f, false, 0);
 	case F_GETLEASE:
-		return F_UNLCK;
+		return lease_get(f);
 	case F_SETLEASE:
+		return lease_set(f, fd, (int)arg);
 	case F_NOTIFY:
-		return -EINVAL;
+		return dnotify_set(f, fd, (u32)arg);
 	default:
 		return -EINVAL;
 	}

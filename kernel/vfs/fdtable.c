@@ -7,6 +7,7 @@
  * tried on a file that is being closed. A task whose table nobody shares is the only
  * one who changes it, so for the length of a system call it may even do without a reference.
  */
+#include "leases.h"
 #include "vfs_impl.h"
 
 #define FIRST_FDS 64u
@@ -305,6 +306,8 @@ int fd_install(struct file *f, bool cloexec)
 static int close_file(struct file *f, struct fdtable *t)
 {
 	locks_close_posix(f, t);
+	if (f->mode & FMODE_LOCKED)
+		dnotify_close(f, t);
 	if (f->ops && f->ops->flush)
 		f->ops->flush(f, t);
 	file_put(f);

@@ -8,6 +8,7 @@
  */
 #include "epoll.h"
 #include "hostfs.h"
+#include "leases.h"
 #include "mounts.h"
 #include "pipe.h"
 #include "vfs_impl.h"
@@ -59,8 +60,11 @@ struct file *file_get(struct file *f)
 
 static void file_free(struct file *f)
 {
-	if (f->mode & FMODE_LOCKED)
+	if (f->mode & FMODE_LOCKED) {
 		locks_release_file(f);
+		leases_release_file(f);
+		dnotify_close(f, NULL);
+	}
 	if (!list_empty(&f->epitems))
 		eventpoll_release(f);
 	if (f->ops && f->ops->release)

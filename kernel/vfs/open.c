@@ -5,6 +5,7 @@
 #include "dev.h"
 #include "fsnotify.h"
 #include "hostfs.h"
+#include "leases.h"
 #include "pipe.h"
 #include "syscall.h"
 #include "vfs_impl.h"
@@ -250,11 +251,30 @@ static int check_flags(struct open_args *a)
 	return 0;
 }
 
+/* After the open: it has done nothing to the file yet. */
+static struct file *break_leases(struct file *f, const struct open_args *a)
+{
+	bool writes = (a->flags & O_ACCMODE) != O_RDONLY;
+	u64 dev, ino;
+	int r;
+
+	if (!leases_any() || (f->mode & FMODE_PATH) || !f->inode || !S_ISREG(f->inode->mode))
+		return f;
+	file_identity(f, &dev, &ino);
+	r = lease_break(dev, ino, writes, a->flags & O_NONBLOCK);
+	if (!r)
+		return f;
+	file_put(f);
+	return ERR_PTR(r);
+}
+
 static struct file *do_open(int dirfd, const char *path, u32 name_flags, struct open_args *a)
 {
 	struct name n;
 	int r = check_flags(a);
 
+	if (!r && (a->flags & O_TRUNC))
+		r = lease_break_name(dirfd, path, a->flags & O_NONBLOCK);
 	if (r)
 		return ERR_PTR(r);
 	if ((a->flags & O_NOFOLLOW) || (a->flags & (O_CREAT | O_EXCL)) == (O_CREAT | O_EXCL))
@@ -270,7 +290,7 @@ static struct file *do_open(int dirfd, const char *path, u32 name_flags, struct 
 	name_at(&n, dirfd, path, name_flags);
 	n.resolve = a->resolve;
 	r = name_run(&n, hostfs_open, guest_open, a);
-	return r ? ERR_PTR(r) : a->file;
+	return r ? ERR_PTR(r) : break_leases(a->file, a);
 }
 
 struct file *vfs_open(int dirfd, const char *path, u32 flags, u32 mode)

@@ -4,6 +4,7 @@
 
 #include "hostfs.h"
 #include "kept.h"
+#include "leases.h"
 #include "syscall.h"
 #include "vfs_impl.h"
 
@@ -43,6 +44,9 @@ long sys_truncate(u64 upath, u64 len)
 		if (r)
 			return r;
 	}
+	r = lease_break_name(AT_FDCWD, path, false);
+	if (r)
+		return r;
 	name_at(&n, AT_FDCWD, path, 0);
 	return name_run(&n, host_truncate, guest_truncate, &len);
 }

@@ -12,7 +12,6 @@ STRESSORS = (pathlib.Path(__file__).parent / "stressors.txt").read_text().split(
 QUICK = ["aiol", "fsize", "kcmp", "pidfd", "pty", "seal", "shm", "cyclic"]
 # Which pass under runc (without a seccomp profile) and not here: what they do here, and why.
 DIFFERS = {
-    "dnotify": ("skip", "no F_NOTIFY"),
     "chattr": ("skip", "no attributes of the host's file systems"),
     "fiemap": ("skip", "no FS_IOC_FIEMAP: where a file lies on its disk is the host's to know"),
     "handle": ("fail", "name_to_handle_at: EOPNOTSUPP"),

@@ -3,6 +3,7 @@
 #include "sysctl.h"
 
 #include "ipc_limits.h"
+#include "leases.h"
 #include "ns.h"
 
 int sysctl_show_ints(struct seq *m, const struct pseudo_ctx *c)
@@ -134,13 +135,14 @@ const struct pseudo_entry sys_fs_entries[] = {
 	PSEUDO_TEXT("aio-nr", "0\n"),
 	PSEUDO_DIR("binfmt_misc"),
 	PSEUDO_TEXT("dentry-state", "0\t0\t45\t0\t0\t0\n"),
+	PSEUDO_TEXT("dir-notify-enable", "1\n"),
 	PSEUDO_DIR("epoll", .children = epoll_entries),
 	PSEUDO_TEXT("file-max", "9223372036854775807\n"),
 	PSEUDO_TEXT("file-nr", "1024\t0\t9223372036854775807\n"),
 	PSEUDO_TEXT("inode-nr", "1024\t0\n"),
 	PSEUDO_TEXT("inode-state", "1024\t0\t0\t0\t0\t0\t0\n"),
 	PSEUDO_DIR("inotify", .children = inotify_entries),
-	PSEUDO_TEXT("lease-break-time", "45\n"),
+	SYSCTL_INTS("lease-break-time", &lease_break_time, 1, 0, 0x7fffffff, NULL),
 	PSEUDO_TEXT("leases-enable", "1\n"),
 	PSEUDO_TEXT("mount-max", "100000\n"),
 	PSEUDO_DIR("mqueue", .children = mqueue_entries),
