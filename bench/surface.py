@@ -31,7 +31,7 @@ from bench import Runtime, tree  # noqa: E402
 from bundle import Bundles, config  # noqa: E402
 
 PASSES = 2  # that are watched; one more before fills caches
-SECONDS = 300  # for one workload under one runtime: where all is emulated some take very long
+SECONDS = 300  # where all is emulated some take very long
 SHELL = """cd /tmp && mkdir w && cd w
 seq 500 >numbers; sort -rn numbers | head -3 | tr 0-9 a-j; wc -l <numbers; grep -c 7 numbers; sed -n 5p numbers
 awk '{ s += $1 } END { print s }' numbers; cp numbers copy; mv copy moved; ln moved hard; ln -s moved soft; cat soft | md5sum
@@ -207,13 +207,13 @@ def take_names(results):
 
 # --- the whole of it --------------------------------------------------------------------------------
 
-def runtimes(build, wanted, work):
+def runtimes(build, wanted, work, platform_of_runsc):
     found = [Runtime("callgate", build / "callgate", ["--root", f"{work}/callgate"])]
     found.append(Runtime("runc", shutil.which("runc") or "/usr/sbin/runc", ["--root", f"{work}/runc"]))
     if "runsc" in wanted:
         runsc = os.environ.get("CALLGATE_RUNSC") or subprocess.run(
             [HERE / "get-runsc.sh"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
-        found.append(Runtime("runsc", runsc, ["--platform=systrap", "--network=host", "--ignore-cgroups", "--root", f"{work}/runsc"]))
+        found.append(Runtime("runsc", runsc, [f"--platform={platform_of_runsc}", "--network=host", "--ignore-cgroups", "--root", f"{work}/runsc"]))
     return [runtime for runtime in found if runtime.name in wanted]
 
 
@@ -234,13 +234,13 @@ def within(seconds):
         signal.signal(signal.SIGALRM, old)
 
 
-def collect(surface, columns, names):
+def collect(surface, columns, names, seconds):
     """{workload: {runtime: what was seen}}, {"runtime workload": why it was not}"""
     results, failed = {}, {}
     for runtime in columns:
         for name in names:
             try:
-                with within(SECONDS):
+                with within(seconds):
                     results.setdefault(name, {})[runtime.name] = surface.measure(runtime, name)
             except (TooLong, RuntimeError, OSError, subprocess.SubprocessError) as error:
                 failed[f"{runtime.name} {name}"] = str(error)
@@ -256,6 +256,8 @@ def main():
     parser.add_argument("--rootfs", help="a root file system that is there (default: that of the tests)")
     parser.add_argument("--calls", action="store_true", help="system calls only: no functions")
     parser.add_argument("--can", action="store_true", help="only say whether this host lets functions be traced")
+    parser.add_argument("--runsc-platform", default="systrap")
+    parser.add_argument("--seconds", type=int, default=SECONDS, help="for one workload under one runtime")
     parser.add_argument("--names", type=pathlib.Path, help="a file for the names of the functions")
     parser.add_argument("--output", type=pathlib.Path, default=HERE.parent / "docs/surface.json")
     options = parser.parse_args()
@@ -274,10 +276,10 @@ def main():
         pathlib.Path(work, "bundles").mkdir()
         bundles = Bundles(f"{work}/bundles", rootfs.split(":"))
         stack.callback(bundles.close)
-        columns = runtimes(options.build.resolve(), options.runtimes.split(","), work)
+        columns = runtimes(options.build.resolve(), options.runtimes.split(","), work, options.runsc_platform)
         surface = Surface(tracefs, bundles, {runtime.name: bundles.make(["/bin/true"]) for runtime in columns},
                           not options.calls)
-        results, failed = collect(surface, columns, options.only.split(","))
+        results, failed = collect(surface, columns, options.only.split(","), options.seconds)
         names = take_names(results)
         if options.names:
             options.names.write_text(json.dumps(names, indent=1) + "\n")

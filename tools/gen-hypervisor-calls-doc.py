@@ -34,7 +34,10 @@ def rows(definitions):
 
 
 def conditions(source):
-    """Calls whose argument may not have certain bits."""
+    """Calls whose argument may not be certain values, or not have certain bits."""
+    table = source[source.index("} refusals[] = {"):source.index("#define REFUSALS")]
+    for name, arg, values in re.findall(r"\{ SYS_(\w+), (\d+), \d+, \{ ([^}]*?) \} \}", table):
+        yield f"| all | argument {int(arg) + 1} is none of {values} | `{name}` |\n"
     table = source[source.index("} conditions[] = {"):source.index("#define CONDITIONS")]
     for name, arg, bits in re.findall(r"\{ SYS_(\w+), (\d+),\s*([^}]*?) \}", table):
         bits = " ".join(bits.split())

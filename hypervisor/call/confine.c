@@ -2,7 +2,7 @@
 /*
  * The hypervisor's own seccomp filters. Should a guest ever take over a thread of it, what is left to it is
  * the calls that its work needs: no new programs, namespaces, mounts or tracing, no executable
- * memory, no signals but to the guest. Calls without a condition are in the host kernel's bitmap of allowed ones and
+ * memory, no signals but to the guest (not by way of a descriptor's owner either), no keys typed at a terminal. Calls without a condition are in the host kernel's bitmap of allowed ones and
  * cost next to nothing.
  */
 #include "call/confine.h"
@@ -12,6 +12,9 @@
 #include <linux/filter.h>
 #include <linux/sched.h>
 #include <linux/seccomp.h>
+#include <asm/ioctls.h>
+#include <fcntl.h>
+#include <linux/sockios.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
@@ -75,6 +78,17 @@ static const struct forbidden_bits {
 };
 #define CONDITIONS (sizeof(conditions) / sizeof(conditions[0]))
 
+/* An argument may not be one of these. */
+static const struct forbidden_values {
+	int nr;
+	unsigned int arg, n;
+	u32 values[5];
+} refusals[] = {
+	{ SYS_fcntl, 1, 3, { F_SETOWN, F_SETOWN_EX, F_SETSIG } },
+	{ SYS_ioctl, 1, 5, { FIOSETOWN, SIOCSPGRP, TIOCSTI, TIOCLINUX, TIOCSCTTY } },
+};
+#define REFUSALS (sizeof(refusals) / sizeof(refusals[0]))
+
 #define LOAD(field) BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, field))
 #define RETURN(what) BPF_STMT(BPF_RET | BPF_K, (what))
 #define NO_MATCH(op, value, skip) BPF_JUMP(BPF_JMP | (op) | BPF_K, (value), 0, (skip))
@@ -93,6 +107,16 @@ static void add_condition(struct confine_program *p, const struct forbidden_bits
 	add(p, (struct sock_filter)NO_MATCH(BPF_JSET, c->bits, 1));
 	add(p, (struct sock_filter)RETURN(SECCOMP_RET_ERRNO | EPERM));
 	add(p, (struct sock_filter)RETURN(SECCOMP_RET_ALLOW));
+}
+
+static void add_refusal(struct confine_program *p, const struct forbidden_values *r)
+{
+	add(p, (struct sock_filter)NO_MATCH(BPF_JEQ, (u32)r->nr, (u8)(r->n + 3)));
+	add(p, (struct sock_filter)LOAD(args[r->arg]));
+	for (unsigned int i = 0; i < r->n; i++)
+		add(p, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, r->values[i], (u8)(r->n - i), 0));
+	add(p, (struct sock_filter)RETURN(SECCOMP_RET_ALLOW));
+	add(p, (struct sock_filter)RETURN(SECCOMP_RET_ERRNO | EPERM));
 }
 
 /* The first argument is a process: this one, and no other. */
@@ -171,6 +195,8 @@ static void begin(struct confine_program *p, const int *more, size_t n_more)
 
 static void end(struct confine_program *p)
 {
+	for (size_t i = 0; i < REFUSALS; i++)
+		add_refusal(p, &refusals[i]);
 	for (size_t i = 0; i < CONDITIONS; i++)
 		add_condition(p, &conditions[i]);
 	add(p, (struct sock_filter)NO_MATCH(BPF_JEQ, SYS_clone3, 1));

@@ -35,6 +35,7 @@
 #include "vm/connections.h"
 #include "vm/container.h"
 #include "vm/control.h"
+#include "vm/domain.h"
 #include "vm/events.h"
 #include "vm/filter.h"
 #include "vm/guest.h"
@@ -478,6 +479,8 @@ static int vm_create(struct vm *vm, struct error *err)
 		ret = watch(vm, err);
 	if (!ret)
 		ret = process_before_guest(&setup, cfg->spec, vm->container.procfd, err);
+	if (!ret)
+		ret = domain_enter(cfg->policies, err);
 	if (!ret)
 		ret = guest_start(g, JAIL_UID_BASE + (uid_t)cfg->pid, own_namespaces(cfg->spec), err);
 	if (!ret)

@@ -84,10 +84,23 @@ static void check_openat2(struct report *r)
 	       "%s", strerrordesc_np(errno));
 }
 
+/* hypervisor/vm/domain.c */
+static void check_landlock(struct report *r)
+{
+	long version = syscall(SYS_landlock_create_ruleset, NULL, 0, 1);
+
+	if (version >= 6)
+		report(r, "landlock", CHECK_OK, NULL, "version %ld: hypervisors reach no process and abstract socket outside", version);
+	else
+		report(r, "landlock", CHECK_WARNING, "use Linux 6.12 or newer, with CONFIG_SECURITY_LANDLOCK and landlock among lsm=",
+		       "hypervisors have their seccomp filters and namespaces, but no Landlock domain");
+}
+
 void check_kernel(struct report *r)
 {
 	check_version(r);
 	check_fsgsbase(r);
 	check_seccomp(r);
 	check_openat2(r);
+	check_landlock(r);
 }

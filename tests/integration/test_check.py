@@ -10,7 +10,7 @@ from bundle import BUILD, RUNTIME
 
 pytestmark = pytest.mark.skipif(RUNTIME == "runc", reason="known: callgate's own command line")
 
-NAMES = {"kernel", "fsgsbase", "seccomp", "openat2", "namespaces", "mount API", "idmapped mounts",
+NAMES = {"kernel", "fsgsbase", "seccomp", "openat2", "landlock", "namespaces", "mount API", "idmapped mounts",
          "cgroups", "cgroups writable", "security modules", "state folder", "guest kernel",
          "machine pv", "machine kvm", "machine auto", "rootless"}
 

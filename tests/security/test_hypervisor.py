@@ -7,6 +7,8 @@ import json
 import os
 import pathlib
 import signal
+import socket
+import struct
 import subprocess
 
 import pytest
@@ -17,7 +19,7 @@ pytestmark = pytest.mark.skipif(RUNTIME == "runc", reason="known: runc has no hy
 LIBC = ctypes.CDLL(None, use_errno=True)
 LIBC.ptrace.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p]
 CONT, SETREGS, GETREGS, DETACH, SINGLESTEP, SEIZE, INTERRUPT = 7, 13, 12, 17, 9, 0x4206, 0x4207
-CLOSE, OPENAT = 3, 257
+CLOSE, SOCKET, CONNECT, FCNTL, OPENAT = 3, 41, 42, 72, 257
 REGISTERS = ["r15", "r14", "r13", "r12", "rbp", "rbx", "r11", "r10", "r9", "r8", "rax", "rcx", "rdx", "rsi", "rdi",
              "orig_rax", "rip", "cs", "eflags", "rsp", "ss", "fs_base", "gs_base", "ds", "es", "fs", "gs"]
 
@@ -28,7 +30,8 @@ CALLS = {
     "mount": (165, 0, 0, 0, 0, 0), "move_mount": (429, -1, 0, -1, 0, 0), "pivot_root": (155, 0, 0),
     "ptrace": (101, 16, 1, 0, 0), "process_vm_readv": (310, 1, 0, 0, 0, 0, 0),
     "pidfd_open": (434, 1, 0), "pidfd_send_signal": (424, -1, 0, 0, 0), "kill itself": (62, 1, 0), "kill all": (62, -1, 0),
-    "tkill": (200, 1, 0), "mmap of code": (9, 0, 4096, 5, 0x22, -1, 0), "mprotect to code": (10, 0, 0, 5),
+    "tkill": (200, 1, 0), "owner of a descriptor": (72, 0, 8, 1), "owner, extended": (72, 0, 15, 0), "signal of a descriptor": (72, 0, 10, 9),
+    "owner by ioctl": (16, 0, 0x8901, 0), "keys typed": (16, 0, 0x5412, 0), "mmap of code": (9, 0, 4096, 5, 0x22, -1, 0), "mprotect to code": (10, 0, 0, 5),
     "bpf": (321, -1, 0, 0), "perf_event_open": (298, 0, 0, -1, -1, 0), "userfaultfd": (323, 0),
     "io_uring_setup": (425, 0, 0), "keyctl": (250, 0, 0), "init_module": (175, 0, 0, 0), "seccomp": (317, 9, 0, 0),
 }
@@ -141,11 +144,11 @@ def test_sees_only_its_own_processes(running):
 
 
 def put(tid, registers, text):
-    """The address of a string in the stopped thread, below its stack."""
+    """The address of a string, or of bytes, in the stopped thread, below its stack."""
     address = (registers.rsp - 4096) & ~7
     with open(f"/proc/{tid}/mem", "r+b", buffering=0) as memory:
         memory.seek(address)
-        memory.write(text.encode() + b"\0")
+        memory.write(text if isinstance(text, bytes) else text.encode() + b"\0")
     return address
 
 
@@ -226,3 +229,25 @@ def test_cgroups_are_for_reading(detached):
                 tried += 1
                 assert can_write(pid, registers, int(entry.name), "cgroup.procs") == -errno.EROFS, os.readlink(entry)
     assert tried
+
+
+def landlock_version():
+    return LIBC.syscall(444, None, 0, 1)
+
+
+@pytest.mark.skipif(landlock_version() < 6, reason="known: this host's Landlock has no scopes (Linux 6.12)")
+def test_abstract_sockets_of_the_host(running):
+    """With the host's network namespace: what a shim or a session bus listens at (CVE-2020-15257) is not for a thread of it."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener, socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as receiver:
+        listener.bind(f"\0callgate-test-{os.getpid()}")
+        listener.listen()
+        receiver.bind(f"\0callgate-test-d-{os.getpid()}")
+        assert os.readlink(f"/proc/{running}/ns/net") == os.readlink("/proc/self/ns/net")
+        for kind, to in ((socket.SOCK_STREAM, listener), (socket.SOCK_DGRAM, receiver)):
+            with stopped(running) as registers:
+                fd = call(running, registers, SOCKET, socket.AF_UNIX, kind, 0)
+                assert fd >= 0
+                name = struct.pack("H", socket.AF_UNIX) + to.getsockname()
+                address = put(running, registers, name)
+                assert call(running, registers, CONNECT, fd, address, len(name)) == -errno.EPERM
+                assert call(running, registers, CLOSE, fd) == 0

@@ -1,15 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 /* The filters of the hypervisor's threads, run in an interpreter for every number, against lists of their own. */
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/audit.h>
 #include <linux/sched.h>
 #include <linux/seccomp.h>
+#include <linux/sockios.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -39,8 +42,8 @@ static const int server[] = {
 	SYS_fchmodat2, SYS_fchownat, SYS_utimensat, SYS_truncate, SYS_faccessat2, SYS_getxattr, SYS_setxattr,
 	SYS_listxattr, SYS_removexattr, SYS_inotify_add_watch, SYS_close, SYS_dup, SYS_fstat, SYS_fstatfs,
 	SYS_read, SYS_write, SYS_writev, SYS_pread64, SYS_pwrite64, SYS_lseek, SYS_getdents64, SYS_fsync,
-	SYS_fdatasync, SYS_syncfs, SYS_fallocate, SYS_ftruncate, SYS_flock, SYS_fcntl, SYS_copy_file_range,
-	SYS_sendfile, SYS_ioctl, SYS_fadvise64, SYS_inotify_rm_watch, SYS_memfd_create, SYS_epoll_create1,
+	SYS_fdatasync, SYS_syncfs, SYS_fallocate, SYS_ftruncate, SYS_flock, SYS_copy_file_range,
+	SYS_sendfile, SYS_fadvise64, SYS_inotify_rm_watch, SYS_memfd_create, SYS_epoll_create1,
 	SYS_epoll_ctl, SYS_epoll_wait, SYS_eventfd2, SYS_inotify_init1, SYS_socket, SYS_connect, SYS_bind,
 	SYS_listen, SYS_accept4, SYS_getsockname, SYS_getpeername, SYS_getsockopt, SYS_setsockopt,
 	SYS_shutdown, SYS_sendmsg, SYS_recvmsg,
@@ -50,15 +53,20 @@ static const int main_too[] = {
 	SYS_readv, SYS_readlink, SYS_geteuid, SYS_getuid,
 };
 /* With nothing in their arguments. */
-static const int conditional[] = { SYS_mmap, SYS_mprotect, SYS_unshare, SYS_prctl, SYS_clone };
+static const int conditional[] = { SYS_fcntl, SYS_ioctl, SYS_mmap, SYS_mprotect, SYS_unshare, SYS_prctl, SYS_clone };
 
-static uint32_t ask(enum confine_kind kind, int nr, uint64_t arg0, uint64_t arg2)
+static uint32_t ask_three(enum confine_kind kind, int nr, uint64_t arg0, uint64_t arg1, uint64_t arg2)
 {
-	struct seccomp_data d = { .nr = nr, .arch = AUDIT_ARCH_X86_64, .args = { arg0, 0, arg2 } };
+	struct seccomp_data d = { .nr = nr, .arch = AUDIT_ARCH_X86_64, .args = { arg0, arg1, arg2 } };
 	struct confine_program p;
 
 	confine_filter(&p, kind, VM0);
 	return bpf_machine_run(p.insn, (int)p.len, &d);
+}
+
+static uint32_t ask(enum confine_kind kind, int nr, uint64_t arg0, uint64_t arg2)
+{
+	return ask_three(kind, nr, arg0, 0, arg2);
 }
 
 static bool has(const int *calls, size_t n, int nr)
@@ -112,6 +120,24 @@ static void conditions(void **state)
 	assert_int_equal(ask(CONFINE_SERVER, SYS_prctl, PR_SET_MM, 0), DENY);
 }
 
+/* Signals of a descriptor to its owner, which may be anybody; keys that nobody typed; another terminal for the session. */
+static void descriptors(void **state)
+{
+	static const uint64_t owners[] = { F_SETOWN, F_SETOWN_EX, F_SETSIG };
+	static const uint64_t requests[] = { FIOSETOWN, SIOCSPGRP, TIOCSTI, TIOCLINUX, TIOCSCTTY };
+
+	for (size_t i = 0; i < 3; i++)
+		assert_int_equal(ask_three(CONFINE_MAIN, SYS_fcntl, 3, owners[i], 1), DENY);
+	for (size_t i = 0; i < 5; i++) {
+		assert_int_equal(ask_three(CONFINE_SERVER, SYS_ioctl, 3, requests[i], 1), DENY);
+		assert_int_equal(ask_three(CONFINE_VCPU, SYS_ioctl, 3, requests[i], 1), DENY);
+	}
+	assert_int_equal(ask_three(CONFINE_SERVER, SYS_fcntl, 3, F_DUPFD_CLOEXEC, 3), SECCOMP_RET_ALLOW);
+	assert_int_equal(ask_three(CONFINE_SERVER, SYS_fcntl, 3, F_SETFL, 0), SECCOMP_RET_ALLOW);
+	assert_int_equal(ask_three(CONFINE_SERVER, SYS_ioctl, 3, FIONREAD, 0), SECCOMP_RET_ALLOW);
+	assert_int_equal(ask_three(CONFINE_SERVER, SYS_ioctl, 3, TIOCSWINSZ, 0), SECCOMP_RET_ALLOW);
+}
+
 static void signals(void **state)
 {
 	assert_int_equal(ask(CONFINE_SERVER, SYS_kill, VM0, 0), DENY);
@@ -127,6 +153,7 @@ int main(void)
 		cmocka_unit_test(every_number),
 		cmocka_unit_test(other_abis),
 		cmocka_unit_test(conditions),
+		cmocka_unit_test(descriptors),
 		cmocka_unit_test(signals),
 	};
 
