@@ -26,6 +26,8 @@ int hostfs_fstat(struct file *f, struct stat *st)
 
 static s64 file_seek(struct file *f, s64 off, int whence)
 {
+	if (whence != SEEK_CUR || off)
+		file_moves(f);
 	return mc_seek(f->handle, off, whence);
 }
 
@@ -69,6 +71,8 @@ static int file_setfl(struct file *f, u32 flags)
 
 static void file_release(struct file *f)
 {
+	if (f->mode & FMODE_MOVED)
+		kept_moved(f->inode);
 	if ((f->mode & FMODE_WRITE) && f->inode && S_ISREG(f->inode->mode))
 		writers_drop(f->inode);
 }

@@ -243,6 +243,14 @@ static struct kept *find_idle(const struct name *n, u32 cred)
 	return NULL;
 }
 
+static bool rewound(struct kept *k)
+{
+	if (k->moved && mc_seek(k->inode->handle, 0, SEEK_SET))
+		return false;
+	k->moved = false;
+	return true;
+}
+
 struct inode *kept_take(const struct name *n)
 {
 	struct list_head gone = LIST_HEAD_INIT(gone);
@@ -263,7 +271,7 @@ struct inode *kept_take(const struct name *n)
 		return NULL;
 	ref_init(&k->inode->ref);
 	bad = changed(k);
-	if (!bad && !mc_seek(k->inode->handle, 0, SEEK_SET)) {
+	if (!bad && rewound(k)) {
 		k->inode->owner_gen = gen; /* a change of owner is one of ctime */
 		return k->inode;
 	}
@@ -316,6 +324,13 @@ bool kept_give(struct inode *i)
 	if (!keep)
 		kfree(k);
 	return keep;
+}
+
+/* With the last use of the file: nobody takes it before it is given. */
+void kept_moved(struct inode *i)
+{
+	if (i && i->kept)
+		i->kept->moved = true;
 }
 
 void kept_spoil(struct inode *i)

@@ -27,6 +27,7 @@ struct kept {
 	struct stamp stamp;
 	u32 users; /* of directories: what is in it, and who looks at it */
 	bool idle; /* a file that is not open */
+	bool moved; /* its position is to be set to 0 */
 	u64 hash;
 	char name[]; /* of a directory: in the one above; of a file: as it was opened */
 };

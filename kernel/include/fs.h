@@ -80,6 +80,7 @@ struct file_ops {
 #define FMODE_TTY 512u     /* a terminal of the host; priv is its struct tty (fs/dev_tty.c) */
 #define FMODE_MOUNTED 2048u /* counted among its mount's writers */
 #define FMODE_LOCKED 1024u  /* flock or OFD locks, a lease or a note of its directory may be held through it */
+#define FMODE_MOVED 4096u   /* FMODE_HOST: the host's position may be another than 0 */
 
 struct file {
 	refcount_t ref;
@@ -99,6 +100,13 @@ struct file {
 	int owner; /* F_SETOWN */
 	int sig;   /* F_SETSIG */
 };
+
+/* Before whatever moves the position that the host has. */
+static inline void file_moves(struct file *f)
+{
+	if (unlikely(!(READ_ONCE(f->mode) & FMODE_MOVED)))
+		__atomic_fetch_or(&f->mode, FMODE_MOVED, __ATOMIC_RELAXED);
+}
 
 struct file *file_new(const struct file_ops *ops, u32 flags, u32 mode); /* ref 1; NULL: no memory */
 struct file *file_get(struct file *f);

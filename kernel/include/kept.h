@@ -25,6 +25,7 @@ u32 kept_place_handle(const struct kept_place *place);
 void kept_add(const struct name *n, struct kept_place *place, struct file *f);
 
 bool kept_give(struct inode *i); /* nobody has it open any more. False: the caller's to release */
+void kept_moved(struct inode *i); /* the position is another than 0, perhaps */
 void kept_spoil(struct inode *i); /* its description at the host is not as after an open any more */
 void kept_forget(const char *text, size_t len); /* the name is going away, or will be another file's */
 void kept_drop(void); /* all that current's process does not use now */

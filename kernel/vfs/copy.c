@@ -27,6 +27,8 @@ static s64 copy_at_host(struct copy *c, u64 len)
 	struct pv_slot s;
 	s64 r;
 
+	if (!c->in_pos)
+		file_moves(c->in);
 	mc_pv_get(&s);
 	memset(&s.req.u, 0, sizeof(s.req.u));
 	s.req.cmd = PV_COPY_RANGE;

@@ -29,6 +29,8 @@ static s64 host_io(struct file *f, const struct mc_iovec *iov, int n, s64 off, i
 		flags |= MC_NOWAIT;
 	if ((f->mode & FMODE_STREAM) && !(flags & MC_NOWAIT))
 		trace_may_sleep();
+	if (off == CURRENT_POS)
+		file_moves(f);
 	r = mc_io(f->handle, iov, n, off, flags);
 	if (likely(r >= 0))
 		return r;
@@ -53,6 +55,8 @@ static s64 host_uio(struct file *f, struct uio *u, s64 off, int flags)
 		return host_io(f, &first, 1, off, flags, u->nowait);
 	if (u->nowait || ((f->mode & FMODE_STREAM) && (f->flags & O_NONBLOCK)))
 		flags |= MC_NOWAIT;
+	if (off == CURRENT_POS)
+		file_moves(f);
 	r = mc_io_kernel(f->handle, (void *)first.base, first.len, off, flags);
 	return r == -EINTR ? -ERESTARTSYS : r;
 }
