@@ -26,6 +26,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "tests"))
 
 import counts  # noqa: E402
+import idle  # noqa: E402
 import servers  # noqa: E402
 import trees  # noqa: E402
 from bundle import Bundles, config  # noqa: E402
@@ -37,6 +38,7 @@ BENCHMARKS = [
     ("startup", "ms", False, "create, run /bin/true, delete"),
     ("start_python", "ms", False, "the same with python3 -c pass"),
     ("start_node", "ms", False, "the same with node -e 0"),
+    ("start_java", "ms", False, "the same with java -version"),
     ("first_answer", "ms", False, "from run of a static HTTP server (host network) to the end of its first answer"),
     ("getppid", "ns", False, "a system call that the kernel answers by itself"),
     ("read_write", "ns", False, "read 1 byte of /dev/zero, write 1 byte to /dev/null"),
@@ -71,6 +73,7 @@ BENCHMARKS = [
     ("redis_get", "k/s", True, "GET by redis-benchmark of the host, 50 clients, not pipelined"),
     ("redis_set", "k/s", True, "SET, the same"),
     ("redis_p16", "k/s", True, "GET, 16 requests at a time"),
+    ("memcached", "k/s", True, "GET by memcslap of the host, 16 connections"),
     ("nginx_small", "k/s", True, "a file of 292 bytes by wrk of the host, 50 connections"),
     ("nginx_1m", "k/s", True, "a file of 1 MiB, the same"),
     ("pgbench", "k/s", True, "transactions of pgbench of the host, 8 clients, scale 2, without fsync"),
@@ -84,11 +87,14 @@ BENCHMARKS = [
     ("compile", "ms", False, "make -j2 of 30 files in C"),
     ("configure", "ms", False, "a shell script of 40 checks with 7 processes each"),
     ("shell_loop", "ms", False, "300,000 one-byte dd and 200 fork-execs, start included"),
-    ("memory", "MiB", False, "PSS of the whole process tree of an idle container"),
+    ("memory", "MiB", False, "PSS of the whole process tree of an idle container; native: what its program takes"),
+    ("memory_kernel", "MiB", False, "kernel memory that one of 10 idle containers adds: slabs, stacks, page tables, per-CPU data"),
+    ("memory_conmon", "MiB", False, "PSS of an idle container under conmon, as Podman starts it"),
 ]
 SECONDS = 60  # for one run of one benchmark
 WHOLE_RUNS = {"startup": ["/bin/true"], "start_python": ["/usr/bin/python3", "-c", "pass"],
-              "start_node": ["/usr/bin/node", "-e", "0"], "shell_loop": ["/bin/sh", "-c", SHELL_LOOP]}
+              "start_node": ["/usr/bin/node", "-e", "0"], "start_java": ["/usr/bin/java", "-version"],
+              "shell_loop": ["/bin/sh", "-c", SHELL_LOOP]}
 
 
 class Runtime:
@@ -175,7 +181,7 @@ class Bench:
 
     @staticmethod
     def tree(root, ident):
-        return tree(root, ident)
+        return idle.tree(root, ident)
 
     @contextlib.contextmanager
     def start(self, runtime, args, group=None, files=None):
@@ -194,11 +200,11 @@ class Bench:
             process.stdout.close()
 
     def measure(self, runtime, name):
-        if name == "memory":
-            return self.memory(runtime)
+        if name in idle.NAMES:
+            return idle.measure(name, self, runtime)
         if name == "idle_10k":  # what crun is measured with has no memory controller
             return None if runtime.namespace != "-" else servers.idle_connections(
-                lambda *args, **options: self.start(runtime, *args, **options), tree_pss)
+                lambda *args, **options: self.start(runtime, *args, **options), idle.tree_pss)
         if name == "first_answer":
             return self.first_answer(runtime)
         if name in servers.NAMES:
@@ -249,45 +255,6 @@ class Bench:
             os.killpg(process.pid, signal.SIGKILL)
             self.remove(runtime, command[-1])
             process.wait(20)
-
-    def memory(self, runtime):
-        if isinstance(runtime, Native):
-            return None
-        with self.start(runtime, ["/bin/sh", "-c", "echo up; exec sleep 1000"]) as (process, ident):
-            if process.stdout.readline() != b"up\n":
-                raise RuntimeError("the container did not come up")
-            time.sleep(0.3)
-            return tree_pss(process, ident) / 1024
-
-
-def pss(pid):
-    """Proportional set size in KiB; 0 for a process that has gone."""
-    try:
-        with open(f"/proc/{pid}/smaps_rollup", encoding="ascii") as lines:
-            return next(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
-    except (OSError, StopIteration):
-        return 0
-
-
-def tree(root, ident):
-    """A process, whatever names the container's id on its command line, and all descendants."""
-    parents, found = {}, {root}
-    for entry in pathlib.Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                stat = (entry / "stat").read_text().rpartition(")")[2].split()
-                if ident.encode() in (entry / "cmdline").read_bytes():
-                    found.add(int(entry.name))
-            except OSError:
-                continue
-            parents[int(entry.name)] = int(stat[1])
-    while new := {pid for pid, parent in parents.items() if parent in found} - found:
-        found |= new
-    return found
-
-
-def tree_pss(process, ident):
-    return sum(pss(pid) for pid in tree(process.pid, ident))
 
 
 def machine():
@@ -374,9 +341,10 @@ def main():
     layer.mkdir(parents=True)
     shutil.copy2(build / "bench/micro", layer)
     pathlib.Path(work, "bundles").mkdir()
-    rootfs = subprocess.run([HERE.parent / "tests/rootfs.sh"], stdin=subprocess.DEVNULL, check=True,
-                            stdout=subprocess.PIPE, text=True).stdout.strip()
-    bundles, holders = Bundles(f"{work}/bundles", [f"{work}/layer", rootfs]), []
+    layers = [subprocess.run([HERE.parent / "tests" / what[0], *what[1:]], stdin=subprocess.DEVNULL, check=True,
+                             stdout=subprocess.PIPE, text=True).stdout.strip()
+              for what in (("software/layer.sh", "bench"), ("rootfs.sh",))]
+    bundles, holders = Bundles(f"{work}/bundles", [f"{work}/layer", *layers]), []
     try:
         bench = Bench(build, 20 if options.quick else 100)
         wanted = options.runtimes.split(",")

@@ -12,7 +12,7 @@ import socket
 import subprocess
 import time
 
-NAMES = ("redis_get", "redis_set", "redis_p16", "nginx_small", "nginx_1m", "pgbench", "iperf3_stream")
+NAMES = ("redis_get", "redis_set", "redis_p16", "memcached", "nginx_small", "nginx_1m", "pgbench", "iperf3_stream")
 CONNECTIONS = 10000
 FILES = CONNECTIONS + 200
 NGINX = """mkdir -p /tmp/www; seq 100 >/tmp/www/small; head -c 1M /dev/zero >/tmp/www/large; cat >/tmp/conf <<END
@@ -73,6 +73,14 @@ def redis_client(command, percent, pipeline=1):
     return run
 
 
+def memcslap(percent):
+    def run(root, port):
+        times = 80 * percent
+        out = client(root, "memcslap", "-s", f"127.0.0.1:{port}", "-c", "16", "-e", str(times), "-t", "get", "-b")
+        return 16 * times / found(r"Time to get +[0-9]+ keys by +16 threads: +([0-9.]+) seconds", out) / 1000
+    return run
+
+
 def wrk(percent, file):
     def run(root, port):
         out = client(root, "wrk", "-t1", "-c50", f"-d{max(1, percent * 3 // 100)}", f"http://127.0.0.1:{port}/{file}")
@@ -107,6 +115,8 @@ def servers(percent):
         "redis_get": (redis_server, redis_client("get", percent)),
         "redis_set": (redis_server, redis_client("set", percent)),
         "redis_p16": (redis_server, redis_client("get", percent, 16)),
+        "memcached": (lambda port: ["memcached", "-u", "nobody", "-l", "127.0.0.1", "-p", str(port), "-t", "2"],
+                      memcslap(percent)),
         "nginx_small": (lambda port: ["/bin/sh", "-c", NGINX.format(port=port)], wrk(percent, "small")),
         "nginx_1m": (lambda port: ["/bin/sh", "-c", NGINX.format(port=port)], wrk(percent, "large")),
         "pgbench": (lambda port: ["/bin/sh", "-c", POSTGRES.format(port=port)], pgbench(percent)),

@@ -25,7 +25,8 @@ HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "tests"))
 
 import servers  # noqa: E402
-from bench import machine, pss, tree  # noqa: E402
+from bench import machine
+from idle import pss, tree  # noqa: E402
 from bundle import Bundles, config  # noqa: E402
 
 BUILD = """mkdir -p /tmp/b && cd /tmp/b

@@ -25,9 +25,10 @@ sys.path.insert(0, str(HERE.parent / "tests"))
 
 import before_validation  # noqa: E402
 import ftrace  # noqa: E402
+import idle  # noqa: E402
 import seccomp_reach  # noqa: E402
 import servers  # noqa: E402
-from bench import Runtime, tree  # noqa: E402
+from bench import Runtime  # noqa: E402
 from bundle import Bundles, config  # noqa: E402
 
 PASSES = 2  # that are watched; one more before fills caches
@@ -151,7 +152,7 @@ class Surface:
 
 def parts(runtime, waits, ident):
     """The processes of the container by what they are; the ones that a guest's own code runs in are "guest"."""
-    found = tree(waits, ident) - {waits}
+    found = idle.tree(waits, ident) - {waits}
     if runtime.name == "runc":
         return {"guest": found}
     hypervisor = {pid for pid in found if parent(pid) == waits}

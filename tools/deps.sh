@@ -73,6 +73,7 @@ libclang-rt-14-dev is its run-time part'
 bench_packages='
 runc           peer
 crun           peer
+conmon         starts idle containers as Podman does
 dpkg           unpacks the peer that is not installed
 strace         counts host calls
 python3-matplotlib draws the plot'
