@@ -69,7 +69,7 @@ static void number_free(u32 h)
 /* Boot handles were not allocated by mc_handle_alloc: their generation is 0. Count from 1 to tell "have" from "have not". */
 static u32 gen_of(u32 h) { return generation ? generation[h] + 1 : 1; }
 
-static bool present(u32 h) { return h < PRIV->present_end && PRIV->present[h] == gen_of(h); }
+bool pv_handle_present(u32 h) { return h < PRIV->present_end && PRIV->present[h] == gen_of(h); }
 
 static void set_present(u32 h, u32 gen)
 {
@@ -189,7 +189,7 @@ void pv_handle_opened(const struct pv_request *r)
 
 void mc_handle_release(u32 h)
 {
-	if (present(h)) {
+	if (pv_handle_present(h)) {
 		hostcall(close, KFD_DONATED + h);
 		PRIV->present[h] = 0;
 	}
@@ -265,7 +265,7 @@ int pv_fd(u32 h)
 
 	if (unlikely(!h || h >= MAX_HANDLES))
 		return -EBADF;
-	if (unlikely(!present(h))) {
+	if (unlikely(!pv_handle_present(h))) {
 		r = fetch(h);
 		if (r < 0)
 			return r;

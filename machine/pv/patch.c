@@ -20,24 +20,14 @@
 #include <asm/mman.h>
 #include <linux/mman.h>
 
-#include "hostcall.h"
+#include "patch.h"
 
-#define JMP_REL32 0xe9
-#define JMP_REL8 0xeb
 #define NOP 0x90
 #define PATCH_LEN 5
 #define SLOT_LEN 32
 #define SLOTS (PAGE_SIZE / SLOT_LEN)
-#define WINDOW 128 /* bytes of code before the site that the decoder sees */
-#define WINDOW_BEHIND 160
 #define NR_RT_SIGRETURN 15
 #define REACH 0x70000000LL
-
-/* What may be replaced at a site: `len` bytes before the syscall; a hole `hole` bytes behind its start, if they are few. */
-struct verdict {
-	u32 kind, len, hole, hole_len;
-	u32 disp; /* where in those bytes a displacement from rip is; 0: there is none */
-};
 
 /*
  * Verdicts of the decoder, shared by all processes: the same library is decoded once. One word
@@ -130,8 +120,7 @@ static bool reaches(uaddr_t from, uaddr_t to)
 	return d > -REACH && d < REACH;
 }
 
-/* An instruction moves from `from` to `to`, and its displacement from rip with it. False: that is too far. */
-static bool adapt(u8 *insn, u32 disp, uaddr_t from, uaddr_t to)
+bool pv_patch_adapt(u8 *insn, u32 disp, uaddr_t from, uaddr_t to)
 {
 	s64 wide;
 	s32 d;
@@ -182,7 +171,7 @@ static uaddr_t new_slot(uaddr_t site, const struct verdict *v, const u8 *code)
 		return 0;
 	slot = p->patch_tramp + p->patch_slots * SLOT_LEN;
 	memcpy(insn, code, v->len);
-	if (v->disp && !adapt(insn, v->disp, site - v->len, slot))
+	if (v->disp && !pv_patch_adapt(insn, v->disp, site - v->len, slot))
 		return 0;
 	write_slot((u8 *)p->patch_scratch + p->patch_slots * SLOT_LEN, insn, v->len, site + 2);
 	if (!scratch_commit(p->patch_tramp))
@@ -214,8 +203,7 @@ static void write_jump(u8 *page, u32 off, u32 len, uaddr_t from, uaddr_t to)
 	memcpy(page + off + 1, &rel, 4);
 }
 
-/* The jumps in the copy of the page: to the slot, or to the hole and from there. */
-static void write_patch(u8 *copy, uaddr_t site, const struct verdict *v, uaddr_t slot)
+void pv_patch_write(u8 *copy, uaddr_t site, const struct verdict *v, uaddr_t slot)
 {
 	u32 off = (u32)(site & (PAGE_SIZE - 1)), from = off - v->len, hole = off + v->hole;
 
@@ -252,7 +240,7 @@ static bool replace(uaddr_t site, const u8 *insn, const struct verdict *v)
 		return false;
 	}
 	remember_site(site, v);
-	write_patch((u8 *)PRIV->patch_scratch, site, v, slot);
+	pv_patch_write((u8 *)PRIV->patch_scratch, site, v, slot);
 	if (scratch_commit(page))
 		remember_page(page);
 	else
@@ -260,12 +248,6 @@ static bool replace(uaddr_t site, const u8 *insn, const struct verdict *v)
 	kernel_code_unlock();
 	return true;
 }
-
-/* The code around a site, as the decoder sees it. */
-struct window {
-	u8 code[WINDOW + WINDOW_BEHIND];
-	u32 at, len; /* of the syscall in it; of all */
-};
 
 static bool look(uaddr_t site, struct window *w)
 {
@@ -284,13 +266,17 @@ static bool look(uaddr_t site, struct window *w)
 	return w->code[w->at] == 0x0f && w->code[w->at + 1] == 0x05;
 }
 
+bool pv_patch_judge(uaddr_t site, u64 nr, const struct window *w, struct verdict *v)
+{
+	*v = judge(w->code, w->len, w->at);
+	return v->kind != PV_SITE_NONE && v->len <= (site & (PAGE_SIZE - 1)) && number_fits(w->code, w->at, v, nr);
+}
+
 static bool patch(uaddr_t site, u64 nr, const struct window *w)
 {
-	struct verdict v = judge(w->code, w->len, w->at);
+	struct verdict v;
 
-	if (v.kind == PV_SITE_NONE || v.len > (site & (PAGE_SIZE - 1)) || !number_fits(w->code, w->at, &v, nr))
-		return false;
-	if (!replace(site, w->code + w->at - v.len, &v))
+	if (!pv_patch_judge(site, nr, w, &v) || !replace(site, w->code + w->at - v.len, &v))
 		return false;
 	__atomic_fetch_add(&COUNTERS->patched, 1, __ATOMIC_RELAXED);
 	return true;
@@ -357,18 +343,40 @@ static void restore_site(u8 *copy, const struct patch_undo *u)
 		memcpy(at + u->hole, u->padding, u->hole_len);
 }
 
-/* Whoever is in a trampoline goes on in it: those pages stay. */
+/* Whoever is in a trampoline goes on in it: those pages stay. With the lock of the kernel's address space. */
 static void restore_page(uaddr_t page)
 {
-	if (!kernel_code_lock(page, PAGE_SIZE))
+	if (!scratch_begin(page, false))
 		return;
-	if (scratch_begin(page, false)) {
-		for (u32 i = 0; i < PRIV->patch_nlog; i++)
-			if ((PRIV->patch_log[i].site & PAGE_MASK) == page)
-				restore_site((u8 *)PRIV->patch_scratch, &PRIV->patch_log[i]);
-		scratch_commit(page);
+	for (u32 i = 0; i < PRIV->patch_nlog; i++)
+		if ((PRIV->patch_log[i].site & PAGE_MASK) == page)
+			restore_site((u8 *)PRIV->patch_scratch, &PRIV->patch_log[i]);
+	scratch_commit(page);
+}
+
+/* With the lock of the address space, which `patch_pages` is changed with, and patch_lock if they stay. */
+static void restore_pages(uaddr_t addr, u64 len, bool gone)
+{
+	for (u32 i = PRIV->patch_npages; i--;) {
+		if (PRIV->patch_pages[i] - addr >= len)
+			continue;
+		if (!gone)
+			restore_page(PRIV->patch_pages[i]);
+		PRIV->patch_pages[i] = PRIV->patch_pages[--PRIV->patch_npages];
 	}
-	kernel_code_unlock();
+}
+
+/* If another thread is about to patch some of it, that keeps its jumps. */
+void pv_patch_change(uaddr_t addr, u64 len, bool goes)
+{
+	if (!pv_patched_in(addr, len))
+		return;
+	if (goes) {
+		restore_pages(addr, len, true);
+	} else if (mutex_trylock(&PRIV->patch_lock)) {
+		restore_pages(addr, len, false);
+		mutex_unlock(&PRIV->patch_lock);
+	}
 }
 
 void mc_code_original(bool original)
@@ -380,9 +388,15 @@ void mc_code_original(bool original)
 	mutex_lock(&p->patch_lock);
 	p->patch_off = original;
 	if (original) {
-		for (u32 i = 0; i < p->patch_npages; i++)
-			restore_page(p->patch_pages[i]);
-		p->patch_npages = 0;
+		pv_text_original();
+		for (u32 i = p->patch_npages; i--;) {
+			uaddr_t page = p->patch_pages[i];
+
+			if (!kernel_code_lock(page, PAGE_SIZE))
+				continue;
+			restore_pages(page, PAGE_SIZE, false);
+			kernel_code_unlock();
+		}
 		p->patch_nlog = 0;
 	}
 	p->patch_family = 0;
@@ -397,6 +411,7 @@ void pv_patch_reset(void)
 	p->patch_tramp = p->patch_scratch = 0;
 	p->patch_npages = 0;
 	p->patch_nlog = 0;
+	p->ntext_maps = 0;
 	p->patch_off = false;
 	p->patch_family = 0;
 }

@@ -61,6 +61,9 @@ _Static_assert(sizeof(struct pt_regs) == 168 && offsetof(struct pt_regs, rip) ==
  * Private to the host process (KPRIV_BASE): copied by fork, shared by CLONE_VM, new after exec of the image. What is
  * written often lies together: each page of it that a child writes is copied.
  */
+#define TEXT_MAPS 32
+struct text;
+struct text_image;
 #define PATCH_PAGES 64
 #define PATCH_LOG 512 /* sites */
 #define INSN_MAX 9 /* of the replaced instruction: it must fit into a slot */
@@ -80,6 +83,13 @@ struct pv_private {
 	bool patch_off; /* mc_code_original() */
 	u32 patch_nlog;
 	uaddr_t patch_pages[PATCH_PAGES]; /* pages that hold patched sites */
+	struct text_map { /* text segments that are mapped: text.c; changed with the lock of the kernel's address space */
+		uaddr_t start;
+		u64 len;
+		struct text *text;
+		const struct text_image *image; /* that is mapped in its place */
+	} text_maps[TEXT_MAPS];
+	u32 ntext_maps, images_seen;
 	long (*vdso_gettime)(int clock, void *ts);
 	u64 vdso;
 	char *args; /* the host's: what its ps shows */
@@ -144,6 +154,7 @@ bool pv_is_vm0(void);
 /* cmdline.c */
 void pv_cmdline_setup(char **argv, u64 argc);
 /* handle.c */
+bool pv_handle_present(u32 handle);
 int pv_fd(u32 handle); /* the host descriptor, fetching it if needed; -EBADF ... */
 void pv_handle_before(const struct pv_request *r); /* a PV call that may bear on postponed releases */
 void pv_handle_opened(const struct pv_request *r); /* PV_OPEN has made its handle */
@@ -156,6 +167,7 @@ void pv_handle_sweep(void); /* close copies of released handles */
 void pv_patch_consider(struct pt_regs *regs);
 void pv_patch_reset(void);
 bool pv_patched_in(uaddr_t addr, u64 len);
+void pv_patch_change(uaddr_t addr, u64 len, bool goes); /* as pv_text_change */
 void pv_patch_wishes(void); /* patch what the family has found worth it */
 /* hot_sites.c */
 #define PV_WISHES 32
@@ -168,6 +180,12 @@ bool pv_site_trapped(uaddr_t site); /* count it; true: it is worth a patch */
 void pv_site_again(uaddr_t site);   /* not now: at its next trap */
 void pv_wish_add(const struct pv_wish *wish);
 u32 pv_wishes_take(struct pv_wish *to); /* of the caller's family, not taken yet; room for PV_WISHES */
+/* text.c: text segments of files, mapped from copies with patched sites. All but the last with the lock of the kernel's address space */
+int pv_text_map(uaddr_t addr, u64 len, int flags, u32 file, u64 off); /* readable, executable; 0 or -errno */
+void pv_text_change(uaddr_t addr, u64 len, bool goes); /* before it goes, or is mapped or protected otherwise */
+void pv_text_trapped(uaddr_t site, u64 nr);
+void pv_text_original(void); /* undo it all, for debuggers; takes that lock */
+void pv_text_fetch(void);    /* descriptors of those copies: who forks */
 /* clock.c */
 void pv_clock_setup(u64 vdso);
 /* fpu.c */

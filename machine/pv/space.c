@@ -6,16 +6,26 @@
 
 #include "hostcall.h"
 
+/* Patched code there is to go, or to be written to: jumps and what they lead to are one piece. */
+static void code_changes(uaddr_t addr, u64 len, bool goes)
+{
+	pv_patch_change(addr, len, goes);
+	pv_text_change(addr, len, goes);
+}
+
 int mc_map(uaddr_t addr, u64 len, int prot, int flags, u32 handle, u64 off)
 {
 	int fd = -1;
 	long r;
 
+	code_changes(addr, len, true);
 	flags = (flags & (MAP_PRIVATE | MAP_SHARED | MAP_NORESERVE | MAP_POPULATE | MAP_LOCKED)) | MAP_FIXED;
 	if (handle) {
 		fd = pv_fd(handle);
 		if (fd < 0)
 			return fd;
+		if (prot == (PROT_READ | PROT_EXEC) && (flags & MAP_PRIVATE))
+			return pv_text_map(addr, len, flags, handle, off);
 	} else {
 		flags |= MAP_ANONYMOUS;
 	}
@@ -23,8 +33,19 @@ int mc_map(uaddr_t addr, u64 len, int prot, int flags, u32 handle, u64 off)
 	return r < 0 ? (int)r : 0;
 }
 
-int mc_unmap(uaddr_t addr, u64 len) { return (int)hostcall(munmap, addr, len); }
-int mc_protect(uaddr_t addr, u64 len, int prot) { return (int)hostcall(mprotect, addr, len, prot); }
+int mc_unmap(uaddr_t addr, u64 len)
+{
+	code_changes(addr, len, true);
+	return (int)hostcall(munmap, addr, len);
+}
+
+int mc_protect(uaddr_t addr, u64 len, int prot)
+{
+	if (prot != (PROT_READ | PROT_EXEC))
+		code_changes(addr, len, false);
+	return (int)hostcall(mprotect, addr, len, prot);
+}
+
 int mc_sync(uaddr_t addr, u64 len, int flags) { return (int)hostcall(msync, addr, len, flags); }
 int mc_resident(uaddr_t addr, u64 len, u8 *vec) { return (int)hostcall(mincore, addr, len, vec); }
 
@@ -32,6 +53,9 @@ int mc_move(uaddr_t from, u64 old_len, uaddr_t to, u64 new_len, int flags)
 {
 	long r;
 
+	code_changes(from, old_len, false);
+	if (to != from)
+		code_changes(to, new_len, true);
 	if (to == from && !flags)
 		r = hostcall(mremap, from, old_len, new_len, 0, 0);
 	else

@@ -205,6 +205,8 @@ int mc_thread_start(struct task *task, enum mc_start how, const struct pt_regs *
 		uncount_live(child);
 	if (how == MC_FORK)
 		pv_patch_wishes(); /* now, as the child is running already: for the next one */
+	if (how == MC_FORK || how == MC_VFORK)
+		pv_text_fetch(); /* so is this */
 	return r < 0 ? (int)r : 0;
 }
 
@@ -390,8 +392,10 @@ void pv_bounced(struct pt_regs *regs)
 s64 pv_trapped_syscall(struct pt_regs *regs)
 {
 	__atomic_fetch_add(&COUNTERS->traps, 1, __ATOMIC_RELAXED);
-	if (!BOOT->no_patch && !PRIV->patch_off)
+	if (!BOOT->no_patch && !PRIV->patch_off) {
+		pv_text_trapped(regs->rip - 2, regs->orig_rax);
 		pv_patch_consider(regs);
+	}
 	return kernel_syscall(regs);
 }
 

@@ -48,3 +48,10 @@ def test_sites_at_page_borders(run, variant):
 def test_sites_of_a_family(run, variant):
     """What each child calls once, what is relative to rip, and what two threads use at a time are rewritten all the same."""
     assert run("/t/patch_family" + variant, "show").stdout == "1 1 1 1\n"
+
+
+@pytest.mark.skipif(RUNTIME == "runc", reason="known: runc rewrites nothing")
+@pytest.mark.parametrize("variant", VARIANTS, ids=["dynamic", "static"])
+def test_text_with_sites_rewritten(run, variant):
+    """A program that is executed again and again finds its call sites rewritten before it makes a call."""
+    assert run("/t/text_copies" + variant, "show", cwd="/var/tmp").stdout == "rewritten\n"

@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Text segments that many processes map: ld.so, the C library, a shell. Each process has them afresh, with no site patched, and most
+ * end before a site is worth a patch. So traps are counted for the segment of the file as well, whoever takes them. Where they have
+ * cost what a copy of the segment costs, text_image.c makes one with those sites patched, and whoever maps the segment from then on gets
+ * that in place of the file: by the one mmap that it is anyway. The kernel's mapping is one of the file all the same.
+ *
+ * - A file is who it was as long as fstat says so, with a ctime that lay back far enough when the copy was made: a later change sets
+ *   another one. What is written to the file after it was mapped a process does not see, which mmap(2) leaves open.
+ * - Jumps and trampolines are one piece, the mapping. If a part of that is to go, or to be written to, or a debugger comes, the
+ *   original pages come back first.
+ * - A process uses the copies that it holds a descriptor of: those that are its parent's. Who forks fetches them.
+ */
+#include <asm/mman.h>
+#include <asm/stat.h>
+#include <linux/mman.h>
+
+#include "text.h"
+
+#define TEXTS 128
+#define WAYS 4
+#define TEXT_MAX (1024 * PAGE_SIZE) /* longer ones: each process patches its own */
+#define TICKS 20000000u /* ns: two of a host with 100 of them a second */
+
+static struct text {
+	struct text_id id;
+	struct text_site *sites; /* TEXT_SITES of them */
+	const struct text_image *image;
+	u32 nsites, ndone; /* the first `ndone` were there for an image: who traps there has not mapped it */
+	u32 traps; /* at others */
+	u32 builds;
+	bool building;
+} texts[TEXTS];
+
+static struct mutex texts_lock __attribute__((section(".data.hot")));
+
+/* A trap costs 2 us, to copy a page about 1. What comes after the first copy must be worth more. */
+static u32 traps_to_build(const struct text *t)
+{
+	return (16 + (u32)(t->id.len / PAGE_SIZE) / 4) << min(2 * t->builds, 16u);
+}
+
+static bool identify(u32 handle, struct text_id *id)
+{
+	struct stat st;
+
+	if (mc_fstat(handle, &st))
+		return false;
+	id->dev = st.st_dev;
+	id->ino = st.st_ino;
+	id->size = (u64)st.st_size;
+	id->sec = st.st_ctime;
+	id->nsec = st.st_ctime_nsec;
+	return true;
+}
+
+/* Could a change from now on leave the ctime as it is? Times without fractions may be of whole seconds. */
+static bool too_young(const struct text_id *id)
+{
+	u64 age = id->nsec ? TICKS : 2 * NSEC_PER_SEC;
+
+	return id->sec * NSEC_PER_SEC + id->nsec + age >= mc_clock(0 /* CLOCK_REALTIME */);
+}
+
+static bool same(const struct text_id *a, const struct text_id *b) { return !memcmp(a, b, sizeof(*a)); }
+
+static bool same_place(const struct text_id *a, const struct text_id *b)
+{
+	return a->dev == b->dev && a->ino == b->ino && a->off == b->off;
+}
+
+/* The one of this place in a file, as it may have been before; else one that nobody would miss. */
+static struct text *slot_for(const struct text_id *id)
+{
+	struct text *set = &texts[hash_u64(id->ino ^ id->off << 20) % (TEXTS / WAYS) * WAYS], *least = set;
+
+	for (u32 i = 0; i < WAYS; i++) {
+		if (same_place(&set[i].id, id))
+			return &set[i];
+		if (!set[i].building && set[i].traps + !!set[i].image * TEXTS < least->traps + !!least->image * TEXTS)
+			least = &set[i];
+	}
+	return least;
+}
+
+/* With texts_lock held. NULL: not now. */
+static struct text *find(const struct text_id *id)
+{
+	struct text *t = slot_for(id);
+
+	if (same(&t->id, id))
+		return t;
+	if (t->building)
+		return NULL;
+	kfree(t->sites);
+	*t = (struct text){ .id = *id };
+	return t;
+}
+
+static void build(struct text *t, const struct text_id *id, u32 file)
+{
+	struct text_site sites[TEXT_SITES];
+	const struct text_image *image;
+	u32 n = t->nsites;
+
+	memcpy(sites, t->sites, n * sizeof(*sites));
+	t->building = true;
+	mutex_unlock(&texts_lock);
+	image = text_image_build(id, file, sites, n);
+	mutex_lock(&texts_lock);
+	t->building = false;
+	t->ndone = n;
+	t->builds++;
+	t->traps = 0;
+	if (image)
+		t->image = image;
+}
+
+/* Who it is that `file` has there, and the image to be mapped for it, if there is one. */
+static void recognise(struct text_map *m, u32 file, u64 off)
+{
+	struct text_id id = { .off = off, .len = m->len };
+
+	if (!identify(file, &id))
+		return;
+	guard(&texts_lock);
+	m->text = find(&id);
+	if (!m->text)
+		return;
+	if (m->text->traps >= traps_to_build(m->text) && !m->text->building && !too_young(&id))
+		build(m->text, &id, file);
+	m->image = m->text->image;
+}
+
+static long map_file(const struct text_map *m, int flags, u32 file, u64 off)
+{
+	return hostcall(mmap, m->start, m->len, PROT_READ | PROT_EXEC, flags, pv_fd(file), off);
+}
+
+int pv_text_map(uaddr_t addr, u64 len, int flags, u32 file, u64 off)
+{
+	struct text_map m = { .start = addr, .len = len };
+	long r = -1;
+
+	if (!BOOT->no_patch && !PRIV->patch_off && len <= TEXT_MAX && PRIV->ntext_maps < TEXT_MAPS)
+		recognise(&m, file, off);
+	if (m.image && pv_handle_present(m.image->handle))
+		r = map_file(&m, flags, m.image->handle, 0);
+	if (r < 0) {
+		m.image = NULL;
+		r = map_file(&m, flags, file, off);
+	}
+	if (r >= 0 && m.text)
+		PRIV->text_maps[PRIV->ntext_maps++] = m;
+	return r < 0 ? (int)r : 0;
+}
+
+/* Whole or in part. One that goes as a whole may go as it is. */
+void pv_text_change(uaddr_t addr, u64 len, bool goes)
+{
+	u32 i = 0;
+
+	while (i < PRIV->ntext_maps) {
+		struct text_map *m = &PRIV->text_maps[i];
+
+		if (m->start >= addr + len || addr >= m->start + m->len) {
+			i++;
+			continue;
+		}
+		if (m->image && !(goes && addr <= m->start && m->start + m->len <= addr + len))
+			text_image_undo(m->image, m->start);
+		*m = PRIV->text_maps[--PRIV->ntext_maps];
+	}
+}
+
+void pv_text_original(void)
+{
+	for (u32 i = PRIV->ntext_maps; i--;) {
+		struct text_map m = PRIV->text_maps[i];
+
+		if (!m.image || !kernel_code_lock(m.start, m.len))
+			continue;
+		/* Other threads' calls, before the lock was taken, may have changed the list. */
+		if (i < PRIV->ntext_maps && !memcmp(&m, &PRIV->text_maps[i], sizeof(m)))
+			pv_text_change(m.start, m.len, false);
+		kernel_code_unlock();
+	}
+}
+
+static void learn(struct text *t, u32 off, u32 nr)
+{
+	if (!t->sites)
+		t->sites = kmalloc(TEXT_SITES * sizeof(*t->sites));
+	if (!t->sites)
+		return;
+	for (u32 i = 0; i < t->nsites; i++) {
+		if (t->sites[i].off != off)
+			continue;
+		t->traps += i >= t->ndone;
+		return;
+	}
+	if (t->nsites == TEXT_SITES)
+		return;
+	t->sites[t->nsites++] = (struct text_site){ off, nr };
+	t->traps++;
+}
+
+/* Only a hint: the list may change under this look, and the text may be another's by now. */
+void pv_text_trapped(uaddr_t site, u64 nr)
+{
+	for (u32 i = 0; i < PRIV->ntext_maps; i++) {
+		const struct text_map *m = &PRIV->text_maps[i];
+
+		if (site - m->start >= m->len || !m->text || !mutex_trylock(&texts_lock))
+			continue;
+		learn(m->text, (u32)(site - m->start), (u32)nr);
+		mutex_unlock(&texts_lock);
+	}
+}
