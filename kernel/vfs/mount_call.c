@@ -56,13 +56,18 @@ static s64 host_place(struct name *n, void *arg)
 	return 0;
 }
 
-int mount_lookup(const char *path, u32 flags, struct path *out)
+int mount_lookup_at(int dirfd, const char *path, u32 flags, struct path *out)
 {
 	struct name n;
 
 	memset(out, 0, sizeof(*out));
-	name_at(&n, AT_FDCWD, path, flags | NAME_TREE);
+	name_at(&n, dirfd, path, flags | NAME_TREE);
 	return (int)name_run(&n, host_place, guest_place, out);
+}
+
+int mount_lookup(const char *path, u32 flags, struct path *out)
+{
+	return mount_lookup_at(AT_FDCWD, path, flags, out);
 }
 
 void place_descend(struct path *p)
@@ -201,7 +206,7 @@ static bool is_revealed(const char *type, u32 flags)
 }
 
 /* Who owns the namespace by a user namespace of his own only: file systems that he can do no harm with. */
-static int allowed_here(const char *type, u32 flags)
+int mount_allowed_here(const char *type, u32 flags)
 {
 	if (ns_owner(&mnt_ns_current()->ns) == &init_user_ns)
 		return 0;
@@ -221,7 +226,7 @@ static int new_mount(const struct path *at, const char *type, const char *source
 
 	if (!t || t->host)
 		return -ENODEV;
-	r = allowed_here(type, flags);
+	r = mount_allowed_here(type, flags);
 	if (!r)
 		r = mount_options_check(type, options);
 	if (r)

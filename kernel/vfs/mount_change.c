@@ -27,10 +27,12 @@ static bool keeps_this(const struct path *p)
 	return ns && ns->kind == NS_MNT && ns->inum <= mnt_ns_current()->ns.inum;
 }
 
-static struct mount *bind_copy(const struct path *from, bool recurse)
+struct mount *bind_copy(const struct path *from, bool recurse)
 {
 	struct mount *m = from->mnt, *copy;
 
+	if (keeps_this(from))
+		return ERR_PTR(-EINVAL);
 	guard(&mounts_lock);
 	if ((!place_is_ours(from) && (!m || m->type != &nsfs_type)) || m->unbindable || (!recurse && covers_locked(from)))
 		return ERR_PTR(-EINVAL);
@@ -60,7 +62,7 @@ int do_bind(const struct path *to, const char *source, bool recurse)
 	r = mount_lookup(source, 0, &from);
 	if (r)
 		return r;
-	m = keeps_this(&from) ? ERR_PTR(-EINVAL) : bind_copy(&from, recurse);
+	m = bind_copy(&from, recurse);
 	path_put(&from);
 	return IS_ERR(m) ? (int)PTR_ERR(m) : mount_graft(m, to);
 }
@@ -90,6 +92,12 @@ static int move_locked(struct mount *m, const struct path *to)
 	return propagate_mount(m);
 }
 
+int mount_move(struct mount *m, const struct path *to)
+{
+	guard(&mounts_lock);
+	return move_locked(m, to);
+}
+
 int do_move(const struct path *to, const char *source)
 {
 	struct path from;
@@ -100,11 +108,7 @@ int do_move(const struct path *to, const char *source)
 	r = mount_lookup(source, 0, &from);
 	if (r)
 		return r;
-	r = -EINVAL;
-	if (place_is_mount(&from)) {
-		guard(&mounts_lock);
-		r = move_locked(from.mnt, to);
-	}
+	r = place_is_mount(&from) ? mount_move(from.mnt, to) : -EINVAL;
 	path_put(&from);
 	return r;
 }

@@ -288,6 +288,13 @@ static const char *const shapes[512] = {
 	[__NR_membarrier] = "ixi",
 	[__NR_pkey_mprotect] = "pnii",
 	[__NR_io_pgetevents] = "piippp",
+	[__NR_open_tree] = "dsx",
+	[__NR_move_mount] = "dsdsx",
+	[__NR_fsopen] = "sx",
+	[__NR_fsconfig] = "fispi",
+	[__NR_fsmount] = "fxx",
+	[__NR_fspick] = "dsx",
+	[__NR_mount_setattr] = "dsxpn",
 	[452 /* fchmodat2 */] = "dsix",
 };
 
