@@ -33,14 +33,15 @@ static u64 dump_size(const struct vma *v, u32 filter)
 
 static int take_all(struct core_segments *s, struct mm *mm, u32 filter)
 {
+	const struct vma *v;
+	struct vma_iter it = {0};
+
 	guard(&mm->lock);
 	s->room = mm->nvmas + 1;
 	s->seg = kzalloc(s->room * sizeof(*s->seg));
 	if (!s->seg)
 		return -ENOMEM;
-	for (u32 i = 0; i < mm->nvmas; i++) {
-		const struct vma *v = &mm->vmas[i];
-
+	while ((v = vma_next(mm, &it))) {
 		if (v->flags & VMA_KERNEL)
 			continue;
 		s->seg[s->n++] = (struct core_segment){

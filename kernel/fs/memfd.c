@@ -54,10 +54,11 @@ struct file *memfd_file(const char *name, u32 flags, u64 size)
 
 static bool maps_writable(struct mm *mm, const struct inode *i)
 {
-	guard(&mm->lock);
-	for (u32 n = 0; n < mm->nvmas; n++) {
-		const struct vma *v = &mm->vmas[n];
+	struct vma_iter it = {0};
+	const struct vma *v;
 
+	guard(&mm->lock);
+	while ((v = vma_next(mm, &it))) {
 		if (v->file && v->file->inode == i && v->flags & MAP_SHARED && v->max_prot & PROT_WRITE)
 			return true;
 	}

@@ -26,11 +26,27 @@ struct vma {
 #define VMA_WRITTEN 0x10000000u /* private, of a file: was writable once (relocations) */
 #define VMA_KERNEL 0x8000000u /* the machine's (trampolines, vdso): may not be changed by user calls, not in maps' totals */
 
+/* The mappings are sorted by address, in leaves: what a change moves is a part of one leaf (kernel/mm/leaf.c). */
+#define VMA_LEAF 32u
+struct vma_leaf {
+	struct vma *v;
+	u32 n;       /* never 0 */
+	u64 gap;     /* what is free between two of them is not longer; ~0: not known */
+	uaddr_t low; /* with gap: the lowest address kept free for one of them */
+};
+
+/* A place among the mappings; {0} is before the first one. */
+struct vma_iter {
+	u32 leaf, at;
+};
+
 struct mm {
 	refcount_t ref;    /* tasks */
 	struct mutex lock;
-	struct vma *vmas;  /* sorted by address */
-	u32 nvmas, room;
+	struct vma_leaf *leaves;
+	u32 nleaves, room;
+	void *spare; /* leaves for what vma_reserve() has promised, each with the next in its first word */
+	u32 nspare, nvmas;
 	u64 total_pages, locked_pages, data_pages, stack_pages;
 	uaddr_t brk_start, brk, mmap_base, stack_top;
 	uaddr_t code_start, code_end, data_start, data_end;
@@ -60,6 +76,7 @@ void mm_fork_child(struct mm *mm);
 /* All with mm->lock held. */
 struct vma *vma_find(struct mm *mm, uaddr_t addr);             /* the one that contains addr, or NULL */
 struct vma *vma_find_above(struct mm *mm, uaddr_t addr);       /* contains addr or the next above */
+struct vma *vma_next(const struct mm *mm, struct vma_iter *it); /* the one at *it, which moves on; NULL: there is none */
 uaddr_t mm_find_gap(struct mm *mm, u64 len, uaddr_t hint, uaddr_t low, uaddr_t high); /* top down from high; 0: none */
 
 /* Takes mm->lock. addr: with MAP_FIXED*, or hint. Returns the address or -errno. Takes its own reference to file. */

@@ -22,13 +22,28 @@ struct dead_files {
 };
 void dead_files_put(struct dead_files *d); /* without mm->lock */
 
-/* ---- vma.c: the sorted array ---- */
-u32 vma_index(const struct mm *mm,
-	      uaddr_t addr); /* of the first one that ends above addr; nvmas if none */
+/* ---- leaf.c: where mappings are kept ---- */
+struct vma_iter leaf_find(const struct mm *mm, uaddr_t addr); /* the first one that ends above addr */
+struct vma *leaf_at(const struct mm *mm, struct vma_iter it); /* NULL: behind the last one */
+struct vma_iter leaf_after(const struct mm *mm, struct vma_iter it);
+struct vma *leaf_below(const struct mm *mm, struct vma_iter it); /* the one before it, or NULL */
+struct vma *leaf_insert(struct mm *mm, struct vma_iter it, const struct vma *v); /* before it; vma_reserve() gave room */
+u32 leaf_remove(struct mm *mm, struct vma_iter it, u32 n); /* n of them, or fewer if the leaf ends: how many */
+int leaf_copy(struct mm *mm, const struct mm *old); /* mm has none; 0 or -ENOMEM */
+void leaf_free(struct mm *mm); /* all of them */
+int vma_reserve(struct mm *mm, u32 extra); /* room for so many more: 0 or -ENOMEM */
+uaddr_t vma_gap_below(struct mm *mm, u64 len, uaddr_t low, uaddr_t high); /* the highest one; 0: none */
+
+/* Lowest address that is kept free for v: a stack may still grow. */
+static inline uaddr_t vma_guarded_start(const struct vma *v)
+{
+	return v->flags & MAP_GROWSDOWN && v->start > STACK_GUARD ? v->start - STACK_GUARD : v->start;
+}
+
+/* ---- vma.c: what is done with them ---- */
 bool vma_overlaps(const struct mm *mm, uaddr_t start, uaddr_t end);
 bool vma_kernel_in(const struct mm *mm, uaddr_t start,
 		   uaddr_t end);	     /* one of the machine's is in the range */
-int vma_reserve(struct mm *mm, u32 extra);   /* room for so many more: 0 or -ENOMEM */
 void vma_split(struct mm *mm, uaddr_t addr); /* make addr a border; needs room for one */
 /* Insert a range that is empty; takes a reference to v->file. Needs room for one. Joins neighbours.
  */

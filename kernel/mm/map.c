@@ -23,13 +23,6 @@ bool user_range_ok(uaddr_t addr, u64 len)
 	return addr >= USER_START && len <= USER_END && addr <= USER_END - len;
 }
 
-/* Lowest address that is kept free for v: a stack may still grow. */
-static uaddr_t guarded_start(const struct vma *v)
-{
-	return v->flags & MAP_GROWSDOWN && v->start > STACK_GUARD ? v->start - STACK_GUARD
-								  : v->start;
-}
-
 static bool hint_fits(struct mm *mm, uaddr_t hint, u64 len)
 {
 	struct vma *v;
@@ -37,26 +30,14 @@ static bool hint_fits(struct mm *mm, uaddr_t hint, u64 len)
 	if (hint < HINT_MIN || !user_range_ok(hint, len))
 		return false;
 	v = vma_find_above(mm, hint);
-	return !v || hint + len <= guarded_start(v);
+	return !v || hint + len <= vma_guarded_start(v);
 }
 
 uaddr_t mm_find_gap(struct mm *mm, u64 len, uaddr_t hint, uaddr_t low, uaddr_t high)
 {
-	u32 i;
-
 	if (hint && hint_fits(mm, hint, len))
 		return hint;
-	low = max(low, (uaddr_t)USER_START);
-	high = min(high, (uaddr_t)USER_END);
-	i = vma_index(mm, high);
-	if (i < mm->nvmas)
-		high = min(high, guarded_start(&mm->vmas[i]));
-	for (; high >= low && high - low >= len; i--) {
-		if (!i || mm->vmas[i - 1].end <= high - len)
-			return high - len;
-		high = min(high, guarded_start(&mm->vmas[i - 1]));
-	}
-	return 0;
+	return vma_gap_below(mm, len, max(low, (uaddr_t)USER_START), min(high, (uaddr_t)USER_END));
 }
 
 /* Where [addr, addr+len) goes, or -errno. */

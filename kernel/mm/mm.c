@@ -4,8 +4,6 @@
 
 #include <linux/auxvec.h>
 
-#define FIRST_ROOM 28u /* mappings of an ordinary dynamically linked program */
-
 static u64 next_id;
 
 struct mm *mm_new(void)
@@ -16,10 +14,6 @@ struct mm *mm_new(void)
 		return NULL;
 	ref_init(&mm->ref);
 	mm->id = __atomic_add_fetch(&next_id, 1, __ATOMIC_RELAXED);
-	if (vma_reserve(mm, FIRST_ROOM)) {
-		kfree(mm);
-		return NULL;
-	}
 	return mm;
 }
 
@@ -37,19 +31,18 @@ struct mm *mm_get(struct mm *mm)
 	return mm;
 }
 
-/* The copy has everything of old but its identity, its lock and its memory locks. */
+/* The copy has everything of old but its identity, its lock, its memory locks and, yet, its mappings. */
 static void copy_fields(struct mm *mm, const struct mm *old)
 {
 	u64 id = mm->id;
-	u32 room = mm->room;
-	struct vma *vmas = mm->vmas;
 
 	*mm = *old;
 	ref_init(&mm->ref);
 	mm->lock = (struct mutex)MUTEX_INIT;
 	mm->id = id;
-	mm->room = room;
-	mm->vmas = vmas;
+	mm->leaves = NULL;
+	mm->spare = NULL;
+	mm->nleaves = mm->room = mm->nspare = mm->nvmas = 0;
 	mm->locked_pages = 0;
 	mm->def_flags = 0;
 	mm->aio.next = NULL;
@@ -57,14 +50,19 @@ static void copy_fields(struct mm *mm, const struct mm *old)
 		file_get(mm->exe);
 }
 
-static void copy_vmas(struct mm *mm, const struct mm *old)
+static int copy_vmas(struct mm *mm, const struct mm *old)
 {
-	memcpy(mm->vmas, old->vmas, old->nvmas * sizeof(struct vma));
-	for (u32 i = 0; i < mm->nvmas; i++) {
-		mm->vmas[i].flags &= ~(u32)MAP_LOCKED;
-		if (mm->vmas[i].file)
-			file_get(mm->vmas[i].file);
+	struct vma_iter it = {0};
+	struct vma *v;
+
+	if (leaf_copy(mm, old))
+		return -ENOMEM;
+	while ((v = vma_next(mm, &it))) {
+		v->flags &= ~(u32)MAP_LOCKED;
+		if (v->file)
+			file_get(v->file);
 	}
+	return 0;
 }
 
 struct mm *mm_copy(struct mm *old)
@@ -74,24 +72,26 @@ struct mm *mm_copy(struct mm *old)
 	if (!mm)
 		return NULL;
 	guard(&old->lock);
-	if (vma_reserve(mm, old->nvmas)) {
+	copy_fields(mm, old);
+	if (copy_vmas(mm, old)) {
 		mm_put(mm);
 		return NULL;
 	}
-	copy_fields(mm, old);
-	copy_vmas(mm, old);
 	return mm;
 }
 
 void mm_put(struct mm *mm)
 {
+	struct vma_iter it = {0};
+	struct vma *v;
+
 	if (!mm || !ref_put(&mm->ref))
 		return;
 	aio_mm_end(mm);
-	for (u32 i = 0; i < mm->nvmas; i++)
-		file_put(mm->vmas[i].file);
+	while ((v = vma_next(mm, &it)))
+		file_put(v->file);
 	file_put(mm->exe);
-	kfree(mm->vmas);
+	leaf_free(mm);
 	kfree(mm);
 }
 
@@ -99,16 +99,17 @@ void mm_put(struct mm *mm)
 void mm_fork_child(struct mm *mm)
 {
 	struct dead_files dead = {0};
+	struct vma_iter it = {0};
+	struct vma *v;
 
 	mutex_lock(&mm->lock);
-	for (u32 i = 0; i < mm->nvmas;) {
-		struct vma v = mm->vmas[i];
+	while ((v = vma_next(mm, &it))) {
+		uaddr_t start = v->start, end = v->end;
 
-		if (v.flags & VMA_DONTFORK && !unmap_range(mm, v.start, v.end, &dead))
-			continue;
-		if (v.flags & VMA_WIPEONFORK)
-			host_map(&v, false);
-		i++;
+		if (v->flags & VMA_DONTFORK && !unmap_range(mm, start, end, &dead))
+			it = leaf_find(mm, start);
+		else if (v->flags & VMA_WIPEONFORK)
+			host_map(v, false);
 	}
 	mutex_unlock(&mm->lock);
 	dead_files_put(&dead);

@@ -1,27 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The sorted array of mappings: search, insertion, removal, splitting and joining. */
+/* Mappings: search, insertion, removal, splitting and joining. */
 #include "internal.h"
-
-u32 vma_index(const struct mm *mm, uaddr_t addr)
-{
-	u32 low = 0, high = mm->nvmas;
-
-	while (low < high) {
-		u32 mid = (low + high) / 2;
-
-		if (mm->vmas[mid].end <= addr)
-			low = mid + 1;
-		else
-			high = mid;
-	}
-	return low;
-}
 
 struct vma *vma_find_above(struct mm *mm, uaddr_t addr)
 {
-	u32 i = vma_index(mm, addr);
-
-	return i < mm->nvmas ? &mm->vmas[i] : NULL;
+	return leaf_at(mm, leaf_find(mm, addr));
 }
 
 struct vma *vma_find(struct mm *mm, uaddr_t addr)
@@ -33,15 +16,18 @@ struct vma *vma_find(struct mm *mm, uaddr_t addr)
 
 bool vma_overlaps(const struct mm *mm, uaddr_t start, uaddr_t end)
 {
-	u32 i = vma_index(mm, start);
+	const struct vma *v = leaf_at(mm, leaf_find(mm, start));
 
-	return i < mm->nvmas && mm->vmas[i].start < end;
+	return v && v->start < end;
 }
 
 bool vma_kernel_in(const struct mm *mm, uaddr_t start, uaddr_t end)
 {
-	for (u32 i = vma_index(mm, start); i < mm->nvmas && mm->vmas[i].start < end; i++) {
-		if (mm->vmas[i].flags & VMA_KERNEL)
+	struct vma_iter it = leaf_find(mm, start);
+	const struct vma *v;
+
+	while ((v = vma_next(mm, &it)) && v->start < end) {
+		if (v->flags & VMA_KERNEL)
 			return true;
 	}
 	return false;
@@ -60,22 +46,6 @@ struct vma *vma_walk_next(struct vma_walk *w)
 	w->to = min(v->end, w->end);
 	w->pos = w->to;
 	return v;
-}
-
-int vma_reserve(struct mm *mm, u32 extra)
-{
-	u32 want = mm->nvmas + extra;
-	struct vma *more;
-
-	if (want <= mm->room)
-		return 0;
-	want = max(want, mm->room * 2);
-	more = krealloc(mm->vmas, want * sizeof(struct vma));
-	if (!more)
-		return -ENOMEM;
-	mm->vmas = more;
-	mm->room = want;
-	return 0;
 }
 
 /* Count v in (sign 1) or out (-1). The machine's own pages do not count. */
@@ -108,18 +78,17 @@ static void cut_below(struct vma *v, uaddr_t addr)
 
 void vma_split(struct mm *mm, uaddr_t addr)
 {
-	u32 i = vma_index(mm, addr);
-	struct vma *v = &mm->vmas[i];
+	struct vma_iter it = leaf_find(mm, addr);
+	struct vma *v = leaf_at(mm, it), lower;
 
-	if (i == mm->nvmas || v->start >= addr)
+	if (!v || v->start >= addr)
 		return;
-	BUG_ON(mm->nvmas >= mm->room);
-	memmove(v + 1, v, (mm->nvmas - i) * sizeof(*v));
-	mm->nvmas++;
-	v[0].end = addr;
-	cut_below(&v[1], addr);
+	lower = *v;
+	lower.end = addr;
+	cut_below(v, addr);
 	if (v->file)
 		file_get(v->file);
+	leaf_insert(mm, it, &lower);
 }
 
 static bool can_join(const struct vma *a, const struct vma *b)
@@ -133,31 +102,30 @@ static bool can_join(const struct vma *a, const struct vma *b)
 
 void vma_merge(struct mm *mm, uaddr_t start, uaddr_t end)
 {
-	u32 i = vma_index(mm, start ? start - 1 : 0);
+	struct vma_iter it = leaf_find(mm, start ? start - 1 : 0), next;
+	struct vma *v, *above;
 
-	while (i + 1 < mm->nvmas && mm->vmas[i].end <= end) {
-		struct vma *v = &mm->vmas[i];
-
-		if (!can_join(&v[0], &v[1])) {
-			i++;
+	while ((v = leaf_at(mm, it)) && v->end <= end) {
+		next = leaf_after(mm, it);
+		above = leaf_at(mm, next);
+		if (!above)
+			return;
+		if (!can_join(v, above)) {
+			it = next;
 			continue;
 		}
-		v[0].end = v[1].end;
+		v->end = above->end;
 		if (v->file)
 			file_put(v->file); /* not the last one: v has its own */
-		mm->nvmas--;
-		memmove(&v[1], &v[2], (mm->nvmas - i - 1) * sizeof(*v));
+		start = v->start;
+		leaf_remove(mm, next, 1);
+		it = leaf_find(mm, start);
 	}
 }
 
 void vma_insert(struct mm *mm, const struct vma *v)
 {
-	u32 i = vma_index(mm, v->start);
-
-	BUG_ON(mm->nvmas >= mm->room);
-	memmove(&mm->vmas[i + 1], &mm->vmas[i], (mm->nvmas - i) * sizeof(*v));
-	mm->vmas[i] = *v;
-	mm->nvmas++;
+	leaf_insert(mm, leaf_find(mm, v->start), v);
 	if (v->file)
 		file_get(v->file);
 	account(mm, v, 1);
@@ -189,48 +157,69 @@ void dead_files_put(struct dead_files *d)
 	*d = (struct dead_files){0};
 }
 
+static u32 count_in(const struct mm *mm, uaddr_t start, uaddr_t end)
+{
+	struct vma_iter it = leaf_find(mm, start);
+	const struct vma *v;
+	u32 n = 0;
+
+	while ((v = vma_next(mm, &it)) && v->start < end)
+		n++;
+	return n;
+}
+
+/* Those of one leaf that begin below end: taken out of the counts, their files kept. */
+static u32 leave(struct mm *mm, struct vma_iter it, uaddr_t end, struct dead_files *dead)
+{
+	struct file **files = dead->files ? dead->files : dead->few;
+	u32 room = mm->leaves[it.leaf].n - it.at, n = 0;
+
+	for (struct vma *v = leaf_at(mm, it); n < room && v->start < end; v++, n++) {
+		account(mm, v, -1);
+		if (v->file)
+			files[dead->n++] = v->file;
+	}
+	return n;
+}
+
 int vma_remove(struct mm *mm, uaddr_t start, uaddr_t end, struct dead_files *dead)
 {
-	u32 first, last;
-	struct file **files;
+	u32 n = count_in(mm, start, end);
+	struct vma_iter it;
 
-	if (!vma_overlaps(mm, start, end))
+	if (!n)
 		return 0;
-	first = vma_index(mm, start);
-	last = vma_index(mm, end);
-	if (dead_files_reserve(dead, last - first + 1))
+	if (dead_files_reserve(dead, n + 1))
 		return -ENOMEM;
 	vma_split(mm, start);
 	vma_split(mm, end);
-	first = vma_index(mm, start);
-	last = vma_index(mm, end);
-	files = dead->files ? dead->files : dead->few;
-	for (u32 i = first; i < last; i++) {
-		account(mm, &mm->vmas[i], -1);
-		if (mm->vmas[i].file)
-			files[dead->n++] = mm->vmas[i].file;
-	}
-	memmove(&mm->vmas[first], &mm->vmas[last], (mm->nvmas - last) * sizeof(struct vma));
-	mm->nvmas -= last - first;
+	for (n = count_in(mm, start, end); n; n -= leaf_remove(mm, it, leave(mm, it, end, dead)))
+		it = leaf_find(mm, start);
 	return 0;
 }
 
 void vma_set_prot(struct mm *mm, uaddr_t start, uaddr_t end, u32 prot)
 {
-	for (u32 i = vma_index(mm, start); i < mm->nvmas && mm->vmas[i].start < end; i++) {
-		account(mm, &mm->vmas[i], -1);
-		if (mm->vmas[i].file && mm->vmas[i].flags & MAP_PRIVATE && mm->vmas[i].prot & PROT_WRITE)
-			mm->vmas[i].flags |= VMA_WRITTEN;
-		mm->vmas[i].prot = prot;
-		account(mm, &mm->vmas[i], 1);
+	struct vma_iter it = leaf_find(mm, start);
+	struct vma *v;
+
+	while ((v = vma_next(mm, &it)) && v->start < end) {
+		account(mm, v, -1);
+		if (v->file && v->flags & MAP_PRIVATE && v->prot & PROT_WRITE)
+			v->flags |= VMA_WRITTEN;
+		v->prot = prot;
+		account(mm, v, 1);
 	}
 }
 
 void vma_set_flags(struct mm *mm, uaddr_t start, uaddr_t end, u32 clear, u32 set)
 {
-	for (u32 i = vma_index(mm, start); i < mm->nvmas && mm->vmas[i].start < end; i++) {
-		account(mm, &mm->vmas[i], -1);
-		mm->vmas[i].flags = (mm->vmas[i].flags & ~clear) | set;
-		account(mm, &mm->vmas[i], 1);
+	struct vma_iter it = leaf_find(mm, start);
+	struct vma *v;
+
+	while ((v = vma_next(mm, &it)) && v->start < end) {
+		account(mm, v, -1);
+		v->flags = (v->flags & ~clear) | set;
+		account(mm, v, 1);
 	}
 }

@@ -14,14 +14,16 @@ struct map_copy {
 
 static int copy_maps(struct mm *mm, struct map_copy *c)
 {
-	guard(&mm->lock);
+	struct vma_iter it = {0};
+	const struct vma *v;
 
+	guard(&mm->lock);
 	c->n = 0;
 	c->v = kmalloc((mm->nvmas + 1) * sizeof(*c->v));
 	if (!c->v)
 		return -ENOMEM;
-	for (u32 i = 0; i < mm->nvmas; i++) {
-		c->v[c->n] = mm->vmas[i];
+	while ((v = vma_next(mm, &it))) {
+		c->v[c->n] = *v;
 		if (c->v[c->n].file)
 			file_get(c->v[c->n].file);
 		c->n++;
@@ -225,15 +227,17 @@ int pid_smaps_rollup(struct seq *m, const struct pseudo_ctx *c)
 	struct mm *mm = proc_mm(c, PROC_PTRACE);
 	struct pv_proc_stat host;
 	struct mm_sizes z;
+	struct vma_iter it = {0};
+	const struct vma *v;
 	size_t line = m->len;
 	u64 first = 0, last = 0;
 
 	if (IS_ERR(mm) || !mm)
 		return mm ? (int)PTR_ERR(mm) : -ESRCH;
 	mutex_lock(&mm->lock);
-	if (mm->nvmas) {
-		first = mm->vmas[0].start;
-		last = mm->vmas[mm->nvmas - 1].end;
+	while ((v = vma_next(mm, &it))) {
+		first = first ? first : v->start;
+		last = v->end;
 	}
 	mutex_unlock(&mm->lock);
 	host_proc_stat(c, &host);

@@ -59,6 +59,9 @@ u64 process_maxrss(void)
 
 void mm_sizes(struct mm *mm, const struct pv_proc_stat *host, struct mm_sizes *z)
 {
+	struct vma_iter it = {0};
+	const struct vma *v;
+
 	memset(z, 0, sizeof(*z));
 	if (!mm)
 		return;
@@ -66,8 +69,8 @@ void mm_sizes(struct mm *mm, const struct pv_proc_stat *host, struct mm_sizes *z
 	z->rss_file = min(host->shared >> PAGE_SHIFT, z->rss);
 	guard(&mm->lock);
 	z->locked = mm->locked_pages;
-	for (u32 i = 0; i < mm->nvmas; i++)
-		add_vma(z, mm, &mm->vmas[i]);
+	while ((v = vma_next(mm, &it)))
+		add_vma(z, mm, v);
 	/* The guest kernel's own pages are among what the host counts. */
 	z->rss = min(z->rss, z->total);
 	z->rss_file = min(z->rss_file, z->rss);

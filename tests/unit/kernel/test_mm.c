@@ -114,16 +114,20 @@ static u64 twin_content(u32 object, u32 index, u64 otherwise)
 static void check_vmas(void)
 {
 	const struct mm *m = mm();
-	u64 total = 0;
+	struct vma_iter it = {0};
+	const struct vma *v;
+	u64 total = 0, end = 0;
+	u32 n = 0;
 
-	for (u32 i = 0; i < m->nvmas; i++) {
-		const struct vma *v = &m->vmas[i];
-
+	while ((v = vma_next(m, &it))) {
 		CHECK(v->start < v->end && !(v->start & ~PAGE_MASK) && !(v->end & ~PAGE_MASK));
-		CHECK(!i || m->vmas[i - 1].end <= v->start);
+		CHECK(end <= v->start);
+		end = v->end;
+		n++;
 		total += v->flags & VMA_KERNEL ? 0 : vma_len(v) / PAGE_SIZE;
 	}
 	CHECK_EQ(m->total_pages, total);
+	CHECK_EQ(m->nvmas, n);
 }
 
 static void check_page(u32 i)
@@ -707,6 +711,148 @@ VM_TEST(machine_pages)
 	check_vmas();
 }
 
+/* ---- many mappings: a space without a machine behind it, against a table of pages ---- */
+
+#define MANY 12000u
+
+static u8 many[MANY]; /* 0: free; protection + 1, and whether it grows */
+static struct vma listed[MANY];
+static u32 nlisted;
+
+static struct vma many_vma(u32 at, u32 n, u8 what)
+{
+	return (struct vma){.start = page(at), .end = page(at + n), .prot = (what - 1u) & 7,
+			    .flags = MAP_PRIVATE | (what & 0x80 ? MAP_GROWSDOWN : 0)};
+}
+
+static void many_check(struct mm *m)
+{
+	struct vma_iter it = {0};
+	const struct vma *v;
+	u32 at = 0;
+
+	for (nlisted = 0; (v = vma_next(m, &it)); nlisted++) {
+		listed[nlisted] = *v;
+		for (; at < MANY && page(at) < v->start; at++)
+			CHECK(!many[at]);
+		CHECK(page(at) == v->start);
+		for (; at < MANY && page(at) < v->end; at++)
+			CHECK(many[at] && v->prot == ((many[at] - 1u) & 7) && vma_find(m, page(at)) == v);
+	}
+	for (; at < MANY; at++)
+		CHECK(!many[at]);
+	CHECK_EQ(nlisted, m->nvmas);
+	CHECK(m->nleaves <= nlisted / 4 + 2);
+	for (u32 i = 0; i < m->nleaves; i++)
+		CHECK(m->leaves[i].n && m->leaves[i].n <= VMA_LEAF);
+}
+
+/* As it is defined: from above, one after the other. */
+static uaddr_t gap_one_by_one(u64 len, uaddr_t low, uaddr_t high)
+{
+	u32 i = 0;
+
+	while (i < nlisted && listed[i].end <= high)
+		i++;
+	if (i < nlisted)
+		high = min(high, vma_guarded_start(&listed[i]));
+	for (; high >= low && high - low >= len; i--) {
+		if (!i || listed[i - 1].end <= high - len)
+			return high - len;
+		high = min(high, vma_guarded_start(&listed[i - 1]));
+	}
+	return 0;
+}
+
+static void many_gaps(struct mm *m)
+{
+	for (u32 i = 0; i < 40; i++) {
+		u64 len = (1 + rnd(i & 1 ? 8 : 700)) * PAGE_SIZE;
+		uaddr_t high = page(rnd(MANY)), low = page(rnd(MANY / 4));
+
+		CHECK_EQ(vma_gap_below(m, len, low, high), gap_one_by_one(len, low, high));
+	}
+}
+
+static void many_change(struct mm *m, u32 at, u32 n, u8 what)
+{
+	struct dead_files dead = {0};
+	struct vma v = many_vma(at, n, what);
+
+	CHECK_EQ(vma_reserve(m, 3), 0);
+	CHECK_EQ(vma_remove(m, v.start, v.end, &dead), 0);
+	if (what)
+		vma_insert(m, &v);
+	memset(many + at, what, n);
+}
+
+static void many_protect(struct mm *m, u32 at, u32 n, u8 what)
+{
+	CHECK_EQ(vma_reserve(m, 2), 0);
+	vma_split(m, page(at));
+	vma_split(m, page(at + n));
+	vma_set_prot(m, page(at), page(at + n), (what - 1u) & 7);
+	vma_merge(m, page(at), page(at + n));
+	for (u32 i = at; i < at + n; i++)
+		many[i] = many[i] ? (many[i] & 0x80) | what : 0;
+}
+
+/* growing: some of them keep what is below them free. */
+static void many_steps(struct mm *m, u32 steps, bool growing)
+{
+	for (u32 i = 0; i < steps; i++) {
+		u32 n = 1 + rnd(i % 500 ? 6 : 2000), at = rnd(MANY - n), kind = rnd(6);
+		u8 what = (u8)((1 + rnd(8)) | (growing && !rnd(60) ? 0x80 : 0));
+
+		if (kind == 5)
+			many_protect(m, at, n, (u8)(1 + rnd(8)));
+		else
+			many_change(m, at, n, kind < 3 ? 0 : what);
+		if (i % 400)
+			continue;
+		many_check(m);
+		many_gaps(m);
+	}
+}
+
+/* Between single pages: nothing has room for three but where one has just gone. */
+static void many_holes(struct mm *m)
+{
+	u64 len = 3 * PAGE_SIZE;
+
+	for (u32 i = 0; i < 1000; i++) {
+		u32 at = 2 + 2 * rnd(MANY / 2 - 2);
+
+		CHECK_EQ(vma_gap_below(m, len, BASE, page(MANY)), 0);
+		many_change(m, at, 1, 0);
+		CHECK_EQ(vma_gap_below(m, len, BASE, page(MANY)), page(at - 1));
+		many_change(m, at, 1, 1 + (u8)rnd(8));
+	}
+}
+
+VM_TEST(many_mappings)
+{
+	struct mm *m = mm_new(), *copy;
+
+	memset(many, 0, sizeof(many));
+	for (u32 i = 0; i < MANY - 1; i += 2) /* each apart from the next */
+		many_change(m, MANY - 2 - i, 1, 1 + (i & 2));
+	many_check(m);
+	many_gaps(m);
+	CHECK_EQ(m->nvmas, MANY / 2);
+	many_holes(m);
+	many_steps(m, 6000, false);
+	many_steps(m, 6000, true);
+	copy = mm_copy(m);
+	mm_put(m);
+	many_check(copy);
+	many_gaps(copy);
+	many_change(copy, 0, MANY, 0);
+	CHECK_EQ(copy->nvmas + copy->nleaves, 0);
+	CHECK_EQ(vma_gap_below(copy, PAGE_SIZE, BASE, END), END - PAGE_SIZE);
+	mm_put(copy);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -727,6 +873,7 @@ int main(void)
 		cmocka_unit_test(shared_memory),
 		cmocka_unit_test(futex_keys),
 		cmocka_unit_test(machine_pages),
+		cmocka_unit_test(many_mappings),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
