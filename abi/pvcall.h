@@ -405,6 +405,11 @@ enum pv_event_kind {
 	PV_EV_TTY_SIGNAL = 4,
 	/* The limits have changed: ncpus, mem_limit. Result 0. */
 	PV_EV_LIMITS = 5,
+	/*
+	 * The processes with a pid above target. Result: the last one's pid if there are more, else 0. Text, a line for
+	 * each: pid, parent's pid, uid, number of its terminal (0: none), start (CLOCK_BOOTTIME) and CPU time in ns, command.
+	 */
+	PV_EV_PROCESSES = 6,
 };
 #define PV_TO_ALL 0xffffffffu
 

@@ -14,13 +14,19 @@
 #define TSS_ADDRESS 0xfffbd000u /* three pages that KVM wants for itself on Intel CPUs */
 #define WAKE_SIGNAL SIGUSR1
 
-static int make_vm(struct kvm_guest *g, int kvm_fd, struct error *err)
+int kvm_vm_make(int kvm_fd, struct error *err)
+{
+	int fd = ioctl(kvm_fd, KVM_CREATE_VM, 0);
+
+	return fd < 0 ? error_errno(err, errno, "/dev/kvm: cannot make a VM") : fd;
+}
+
+static int prepare_vm(struct kvm_guest *g, int kvm_fd, struct error *err)
 {
 	int size = ioctl(kvm_fd, KVM_GET_VCPU_MMAP_SIZE, 0);
 
-	g->vm_fd = ioctl(kvm_fd, KVM_CREATE_VM, 0);
-	if (g->vm_fd < 0 || size < 0)
-		return error_errno(err, errno, "/dev/kvm: cannot make a VM");
+	if (size < 0)
+		return error_errno(err, errno, "/dev/kvm: size of a virtual CPU");
 	g->run_size = (size_t)size;
 	if (ioctl(g->vm_fd, KVM_SET_TSS_ADDR, TSS_ADDRESS) && errno != EINVAL)
 		return error_errno(err, errno, "/dev/kvm: TSS");
@@ -29,7 +35,7 @@ static int make_vm(struct kvm_guest *g, int kvm_fd, struct error *err)
 	return 0;
 }
 
-int kvm_guest_new(struct kvm_guest **out, int kvm_fd, int image_fd, void *ring, unsigned int ncpus, u64 ram,
+int kvm_guest_new(struct kvm_guest **out, int kvm_fd, int vm_fd, int image_fd, void *ring, unsigned int ncpus, u64 ram,
 		  struct error *err)
 {
 	struct kvm_guest *g = calloc(1, sizeof(*g));
@@ -38,11 +44,12 @@ int kvm_guest_new(struct kvm_guest **out, int kvm_fd, int image_fd, void *ring, 
 
 	if (!g)
 		return error_errno(err, ENOMEM, "VM");
-	g->vm_fd = g->ready_epoll = g->stop_event = -1;
+	g->vm_fd = vm_fd;
+	g->ready_epoll = g->stop_event = -1;
 	g->ncpus = ncpus < KVM_MAX_CPUS ? ncpus : KVM_MAX_CPUS;
 	pthread_mutex_init(&g->serve_lock, NULL);
 	window_init(&g->window);
-	ret = make_vm(g, kvm_fd, err);
+	ret = prepare_vm(g, kvm_fd, err);
 	if (!ret)
 		ret = memory_make(g, ring, ram, err);
 	if (!ret)

@@ -18,10 +18,15 @@ struct kvm_guest;
  */
 int must_check kvm_open(struct error *err);
 /*
- * Makes the VM: memory, with the kernel of the image in it, and ncpus vCPUs. ring is RING_SIZE bytes, mapped here, with
+ * The VM itself, still empty. Before the container's cgroup is entered: until Linux 6.13 a thread of the kernel comes
+ * with it (kvm-nx-lpage-recovery) that stays where it is made, and a cgroup with such a thread never is "frozen".
+ */
+int must_check kvm_vm_make(int kvm_fd, struct error *err);
+/*
+ * Fills it: memory, with the kernel of the image in it, and ncpus vCPUs. ring is RING_SIZE bytes, mapped here, with
  * boot_info in place. Takes over the descriptors. In the container's cgroup: what it touches is charged there.
  */
-int must_check kvm_guest_new(struct kvm_guest **out, int kvm_fd, int image_fd, void *ring, unsigned int ncpus,
+int must_check kvm_guest_new(struct kvm_guest **out, int kvm_fd, int vm_fd, int image_fd, void *ring, unsigned int ncpus,
 			     u64 ram, struct error *err);
 /* Lets it run: the server is ready. on_end is called, by a vCPU's thread, when the VM can't go on. */
 int must_check kvm_guest_run(struct kvm_guest *g, struct pv_server *server,

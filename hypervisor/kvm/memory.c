@@ -143,6 +143,8 @@ static bool segment_fits(const Elf64_Phdr *p)
 {
 	u64 room = KVM_LOW_SIZE - KVM_IMAGE_GPA;
 
+	if (p->p_flags & PF_W && p->p_flags & PF_X)
+		return false;
 	return p->p_vaddr >= KVM_TEXT && p->p_filesz <= p->p_memsz && p->p_vaddr - KVM_TEXT <= room &&
 	       p->p_memsz <= room - (p->p_vaddr - KVM_TEXT);
 }

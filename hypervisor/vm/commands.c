@@ -49,15 +49,30 @@ static void answered(void *arg, int result, const char *text)
 		control_answer(client, json_pack("{si}", "result", result));
 }
 
+static void processes_listed(void *arg, int result, const char *text)
+{
+	struct control_client *client = arg;
+	json_t *reply = json_pack("{siss}", "next", result, "text", text);
+
+	if (result < 0 || !reply) {
+		answered(client, result < 0 ? result : -EPROTO, "");
+		json_decref(reply);
+		return;
+	}
+	control_on_hangup(client, NULL, NULL);
+	control_answer(client, reply);
+}
+
 static void hung_up(void *event)
 {
 	vm_event_forget(event);
 }
 
-void command_post(struct control_client *client, const struct pv_event *event)
+static void post(struct control_client *client, const struct pv_event *event,
+		 void (*done)(void *ctx, int result, const char *text))
 {
 	struct command_ctx *ctx = control_ctx(client);
-	struct vm_event_listener listener = { .ctx = client, .done = answered };
+	struct vm_event_listener listener = { .ctx = client, .done = done };
 	int ret;
 	struct vm_event *e = vm_events_post(ctx->events, event, sizeof(*event), NULL, 0, &listener, &ret);
 
@@ -65,6 +80,11 @@ void command_post(struct control_client *client, const struct pv_event *event)
 		control_on_hangup(client, hung_up, e);
 	else
 		control_fail(client, -ret, "the guest does not take events: %s", strerror(-ret));
+}
+
+void command_post(struct control_client *client, const struct pv_event *event)
+{
+	post(client, event, answered);
 }
 
 /* {"cmd":"signal","signal":15,"all":true}; on the connection of an exec also "terminal":true */
@@ -92,6 +112,15 @@ static void limits(struct control_client *client, json_t *request)
 
 	ctx->limits(ctx->vm, &event);
 	command_post(client, &event);
+}
+
+/* {"cmd":"processes","after":0}: lines of text, and `next` to ask for what follows; 0: nothing does */
+static void list_processes(struct control_client *client, json_t *request)
+{
+	json_int_t after = json_integer_value(json_object_get(request, "after"));
+	struct pv_event event = { .size = sizeof(event), .kind = PV_EV_PROCESSES, .target = (u32)after };
+
+	post(client, &event, processes_listed);
 }
 
 static void trace(struct control_client *client, json_t *request)
@@ -140,6 +169,7 @@ const struct control_command vm_commands[] = {
 	{ "trace", trace },
 	{ "trace-stop", stop_trace },
 	{ "limits", limits },
+	{ "processes", list_processes },
 	{ "syscalls", syscalls },
 	{ "start", command_start },
 	{ "status", status },

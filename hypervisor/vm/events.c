@@ -12,8 +12,6 @@
 
 #include "lib/cleanup.h"
 
-#define TEXT_MAX 512
-
 struct vm_event {
 	struct vm_event *next;
 	u32 number;
@@ -33,7 +31,7 @@ struct vm_event_report {
 	u32 number;
 	bool exited;
 	int value;
-	char text[TEXT_MAX];
+	char text[];
 };
 
 int vm_events_init(struct vm_events *ev)
@@ -228,7 +226,8 @@ void vm_events_take(struct vm_events *ev)
 /* There are at most two reports of an event: the server sees to that. */
 static void report(struct vm_events *ev, u32 number, bool exited, int value, const char *text)
 {
-	struct vm_event_report *r = calloc(1, sizeof(*r));
+	size_t size = strlen(text) + 1;
+	struct vm_event_report *r = calloc(1, sizeof(*r) + size);
 	uint64_t one = 1;
 
 	if (!r)
@@ -236,7 +235,7 @@ static void report(struct vm_events *ev, u32 number, bool exited, int value, con
 	r->number = number;
 	r->exited = exited;
 	r->value = value;
-	snprintf(r->text, sizeof(r->text), "%s", text);
+	memcpy(r->text, text, size);
 	pthread_mutex_lock(&ev->lock);
 	*ev->last_report = r;
 	ev->last_report = &r->next;

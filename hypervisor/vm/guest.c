@@ -47,7 +47,7 @@ static int open_image(const char *name)
 int guest_open_image(struct guest *g, enum machine machine, struct error *err)
 {
 	g->machine = machine;
-	g->pidfd = g->notify_fd = g->chan_fd = g->kvm_fd = -1;
+	g->pidfd = g->notify_fd = g->chan_fd = g->kvm_fd = g->vm_fd = -1;
 	g->image_fd = open_image(images[machine]);
 	if (g->image_fd < 0)
 		return error_errno(err, errno, "guest kernel image %s (beside the program, or in " CALLGATE_LIBEXECDIR ")",
@@ -55,6 +55,13 @@ int guest_open_image(struct guest *g, enum machine machine, struct error *err)
 	if (machine == MACHINE_KVM)
 		g->kvm_fd = kvm_open(err);
 	return machine == MACHINE_KVM && g->kvm_fd < 0 ? -err->code : 0;
+}
+
+int guest_make_vm(struct guest *g, struct error *err)
+{
+	if (g->machine == MACHINE_KVM)
+		g->vm_fd = kvm_vm_make(g->kvm_fd, err);
+	return g->machine == MACHINE_KVM && g->vm_fd < 0 ? -err->code : 0;
 }
 
 static int shared_memory(const char *name, size_t size, struct error *err)
@@ -165,7 +172,7 @@ int guest_start(struct guest *g, uid_t user, unsigned long keep, struct error *e
 	const struct boot_info *boot = (const struct boot_info *)((const char *)g->ring + RING_BOOT_OFF);
 
 	if (g->machine == MACHINE_KVM)
-		return kvm_guest_new(&g->kvm, g->kvm_fd, g->image_fd, g->ring, boot->ncpus, boot->mem_total, err);
+		return kvm_guest_new(&g->kvm, g->kvm_fd, g->vm_fd, g->image_fd, g->ring, boot->ncpus, boot->mem_total, err);
 
 	g->vm0 = jail_spawn(&fds, user, keep, &g->pidfd);
 	if (g->vm0 < 0)

@@ -18,7 +18,7 @@ struct pv_server;
 struct guest {
 	enum machine machine;
 	struct kvm_guest *kvm; /* MACHINE_KVM, which uses nothing but image_fd and ring besides */
-	int kvm_fd;
+	int kvm_fd, vm_fd;
 	int image_fd;  /* the guest kernel, before container_enter() */
 	int mem_fd;    /* kernel data and heap */
 	int ring_fd;
@@ -32,6 +32,8 @@ struct guest {
 
 /* Finds and opens the guest kernel image: next to the program, or where it is installed. */
 int must_check guest_open_image(struct guest *g, enum machine machine, struct error *err);
+/* Of the kvm machine: the VM, empty. Before container_enter(). */
+int must_check guest_make_vm(struct guest *g, struct error *err);
 /* The memory that hypervisor and guest share. After container_enter(): it is charged to the container. */
 int must_check guest_make_memory(struct guest *g, struct error *err);
 /*

@@ -445,6 +445,8 @@ static int vm_create(struct vm *vm, struct error *err)
 	int ret = guest_open_image(g, cfg->machine, err);
 
 	if (!ret)
+		ret = guest_make_vm(g, err);
+	if (!ret)
 		ret = process_prepare(&setup, cfg->spec, err);
 	if (!ret)
 		ret = open_null(vm, err);

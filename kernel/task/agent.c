@@ -197,6 +197,16 @@ void kernel_process_main(struct task *t)
 	do_group_exit(127 << 8);
 }
 
+static void list_processes(u32 event, u32 after)
+{
+	char *text __kfree = kmalloc(PV_PATH_MAX);
+
+	if (text)
+		agent_answer(event, agent_processes(after, text, PV_PATH_MAX), text);
+	else
+		agent_answer(event, -ENOMEM, NULL);
+}
+
 /* ---- events ---- */
 
 /* Takes e over. */
@@ -222,6 +232,10 @@ static void serve(struct pv_event *e)
 		limits_set(e->ncpus, e->mem_limit);
 		r = 0;
 		break;
+	case PV_EV_PROCESSES:
+		list_processes(number, e->target);
+		kfree(e);
+		return;
 	default:
 		break;
 	}

@@ -64,6 +64,8 @@ void program_started(struct process *p); /* its program has been executed */
 void agent_answer(u32 event, int result, const char *text);
 void agent_exited(u32 event, int wait_status);
 void agent_await_start(struct program *p); /* pid 1 */
+/* Lines of the processes behind pid `after`: the last one's pid, or 0 if there are no more. */
+int agent_processes(u32 after, char *text, size_t size);
 
 /* ---- home.c ---- */
 char *boot_home(u32 uid); /* "HOME=..." */

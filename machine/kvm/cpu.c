@@ -6,7 +6,6 @@
 #define MSR_STAR 0xc0000081
 #define MSR_LSTAR 0xc0000082
 #define MSR_FMASK 0xc0000084
-#define MSR_GS_BASE 0xc0000101
 #define MSR_KERNEL_GS_BASE 0xc0000102
 #define EFER_SCE 1ULL
 
@@ -17,11 +16,8 @@
 #define CR4_PGE (1ULL << 7)
 #define CR4_OSFXSR (1ULL << 9)
 #define CR4_OSXMMEXCPT (1ULL << 10)
-#define CR4_UMIP (1ULL << 11)
 #define CR4_FSGSBASE (1ULL << 16)
 #define CR4_OSXSAVE (1ULL << 18)
-#define CR4_SMEP (1ULL << 20)
-#define CR4_SMAP (1ULL << 21)
 
 #define SEG_CODE 0x00af9b000000ffffULL
 #define SEG_DATA 0x00cf93000000ffffULL
@@ -29,7 +25,10 @@
 
 #define FLAGS_MASK 0x47700ULL /* at a system call: TF, IF, DF, IOPL, NT, AC are off */
 
-#define FAULT_VECTOR 8 /* a double fault: on a stack of its own */
+/* On stacks of their own. (#MC is the hypervisor's KVM_VEC_SHRUNK here: an exception as others.) */
+#define NMI_VECTOR 2
+#define DOUBLE_FAULT_VECTOR 8
+enum { STACK_IDLE, STACK_DOUBLE_FAULT, STACK_NMI };
 
 struct gate {
 	u16 low, selector;
@@ -48,6 +47,24 @@ u32 ncpus = 1;
 bool cpu_smap;
 static struct gate idt[256] __attribute__((aligned(16)));
 
+static u64 stack_top(const struct cpu *c, u32 stack) { return (u64)cpu_stacks[c->id][stack] + CPU_STACK_ROOM; }
+
+struct cpu *cpu_of_stack(const void *sp)
+{
+	u64 off = (u64)sp - (u64)cpu_stacks;
+
+	return &cpus[off / sizeof(cpu_stacks[0])];
+}
+
+static void guard_stacks(void)
+{
+	u32 i, k;
+
+	for (i = 0; i < ncpus; i++)
+		for (k = 0; k < CPU_STACKS; k++)
+			guard_page(cpu_stacks[i][k]);
+}
+
 static void load_segments(struct cpu *c)
 {
 	u64 tss = (u64)c->tss;
@@ -59,7 +76,8 @@ static void load_segments(struct cpu *c)
 	c->gdt[USER_CS / 8] = SEG_CODE | SEG_USER;
 	c->gdt[TSS_SEL / 8] = (sizeof(c->tss) - 1) | (tss & 0xffffff) << 16 | 0x89ULL << 40 | (tss >> 24 & 0xff) << 56;
 	c->gdt[TSS_SEL / 8 + 1] = tss >> 32;
-	*(u64 *)(c->tss + 36) = (u64)c->fault_stack + sizeof(c->fault_stack); /* IST 1 */
+	*(u64 *)(c->tss + 36) = stack_top(c, STACK_DOUBLE_FAULT); /* IST 1, 2 */
+	*(u64 *)(c->tss + 44) = stack_top(c, STACK_NMI);
 	*(u16 *)(c->tss + 102) = sizeof(c->tss); /* no I/O permission map */
 	__asm__ volatile("lgdt %0\n\t"
 			 "pushq %1\n\t"
@@ -86,17 +104,27 @@ static void fill_idt(void)
 					.high = (u32)(at >> 32) };
 	}
 	idt[3].type = idt[4].type = 0xee; /* int3, into: for user code */
-	idt[FAULT_VECTOR].ist = 1;
+	idt[DOUBLE_FAULT_VECTOR].ist = 1;
+	idt[NMI_VECTOR].ist = 2;
 }
+
+static u64 read_cr4(void)
+{
+	u64 v;
+
+	__asm__ volatile("mov %%cr4, %0" : "=r"(v));
+	return v;
+}
+
+bool cpu_has_cr4(u64 bit) { return read_cr4() & bit; }
 
 static void control_registers(void)
 {
+	u64 cr0, cr4 = read_cr4();
 	u32 a, b, c, d;
-	u64 cr0, cr4;
 
 	cpuid(7, 0, &a, &b, &c, &d);
 	cpu_smap = b >> 20 & 1;
-	__asm__ volatile("mov %%cr4, %0" : "=r"(cr4));
 	cr4 |= CR4_OSFXSR | CR4_OSXMMEXCPT | CR4_OSXSAVE | CR4_PGE;
 	if (b & 1)
 		cr4 |= CR4_FSGSBASE;
@@ -158,6 +186,7 @@ void kvm_start(u32 id)
 	cpu_init(id);
 	if (id == 0) {
 		ncpus = clamp(BOOT->ncpus, 1u, (u32)KVM_MAX_CPUS);
+		guard_stacks();
 		frames_init();
 		vm_thread_start();
 		if (ncpus > 1) {

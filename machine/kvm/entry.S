@@ -13,10 +13,10 @@
 	.globl _start
 _start:
 	cld
-	lea boot_stacks(%rip), %rsp
+	lea cpu_stacks(%rip), %rsp
 	mov %rdi, %rax
-	inc %rax
-	imul $BOOT_STACK_SIZE, %rax
+	imul $CPU_STACKS * CPU_STACK_ROOM, %rax
+	add $CPU_STACK_ROOM, %rax
 	add %rax, %rsp
 	xor %ebp, %ebp
 	call kvm_start
@@ -127,9 +127,29 @@ kvm_stubs:
 	.endif
 	push %rdi
 	mov $vec, %edi
+	.if vec == 2 || vec == 8
+	jmp fatal
+	.else
 	jmp trap
+	.endif
 	.set vec, vec + 1
 	.endr
+
+	.macro KERNEL_FRAME /* for backtraces; keeps the stack's alignment */
+	push R_RIP(%rsp)
+	push R_RBP+8(%rsp)
+	mov %rsp, %rbp
+	.endm
+
+/* On a stack of their own, and with whatever gs: a double fault, an NMI (nobody sends one). */
+fatal:
+	PUSH_FROM_RSI
+	cld
+	mov %edi, %esi
+	mov %rsp, %rdi
+	KERNEL_FRAME
+	call kvm_fatal_trap
+	hlt
 
 trap:
 	PUSH_FROM_RSI
@@ -142,10 +162,7 @@ trap:
 	swapgs
 	call kvm_user_trap
 	jmp leave_full
-1:	mov R_RIP(%rsp), %rbp /* a frame for backtraces */
-	push %rbp
-	push %rbp
-	mov %rsp, %rbp
+1:	KERNEL_FRAME
 	call kvm_kernel_trap
 	add $16, %rsp
 	POP_ALL
@@ -266,8 +283,8 @@ kvm_efault:
 
 	.bss
 	.balign 4096
-	.globl boot_stacks
-boot_stacks:
-	.skip BOOT_STACK_SIZE * KVM_MAX_CPUS
+	.globl cpu_stacks
+cpu_stacks:
+	.skip CPU_STACKS * CPU_STACK_ROOM * KVM_MAX_CPUS
 
 	.section .note.GNU-stack, "", @progbits

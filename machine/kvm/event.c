@@ -36,6 +36,7 @@ void vm_thread_main(void)
 {
 	struct thread *first = task_new(MC_NEW);
 
+	kernel_map_check();
 	if (mc_thread_start((struct task *)first, MC_NEW, NULL) < 0)
 		panic("no memory for the first process");
 	for (;;) {

@@ -10,9 +10,12 @@
 #define C_SCRATCH 24 /* the user's rsp at a system call */
 
 #define KSTACK_SIZE 0x8000
-#define BOOT_STACK_SIZE 0x2000
+/* Stacks of a CPU: where it starts and idles, for double faults, for NMIs. A guard page, and above it the stack. */
+#define CPU_STACKS 3
+#define CPU_STACK_ROOM 0x3000
 
 /* struct pt_regs */
+#define R_RBP 32
 #define R_R11 48
 #define R_RCX 88
 #define R_ORIG 120

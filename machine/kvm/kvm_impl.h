@@ -20,6 +20,8 @@ enum thread_state {
 	T_DEAD,
 };
 
+#define STACK_MAGIC 0x6b7374636b656e64ULL /* the lowest word of a thread's kernel stack */
+
 /* thread.token: what a parked thread was woken by, or would have been. */
 #define TOKEN_UNPARK 1u
 #define TOKEN_READY 2u /* a handle is ready, a PV call was answered */
@@ -89,7 +91,6 @@ struct cpu {
 	u64 slice_end; /* when the thread has to let others run; 0: none wait */
 	u64 gdt[9];
 	u8 tss[104];
-	u8 fault_stack[4096] __attribute__((aligned(16)));
 };
 _Static_assert(offsetof(struct cpu, thread) == C_THREAD && offsetof(struct cpu, stack) == C_STACK, "");
 _Static_assert(offsetof(struct cpu, scratch) == C_SCRATCH, "");
@@ -157,6 +158,7 @@ static inline void spin_unlock(struct spinlock *l) { __atomic_store_n(&l->held, 
 
 /* entry.S */
 extern char kvm_wcopy_site[], kvm_stubs[], kvm_syscall_entry[], kvm_thread_entry[], kvm_leave_entry[], ktext_end[];
+extern u8 cpu_stacks[KVM_MAX_CPUS][CPU_STACKS][CPU_STACK_ROOM];
 void kvm_switch(u64 *save, u64 sp);
 void kvm_call_on_stack(void *sp, void (*fn)(void *), void *arg) __attribute__((noreturn));
 long kvm_ucopy(void *to, const void *from, size_t n);
@@ -172,12 +174,22 @@ bool kvm_syscall(struct pt_regs *regs); /* true: leave by restoring all register
 void kvm_leave(struct pt_regs *regs);
 void kvm_user_trap(struct pt_regs *regs, u32 vector);
 void kvm_kernel_trap(struct pt_regs *regs, u32 vector);
+void kvm_fatal_trap(struct pt_regs *regs, u32 vector);
 void kvm_thread_main(void);
 
 /* cpu.c */
 void cpu_init(u32 id);
 void cpu_set_stack(struct cpu *c, u64 top);
 extern bool cpu_smap;
+#define MSR_GS_BASE 0xc0000101
+#define CR4_UMIP (1ULL << 11)
+#define CR4_SMEP (1ULL << 20)
+#define CR4_SMAP (1ULL << 21)
+bool cpu_has_cr4(u64 bit);
+struct cpu *cpu_of_stack(const void *sp); /* whose stack of cpu_stacks that is */
+/* kernelmap.c */
+void guard_page(const void *page);
+void kernel_map_check(void); /* by a thread: it may say what it found */
 /* lapic.c */
 void lapic_init(void);
 void lapic_eoi(void);

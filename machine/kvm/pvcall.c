@@ -126,16 +126,25 @@ void mc_poweroff(int wait_status)
 		send_text(PV_POWEROFF, (u32)wait_status, "", 0);
 }
 
+/* A frame may be on a thread's stack, of the heap, or on a CPU's. */
+static bool is_frame_pointer(u64 at)
+{
+	u64 heap = KVM_DIRECT + KVM_HEAP_GPA, stacks = (u64)cpu_stacks;
+
+	return at % 8 == 0 && ((at >= heap && at < heap + KHEAP_MAX - 16) ||
+			       (at >= stacks && at < stacks + sizeof(cpu_stacks) - 16 && (at - stacks) % CPU_STACK_ROOM >= PAGE_SIZE));
+}
+
 /* Whatever locks are held. */
 void mc_panic(const char *text)
 {
 	struct kvm_call *k = call_begin();
-	u64 *fp = __builtin_frame_address(0), base = (u64)fp & ~(u64)(KSTACK_SIZE - 1);
+	u64 *fp = __builtin_frame_address(0);
 	size_t n = (size_t)snprintf(k->u.text, 1024, "%s", text);
 	int i;
 
 	n = min(n, (size_t)1023);
-	for (i = 0; i < 24 && (u64)fp >= base && (u64)fp < base + KSTACK_SIZE - 16 && fp[1]; i++) {
+	for (i = 0; i < 24 && is_frame_pointer((u64)fp) && fp[1]; i++) {
 		n += (size_t)snprintf(k->u.text + n, sizeof(k->u.text) - n, "\n  #%d %#llx", i, (unsigned long long)fp[1]);
 		fp = (u64 *)fp[0];
 	}

@@ -137,6 +137,8 @@ static void switch_to(struct thread *next)
 		spin_unlock(&run_lock);
 		return;
 	}
+	if (prev->stack && *(u64 *)prev->stack != STACK_MAGIC)
+		panic("the kernel stack of a thread has overflowed");
 	cputime_switch(prev, next);
 	save_user(prev);
 	/* its last CPU may still be on its way off its stack: it holds run_lock until then */

@@ -32,6 +32,7 @@ struct task *mc_task_alloc(size_t size)
 		kfree(t);
 		return NULL;
 	}
+	*(u64 *)t->stack = STACK_MAGIC;
 	t->regs = (struct pt_regs *)(t->stack + KSTACK_SIZE) - 1;
 	return (struct task *)t;
 }

@@ -237,6 +237,19 @@ static bool kernel_file_shrunk(struct pt_regs *regs)
 	return true;
 }
 
+static void __attribute__((noreturn)) trap_panic(const char *what, const struct pt_regs *regs, u32 vector)
+{
+	panic("%s %u in the kernel at %#llx, error %#llx, cr2 %#llx, sp %#llx", what, vector, (unsigned long long)regs->rip,
+	      (unsigned long long)regs->orig_rax, (unsigned long long)read_cr2(), (unsigned long long)regs->rsp);
+}
+
+/* What cannot be gone on from: gs may be the user's, and the stack be used up. */
+void kvm_fatal_trap(struct pt_regs *regs, u32 vector)
+{
+	wrmsr(MSR_GS_BASE, (u64)cpu_of_stack(regs));
+	trap_panic(vector == 8 ? "double fault" : "NMI", regs, vector);
+}
+
 void kvm_kernel_trap(struct pt_regs *regs, u32 vector)
 {
 	close_user_memory();
@@ -246,6 +259,5 @@ void kvm_kernel_trap(struct pt_regs *regs, u32 vector)
 		return;
 	if (vector == KVM_VEC_SHRUNK && kernel_file_shrunk(regs))
 		return;
-	panic("exception %u in the kernel at %#llx, error %#llx, cr2 %#llx, sp %#llx", vector, (unsigned long long)regs->rip,
-	      (unsigned long long)regs->orig_rax, (unsigned long long)read_cr2(), (unsigned long long)regs->rsp);
+	trap_panic("exception", regs, vector);
 }

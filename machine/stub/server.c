@@ -35,7 +35,7 @@ static pthread_cond_t event_change = PTHREAD_COND_INITIALIZER;
 static struct {
 	bool answered, exited;
 	int result, status;
-	char text[256];
+	char text[4096 + 1];
 } events[EVENTS];
 
 static void fail(const char *what, int err)

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * The processes of a guest are host processes: children of vm0, the hypervisor's only lasting child. The host's
- * ps shows them; who asks for JSON filters its own ps by their numbers (docker top).
+ * ps shows them; who asks for JSON filters its own ps by their numbers (docker top). Those of a VM are not: for them
+ * the host has the hypervisor alone.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -14,6 +15,7 @@
 #include <unistd.h>
 
 #include "cmd/cmd.h"
+#include "cmd/ps_guest.h"
 #include "lib/cleanup.h"
 #include "lib/fs.h"
 #include "oci/state.h"
@@ -25,6 +27,7 @@ struct pair {
 struct pairs {
 	struct pair *v;
 	size_t n, room;
+	bool inside; /* a VM */
 };
 
 static const struct option options[] = {
@@ -85,6 +88,8 @@ static bool is_child_of(const struct pairs *all, pid_t pid, pid_t parent)
 
 static bool is_guest(const struct pairs *all, pid_t pid, pid_t hypervisor)
 {
+	if (all->inside)
+		return pid == hypervisor;
 	for (size_t i = 0; i < all->n; i++) {
 		if (all->v[i].pid == pid)
 			return is_child_of(all, all->v[i].parent, hypervisor);
@@ -234,10 +239,15 @@ int cmd_ps(const struct globals *globals, int argc, char **argv, struct error *e
 		return ret;
 	if (!state_alive(&state))
 		state.init.pid = 0;
+	all.inside = ps_is_inside(&state);
 	/* the ID's place is the program's name: ps options come behind it */
 	argv[optind] = name;
-	ret = json ? print_json(&all, state.init.pid)
-		   : print_table(&all, state.init.pid, optind + 1 < argc ? argv + optind : usual, err);
+	if (json)
+		ret = print_json(&all, state.init.pid);
+	else if (all.inside)
+		ret = ps_inside_table(globals, &state, argv + optind + 1, err);
+	else
+		ret = print_table(&all, state.init.pid, optind + 1 < argc ? argv + optind : usual, err);
 	free(all.v);
 	return ret;
 }

@@ -188,7 +188,8 @@ int launch_fork(struct launch *l, struct error *err)
 		ret = cgroup_prepare(l->spec->linux_.cgroups_path, &l->spec->linux_.resources, &cgroup_dir, err);
 	if (ret)
 		return ret;
-	cgroup = cgroup_dir;
+	/* the kvm machine makes its VM first: see kvm_vm_make() */
+	cgroup = l->machine == MACHINE_KVM ? -1 : cgroup_dir;
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ready))
 		return error_errno(err, errno, "socketpair");
 	cleanup_close int ready_theirs = ready[1];

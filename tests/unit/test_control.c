@@ -646,6 +646,29 @@ static void test_exec_refused(void **state)
 	serve();
 }
 
+static void test_processes(void **state)
+{
+	int fd = dial();
+
+	say(fd, "{\"cmd\":\"processes\",\"after\":7}\n");
+	assert_int_equal(posted[0].event.kind, PV_EV_PROCESSES);
+	assert_int_equal(posted[0].event.target, 7);
+	vm_events_done(&w.events, 1, 9, "9 1 0 0 5 6 sh\n");
+	serve();
+	assert_heard(fd, "\"next\":9");
+	say(fd, "{\"cmd\":\"processes\"}\n");
+	assert_int_equal(posted[1].event.target, 0);
+	vm_events_done(&w.events, 2, -ENOMEM, "");
+	serve();
+	assert_heard(fd, "Cannot allocate memory");
+	say(fd, "{\"cmd\":\"processes\"}\n"); /* the guest may say anything */
+	vm_events_done(&w.events, 3, 0, "\xff\xfe");
+	serve();
+	assert_heard(fd, "Protocol error");
+	close(fd);
+	serve();
+}
+
 static void test_status_and_signals(void **state)
 {
 	int fd = dial();
@@ -697,6 +720,7 @@ int main(void)
 		TEST_VM(test_exec_fails),
 		TEST_VM(test_exec_hangup_kills),
 		TEST_VM(test_exec_refused),
+		TEST_VM(test_processes),
 		TEST_VM(test_status_and_signals),
 	};
 

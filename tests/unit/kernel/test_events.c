@@ -345,6 +345,41 @@ VM_TEST(limits_change)
 	CHECK(!ueq(buf, "MemTotal:          65536 kB"));
 }
 
+static struct pv_event list_after(u32 pid) { return (struct pv_event){.kind = PV_EV_PROCESSES, .target = pid}; }
+
+/* One process after the other, and in pages if they are many. */
+VM_TEST(processes_are_listed)
+{
+	struct want w = want("/prog", "1");
+	struct pv_event e = list_after(0);
+	int next, lines = 0, pages = 0;
+	char line[32], word[200];
+	const char *text;
+
+	w.uid = 77;
+	events_begin(user_code);
+	CHECK_EQ(stub_answer(stub_post(&e, sizeof(e), NULL, 0), &text), 0);
+	CHECK(!strncmp(text, "1 0 0 0 ", 8) && strchr(text, '\n')[1] == '\0');
+	snprintf(line, sizeof(line), "%d 0 77 0 ", exec_and_wait(&w, NULL));
+	e = list_after(1);
+	CHECK_EQ(stub_answer(stub_post(&e, sizeof(e), NULL, 0), &text), 0);
+	CHECK(!strncmp(text, line, strlen(line)) && strstr(text, " /prog 1\n"));
+	memset(word, 'x', sizeof(word) - 1);
+	word[sizeof(word) - 1] = '\0';
+	word[9] = '\n';
+	w.argv[2] = word;
+	for (int i = 0; i < 40; i++)
+		CHECK(exec_and_wait(&w, NULL) > 1);
+	for (next = 0; next || !pages; pages++) {
+		e = list_after((u32)next);
+		next = stub_answer(stub_post(&e, sizeof(e), NULL, 0), &text);
+		for (const char *p = text; (p = strchr(p, '\n')); p++)
+			lines++;
+	}
+	CHECK_EQ(lines, 42);
+	CHECK(pages > 2);
+}
+
 VM_TEST(unknown_events)
 {
 	struct pv_event e = {.kind = 99};
@@ -371,6 +406,7 @@ int main(void)
 		cmocka_unit_test(orphans_go_to_pid_1),
 		cmocka_unit_test(descriptors_arrive),
 		cmocka_unit_test(limits_change),
+		cmocka_unit_test(processes_are_listed),
 		cmocka_unit_test(unknown_events),
 	};
 
