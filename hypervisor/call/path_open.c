@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
+#include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
@@ -112,7 +113,7 @@ static u32 mount_flags(struct pv_server *srv, int fd, u64 mnt_id)
 	if (e->known && e->mnt_id == mnt_id)
 		return e->flags;
 	if (fstatfs(fd, &fs) < 0)
-		return 0;
+		return ST_NOSUID | ST_NODEV | ST_NOEXEC; /* a disk that fails: rather too little than too much, this time */
 	*e = (struct mount_flags_entry){ .mnt_id = mnt_id, .flags = fs.f_flags, .known = true };
 	return e->flags;
 }

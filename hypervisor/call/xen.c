@@ -242,10 +242,12 @@ static int listen_decode(struct call *c)
 
 static int listen_(struct call *c)
 {
-	int flags = fcntl(c->h->fd, F_GETFL);
-	int ret = c->h->unix_path ? policy_check_unix(c, POLICY_LISTEN, c->h->unix_path, c->req.u.listen.pid) :
-				    policy_check_listen(c, c->req.u.listen.pid);
+	int flags = fcntl(c->h->fd, F_GETFL), ret;
 
+	if (flags < 0)
+		return -errno;
+	ret = c->h->unix_path ? policy_check_unix(c, POLICY_LISTEN, c->h->unix_path, c->req.u.listen.pid) :
+				policy_check_listen(c, c->req.u.listen.pid);
 	if (ret < 0)
 		return ret;
 	/* Before it can have connections: PV_ACCEPT never waits for one. */

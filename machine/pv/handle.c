@@ -201,6 +201,7 @@ struct donation {
 	u32 sequence, handle;
 };
 
+/* The descriptor; negative: the host process may have no more of them. */
 static int receive(struct donation *d)
 {
 	u64 control[4] = { 0 };
@@ -220,6 +221,8 @@ static int receive(struct donation *d)
 		r = hostcall(recvmsg, KFD_CHAN, &msg, 0);
 	} while (r == -EINTR);
 	/* struct cmsghdr: u64 len, int level, int type, then the descriptor */
+	if (r == sizeof(*d) && !msg.controllen)
+		return -EMFILE;
 	if (r != sizeof(*d) || msg.controllen < 20)
 		panic("donation channel: recvmsg %ld, control %llu", r, (unsigned long long)msg.controllen);
 	return (int)(u32)control[2];
@@ -241,9 +244,11 @@ void pv_handle_take(u32 h, u32 sequence)
 	__atomic_store_n(&next_sequence, sequence + 1, __ATOMIC_SEQ_CST);
 	if (__atomic_load_n(&sequence_waiters, __ATOMIC_SEQ_CST))
 		mc_lock_wake(&next_sequence, RING_SLOTS);
-	hostcall(dup3, fd, KFD_DONATED + h, 0);
+	if (fd < 0)
+		return;
+	if (hostcall(dup3, fd, KFD_DONATED + h, 0) >= 0)
+		set_present(h, gen_of(h));
 	hostcall(close, fd);
-	set_present(h, gen_of(h));
 }
 
 static int fetch(u32 h)
@@ -269,6 +274,8 @@ int pv_fd(u32 h)
 		r = fetch(h);
 		if (r < 0)
 			return r;
+		if (!present(h)) /* the host's limit for this process, which an ordinary user may be unable to raise */
+			return -EMFILE;
 	}
 	return (int)(KFD_DONATED + h);
 }
