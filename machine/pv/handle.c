@@ -274,7 +274,7 @@ int pv_fd(u32 h)
 		r = fetch(h);
 		if (r < 0)
 			return r;
-		if (!present(h)) /* the host's limit for this process, which an ordinary user may be unable to raise */
+		if (!pv_handle_present(h)) /* the host's limit for this process, which an ordinary user may be unable to raise */
 			return -EMFILE;
 	}
 	return (int)(KFD_DONATED + h);
