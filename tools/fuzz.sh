@@ -24,7 +24,7 @@ words() {
 	spec | control) sources=(runtime/oci/*.c hypervisor/vm/commands.c hypervisor/vm/seccomp.c) ;;
 	policy) sources=(runtime/policy/load.c) ;;
 	paths) sources=(kernel/vfs/*.c kernel/fs/*.c) ;;
-	texts) sources=(kernel/fs/proc/*.c) ;;
+	texts) sources=(kernel/fs/proc/*.c kernel/fs/cgroup/*.c) ;;
 	*) return 0 ;;
 	esac
 	grep -oh '"[A-Za-z0-9_.:/-]\{2,40\}"' "${sources[@]}" | sort -u | tee >(sed -n 's/^"\(.*\)"$/"\\"\1\\""/p')

@@ -527,7 +527,7 @@ int cgroup_destroy(const struct cgroup_tree *tree, const char *place, struct err
 	return ret;
 }
 
-int cgroup_leave(const struct cgroup_tree *tree, const char *place, struct error *err)
+int cgroup_leave(const struct cgroup_tree *tree, const char *place, int members, struct error *err)
 {
 	struct cgroup_where where = cgroup_parse_place(place);
 	char procs[PATH_MAX];
@@ -538,7 +538,10 @@ int cgroup_leave(const struct cgroup_tree *tree, const char *place, struct error
 		int ret;
 
 		snprintf(procs, sizeof(procs), "%s/cgroup.procs", tree->h[i].dir);
-		ret = cgroup_write(tree->fd, procs, "0");
+		if (members >= 0)
+			ret = write(members, "0", 1) < 0 ? -errno : 0;
+		else
+			ret = cgroup_write(tree->fd, procs, "0");
 		if (ret && !where.optional)
 			return error_errno(err, -ret, "cannot leave cgroup " CGROUP_MOUNT "/%s",
 					   tree->h[i].dir);

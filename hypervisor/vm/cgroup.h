@@ -90,8 +90,11 @@ int must_check cgroup_update(const struct cgroup_tree *tree, const char *place,
 int must_check cgroup_destroy(const struct cgroup_tree *tree, const char *place,
 			      struct error *err);
 
-/* Moves the calling process, the last one in the cgroup, out of it and removes it. */
-int must_check cgroup_leave(const struct cgroup_tree *tree, const char *place,
+/*
+ * Moves the calling process, the last one in the cgroup, out of it and removes it. members: version 2's topmost cgroup.procs,
+ * opened outside of the caller's cgroup namespace; or -1.
+ */
+int must_check cgroup_leave(const struct cgroup_tree *tree, const char *place, int members,
 			    struct error *err);
 
 /*

@@ -162,6 +162,9 @@ static int lend_host_dirs(const struct oci_spec *spec, const struct container_st
 		ret = cgroup_confine(&out->cgroups, &out->cgroups_fd, err);
 	if (ret)
 		return ret;
+	/* What is delegated to a cgroup namespace (systemd's mounts of version 2) can't be left from inside of it. */
+	if (out->cgroups.unified)
+		out->members_fd = openat(out->cgroups_fd, "cgroup.procs", O_WRONLY | O_CLOEXEC);
 	if (out->memcg_fd >= 0)
 		close(out->memcg_fd);
 	out->memcg_fd = cgroup_dir(&out->cgroups, spec->linux_.cgroups_path, "memory");
@@ -172,7 +175,9 @@ void container_stay(struct container *c)
 {
 	close(c->states_fd);
 	close(c->cgroups_fd);
-	c->states_fd = c->cgroups_fd = -1;
+	if (c->members_fd >= 0)
+		close(c->members_fd);
+	c->states_fd = c->cgroups_fd = c->members_fd = -1;
 }
 
 /* Of all its processes on the host, and of what they allocate from now on. */
@@ -257,7 +262,7 @@ int container_enter(const struct oci_spec *spec, const struct container_stages *
 	int ret;
 
 	*out = (struct container){ .rootfd = -1, .procfd = -1, .infofd = -1, .memcg_fd = -1,
-				   .state_fd = -1, .states_fd = -1, .cgroups_fd = -1,
+				   .state_fd = -1, .states_fd = -1, .cgroups_fd = -1, .members_fd = -1,
 				   .cgroups.fd = -1 };
 	out->root_readonly = spec->root.readonly;
 	out->rootfs = spec->root.path;
@@ -355,7 +360,7 @@ int container_leave(const struct container *c, const char *cgroups_path, struct 
 	struct cgroup_tree tree = c->cgroups;
 
 	tree.fd = c->cgroups_fd;
-	return cgroup_leave(&tree, cgroups_path, err);
+	return cgroup_leave(&tree, cgroups_path, c->members_fd, err);
 }
 
 const struct container_mount *container_guest_mount(const struct container *c, dev_t dev)

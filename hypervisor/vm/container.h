@@ -84,6 +84,7 @@ struct container {
 	int state_fd;       /* the container's part of the state */
 	int states_fd;      /* all of it, and */
 	int cgroups_fd;     /* the cgroups for writing: for container_leave(); -1: that is left to others */
+	int members_fd;     /* the topmost one's members, for writing, opened outside the container's cgroup namespace; -1: none */
 	struct cgroup_tree cgroups; /* the host's hierarchies, for reading */
 	struct userns_ids ids; /* of the container's user namespace */
 	uint32_t cpus;      /* that it may run on, in the beginning */

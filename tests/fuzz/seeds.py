@@ -399,8 +399,9 @@ def path_seeds():
 def text_seeds():
     texts = [b"0 0 1", b"0 1000 1\n1 2000 5\n", b"deny", b"-5\n", b"name", b"99999999999999999999", b"1 2 3 4", b"core.%p.%e", b"0x7f",
              b"32768\t60999", b"max"]
+    cgroups = [b"0", b"1\n", b"max", b"+cpu +pids\n", b"-cpu", b"100", b"50000 100000", b"0x10"]
     return {f"{file}-{n}": bytes([file, 2 | (file < 3)]) + struct.pack("<H", len(text)) + text
-            for file in range(28) for n, text in enumerate(texts)}
+            for first, last, some in ((0, 28, texts), (28, 37, cgroups)) for file in range(first, last) for n, text in enumerate(some)}
 
 
 def encoded(texts):

@@ -1,9 +1,7 @@
 """The container's cgroup as its own programs see it: version 2, whatever the host has, with real values."""
 
-import subprocess
-
 import pytest
-from bundle import BUILD, RUNTIME, edit_config
+from bundle import RUNTIME, edit_config
 from test_cgroups import MIB, UNIFIED, directory, path  # noqa: F401
 
 pytestmark = pytest.mark.skipif(RUNTIME == "runc", reason="known: runc shows the host's version")
@@ -64,7 +62,8 @@ def test_read_only(look):
 
 
 def test_writable(path, box):  # noqa: F811
-    """Directories of the container's own making; what exec starts goes where processes may be."""
+    """Directories of the container's own making; what exec starts goes where processes may be. In the end `run` is killed, and its
+    hypervisor removes the cgroup (that of the fixture), which it has to leave for that, from inside of a cgroup namespace."""
     def change(config):
         config["linux"]["cgroupsPath"] = path
         config["linux"]["namespaces"].append({"type": "cgroup"})
@@ -75,8 +74,6 @@ def test_writable(path, box):  # noqa: F811
         (echo 1000 >x/memory.max) 2>/dev/null; echo $?; rmdir x 2>/dev/null || echo busy; echo $$ >init/cgroup.procs; rmdir x; ls -d */"""
     assert inside.exec("/bin/bash", "-c", script).stdout == "0::/x\nmemory pids\n2\n0\n1\nbusy\ninit/\n"
     assert inside.exec("/bin/cat", "/proc/self/cgroup").stdout == "0::/init\n"
-    subprocess.run([str(BUILD / "callgate"), "kill", inside.id, "KILL"], check=True, timeout=20)
-    assert inside.container.wait(20).status == 137
 
 
 def test_how_programs_find_it(look):
