@@ -232,7 +232,7 @@ void fsnotify_slow_inode(struct inode *i, u32 mask)
 			end = tell(w, mask | (mask & IN_DELETE_SELF ? 0 : dir_flag), 0, "", 0) ||
 			      (mask & IN_DELETE_SELF);
 		else if (!(mask & (IN_DELETE_SELF | IN_MOVE_SELF)) &&
-			 tmpfs_name_of(w->inode, i, name))
+			 (tmpfs_name_of(w->inode, i, name) || ovl_name_of(w->inode, i, name)))
 			end = tell(w, mask | dir_flag, 0, name, strlen(name));
 		if (end)
 			watch_end(w);

@@ -89,6 +89,11 @@ static void tmpfs_release(struct inode *i)
 	kfree(m);
 }
 
+bool tmpfs_owns(const struct inode *i)
+{
+	return i->ops->release == tmpfs_release;
+}
+
 /* ---- directories; their lock is held ---- */
 
 static struct tmpfs_entry *find(struct mem_inode *dir, const char *name, size_t len)

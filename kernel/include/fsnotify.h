@@ -54,5 +54,6 @@ void inotify_remove(struct file *in, int wd);
 
 /* tmpfs.c: the name of a file in a directory of it; false: it has none there. `name` has NAME_MAX + 1 bytes. */
 bool tmpfs_name_of(struct inode *dir, const struct inode *i, char *name);
+bool ovl_name_of(struct inode *dir, struct inode *i, char *name); /* the same of an overlay (fs/overlay/inode.c) */
 
 #endif

@@ -39,6 +39,7 @@ struct inode *hostfs_inode(const struct pv_file *a, u32 handle, u32 gen);
  * type; a link's text (PATH_MAX bytes), its length. -errno, or PV_CROSS: a marker.
  */
 s64 hostfs_lookup_in(struct inode *dir, const char *text, size_t len, u32 resolve, bool all_powers, struct inode **out);
+int host_hole(struct inode **out); /* the empty directory that is seen where the host has a marker. 0 or -ENOMEM */
 s64 hostfs_kind_in(struct inode *dir, const char *text, size_t len, u32 *mode);
 s64 hostfs_readlink_in(struct inode *dir, const char *text, size_t len, char *to);
 struct inode *hostfs_handle_inode(u32 handle); /* a directory or file that the hypervisor opened; takes over the handle */

@@ -28,6 +28,8 @@ struct mem_inode {
 	bool mapped; /* shared and writable, at some time */
 	char *target;     /* symlinks */
 	struct list_head entries; /* directories: in order of their cookies */
+	bool opaque; /* as the upper directory of an overlay: it hides those below */
+	u64 origin;  /* inode number in an overlay, of what was copied up; 0: it was not */
 	u64 next_cookie;
 };
 static inline struct mem_inode *mem_inode(struct inode *i) { return container_of(i, struct mem_inode, i); }

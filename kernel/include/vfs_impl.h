@@ -25,7 +25,7 @@ void eventfd_signal(struct file *f); /* one more */
 void stat_mount(const struct name *n, struct statx *st); /* stx_mnt_id, STATX_ATTR_MOUNT_ROOT, where n has a mount */
 
 extern const struct file_ops path_file_ops; /* O_PATH: nothing works */
-extern struct fs_type tmpfs_type, ramfs_type, devtmpfs_type, devpts_type;
+extern struct fs_type tmpfs_type, ramfs_type, devtmpfs_type, devpts_type, overlay_type;
 
 s64 vfs_access_host(struct name *n, void *mode); /* name_fn of access(2) */
 struct file *device_open(struct inode *i, u32 flags); /* the caller sets inode and mnt */

@@ -138,7 +138,7 @@ struct fs_ctx *fs_ctx_root(u32 umask)
 
 static void register_types(void)
 {
-	fs_register(&hostfs_type);
+	fs_register(&overlay_type); /* which the host's files are shown as, too */
 	fs_register(&tmpfs_type);
 	fs_register(&ramfs_type);
 	fs_register(&devtmpfs_type);

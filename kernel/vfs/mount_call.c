@@ -148,6 +148,7 @@ static const struct {
 	{"ramfs", "mode=,"},
 	{"devtmpfs", "size=,nr_blocks=,nr_inodes=,mode=,"},
 	{"proc", "hidepid=,gid=,subset=,"},
+	{"overlay", "lowerdir=,upperdir=,workdir=,redirect_dir=,index=,metacopy=,xino=,nfs_export=,userxattr,volatile,"},
 	{"devpts", "newinstance,ptmxmode=,mode=,uid=,gid=,max=,"},
 	{"cgroup2", "nsdelegate,favordynmods,memory_localevents,memory_recursiveprot,"},
 };

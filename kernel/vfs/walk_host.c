@@ -23,7 +23,7 @@ static struct inode *hole(void)
 	return m ? inode_get(m->root) : NULL;
 }
 
-static int give_hole(struct inode **out)
+int host_hole(struct inode **out)
 {
 	*out = hole();
 	return *out ? 0 : -ENOMEM;
@@ -76,7 +76,7 @@ static int last_step(struct walk *w, const char *name, size_t len)
 	s64 r = hostfs_kind_in(w->dir, name, len, &mode);
 
 	if (r == PV_CROSS) {
-		int err = give_hole(&in);
+		int err = host_hole(&in);
 
 		if (!err)
 			walk_move(w, mount_get(w->mnt), in);
@@ -111,7 +111,7 @@ int walk_host_step(struct walk *w, const char *name, size_t len, bool last)
 		return last_step(w, name, len);
 	r = hostfs_lookup_in(w->dir, name, len, 0, false, &child);
 	if (r == PV_CROSS)
-		r = give_hole(&child);
+		r = host_hole(&child);
 	if (!r && m && (w->n->resolve & RESOLVE_NO_XDEV)) {
 		inode_put(child);
 		r = -EXDEV;
@@ -234,7 +234,7 @@ int walk_host_up(struct walk *w)
 	s64 r = hostfs_lookup_in(NULL, *c ? c : "/", w->len ? w->len : 1, RESOLVE_NO_SYMLINKS, true, &to);
 
 	if (r == PV_CROSS)
-		r = give_hole(&to);
+		r = host_hole(&to);
 	if (!r) {
 		struct mount *m = mount_settle(mount_get(w->mnt), c);
 

@@ -15,8 +15,9 @@ def admin():
 
 
 @pytest.mark.parametrize("variant", ["", "-static"], ids=["dynamic", "static"])
-def test_calls(run, admin, variant):
-    result = run("/t/mounts" + variant, cwd="/var/tmp", prepare=admin, timeout=60)
+@pytest.mark.parametrize("program", ["mounts", "overlay"])
+def test_calls(run, admin, program, variant):
+    result = run("/t/" + program + variant, cwd="/var/tmp", prepare=admin, timeout=60)
     assert (result.status, result.stdout) == (0, ""), str(result)
 
 
@@ -53,6 +54,21 @@ SCRIPTS = {
         unshare -m sh -c 'mount --rbind / new && cd new && pivot_root . mnt && exec chroot . /bin/sh -c "
             umount -l /mnt; ls -A /mnt; cat /etc/hostname | wc -l; ls /proc/self/status; grep -c . /proc/self/mounts > /dev/null && echo mounts"'
         ls -d new/etc""",
+    "overlay": r"""
+        cd /var/tmp; mkdir t m low; mount -t tmpfs none t; mkdir t/up t/work
+        mount -t overlay o -o lowerdir=/,upperdir=t/up,workdir=t/work m; findmnt -no FSTYPE m
+        tar -C /usr/lib/python3 -cf all.tar .; mkdir m/x; tar -C m/x -xpf all.tar; diff -r /usr/lib/python3 m/x && echo same
+        cp -a m/usr/share/perl5 m/y && diff -r /usr/share/perl5 m/y && echo same; rm -rf m/usr/share/perl5; ls m/usr/share/perl5
+        chroot m /bin/bash -c 'mkdir -p /d/DEBIAN /d/opt/it && echo one > /d/opt/it/f
+            printf "Package: it\nVersion: 1\nArchitecture: all\nMaintainer: N <n@example.org>\nDescription: it\n" > /d/DEBIAN/control
+            dpkg-deb -b /d /d.deb && dpkg -i /d.deb && cat /opt/it/f && dpkg -V it && dpkg -r it 2>&1 | head -2; ls /opt; dpkg -l it | tail -1'
+        dpkg -l it 2>&1 | tail -1; ls -A /opt; umount m; ls t/up/usr/share; stat -c '%F %t:%T' t/up/usr/share/perl5""",
+    "overlays": r"""
+        cd /var/tmp; mkdir t m; mount -t tmpfs none t; mkdir t/a t/b t/c t/w; echo 1 > t/a/f; mkdir t/a/d; echo 2 > t/a/d/g
+        mount -t overlay o -o lowerdir=t/a,upperdir=t/b,workdir=t/w m; rm -r m/d; mv m/f m/h; umount m
+        mount -t overlay o -o lowerdir=t/b:t/a m; find m | sort; touch m/x; umount m; mkdir t/w2
+        mount -t overlay o -o lowerdir=t/b:t/a,upperdir=t/c,workdir=t/w2 m; mkdir m/d; echo 3 > m/h; find m | sort; cat m/h t/b/h; umount m
+        mount -t overlay o -o upperdir=t/c,workdir=t/w2 m; echo $?; mount -t overlay o -o lowerdir=t/none,upperdir=t/c,workdir=t/w2 m; echo $?""",
     "devices": r"""
         cd /var/tmp; mkdir d; mount -t devpts -o newinstance,ptmxmode=0666 none d; stat -c '%a %F' d/ptmx; umount d
         mount --rbind /dev d; echo x > d/null; stat -c '%t:%T' d/zero; head -c 3 d/zero | wc -c; umount -l d""",

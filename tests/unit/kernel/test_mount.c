@@ -186,11 +186,79 @@ VM_TEST(changes)
 	CHECK_EQ(namespaces(), 1);
 }
 
+static void lay(const char *at, const char *options)
+{
+	CHECK_EQ(sc(__NR_mount, ustr("o"), ustr(at), ustr("overlay"), 0, ustr(options)), 0);
+}
+
+/* Layers of the host and of a tmpfs; what is open outlives the mounts; whoever changes names at a time finds them whole. */
+static int change_names(void *arg)
+{
+	const char *mine = arg;
+
+	for (int i = 0; i < 100; i++) {
+		char name[64];
+		long fd;
+
+		snprintf(name, sizeof(name), "/m/d/%s%d", mine, i % 3);
+		fd = open_at(name, O_CREAT | O_WRONLY);
+		CHECK(fd >= 0);
+		CHECK_EQ(sc(__NR_write, fd, ustr("text"), 4), 4);
+		CHECK_EQ(sc(__NR_close, fd), 0);
+		CHECK_EQ(sc(__NR_rename, ustr(name), ustr(mine[0] == 'a' ? "/m/d/A" : "/m/d/B")), 0);
+		there("/m/d/A");
+		CHECK_EQ(sc(__NR_chmod, ustr("/m/d/low"), 0600), 0);
+		if (mine[0] == 'a')
+			sc(__NR_unlink, ustr("/m/d/A"));
+	}
+	return 0;
+}
+
+VM_TEST(overlays)
+{
+	uaddr_t buf = ualloc(4096);
+	long fd, pids[2];
+
+	CHECK_EQ(sc(__NR_mkdir, ustr("/m"), 0755), 0);
+	CHECK_EQ(sc(__NR_mkdir, ustr("/t"), 0755), 0);
+	CHECK_EQ(sc(__NR_mkdir, ustr("/low"), 0755), 0);
+	CHECK_EQ(sc(__NR_mkdir, ustr("/low/d"), 0755), 0);
+	make("/low/d/low");
+	CHECK_EQ(mount("m", "/t", "tmpfs", 0), 0);
+	CHECK_EQ(sc(__NR_mkdir, ustr("/t/up"), 0755), 0);
+	CHECK_EQ(sc(__NR_mkdir, ustr("/t/work"), 0755), 0);
+	lay("/m", "lowerdir=/low,upperdir=/t/up,workdir=/t/work");
+	CHECK_EQ(there("/m/d/low"), 1);
+	pids[0] = fork_run(change_names, (void *)"a");
+	pids[1] = fork_run(change_names, (void *)"b");
+	CHECK_EQ(wait_status(pids[0]), 0);
+	CHECK_EQ(wait_status(pids[1]), 0);
+	CHECK_EQ(there("/m/d/B"), 1);
+	CHECK_EQ(there("/low/d/B"), -ENOENT);
+	CHECK_EQ(sc(__NR_rename, ustr("/m/d"), ustr("/m/e")), -EXDEV);
+	CHECK_EQ(sc(__NR_rmdir, ustr("/m/d")), -ENOTEMPTY);
+	CHECK_EQ(sc(__NR_unlink, ustr("/m/d/low")), 0);
+	CHECK_EQ(there("/m/d/low"), -ENOENT);
+	CHECK_EQ(there("/low/d/low"), 1);
+	fd = open_at("/m/d/B", O_RDWR);
+	CHECK_EQ(sc(__NR_chdir, ustr("/m/d")), 0);
+	CHECK_EQ(umount("/m", 0), -EBUSY);
+	CHECK_EQ(umount("/m", MNT_DETACH), 0);
+	CHECK_EQ(umount("/t", MNT_DETACH), 0);
+	make("more");
+	CHECK_EQ(there("more"), 1);
+	CHECK_EQ(there("B"), 1);
+	CHECK_EQ(sc(__NR_chdir, ustr("/")), 0);
+	CHECK_EQ(sc(__NR_pread64, fd, buf, 4, 0), 4);
+	CHECK_EQ(sc(__NR_close, fd), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(stacks),	   cmocka_unit_test(last_users),
 		cmocka_unit_test(namespaces_end),  cmocka_unit_test(changes),
+		cmocka_unit_test(overlays),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
