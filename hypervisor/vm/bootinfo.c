@@ -341,9 +341,9 @@ int bootinfo_write(struct boot_info *b, size_t room, const struct vm_config *cfg
 	if (ret < 0)
 		return error_errno(err, -ret, "hypercall filter");
 	b->filter_len = (uint32_t)ret;
-	b->size = (uint32_t)w.used;
 	if (w.overflow)
 		return error_set(err, E2BIG, "process.args, process.env and mounts are too long together");
+	__atomic_store_n(&b->size, (uint32_t)w.used, __ATOMIC_RELEASE); /* vm0 waits for it */
 	return 0;
 }
 

@@ -166,20 +166,28 @@ static int take_listener(struct guest *g, struct error *err)
 	return 0;
 }
 
-int guest_start(struct guest *g, uid_t user, unsigned long keep, struct error *err)
+int guest_spawn(struct guest *g, uid_t user, unsigned long keep, struct error *err)
 {
 	struct jail_fds fds = { g->image_fd, g->mem_fd, g->ring_fd, g->chan_guest_fd };
-	const struct boot_info *boot = (const struct boot_info *)((const char *)g->ring + RING_BOOT_OFF);
 
 	if (g->machine == MACHINE_KVM)
-		return kvm_guest_new(&g->kvm, g->kvm_fd, g->vm_fd, g->image_fd, g->ring, boot->ncpus, boot->mem_total, err);
-
+		return 0;
 	g->vm0 = jail_spawn(&fds, user, keep, &g->pidfd);
 	if (g->vm0 < 0)
 		return error_errno(err, -g->vm0, "cannot start the VM's first process");
 	close(g->chan_guest_fd);
 	close(g->image_fd);
 	close(g->mem_fd);
+	return 0;
+}
+
+int guest_start(struct guest *g, struct error *err)
+{
+	const struct boot_info *boot = (const struct boot_info *)((const char *)g->ring + RING_BOOT_OFF);
+
+	if (g->machine == MACHINE_KVM)
+		return kvm_guest_new(&g->kvm, g->kvm_fd, g->vm_fd, g->image_fd, g->ring, boot->ncpus, boot->mem_total, err);
+	futex((uint32_t *)&boot->size, FUTEX_WAKE, 1, NULL);
 	return take_listener(g, err);
 }
 

@@ -37,10 +37,12 @@ int must_check guest_make_vm(struct guest *g, struct error *err);
 /* The memory that hypervisor and guest share. After container_enter(): it is charged to the container. */
 int must_check guest_make_memory(struct guest *g, struct error *err);
 /*
- * Starts vm0, as this user of the host if there is one; with boot_info in place. keep: see jail_spawn(). Returns when its filter is in
- * force, before the first guest process.
+ * pv: vm0, as this user of the host if there is one, on its way to the guest kernel's first instructions, which wait for
+ * boot_info to have a size. keep: see jail_spawn().
  */
-int must_check guest_start(struct guest *g, uid_t user, unsigned long keep, struct error *err);
+int must_check guest_spawn(struct guest *g, uid_t user, unsigned long keep, struct error *err);
+/* With boot_info in place. Returns when the guest's filter is in force, before the first guest process. */
+int must_check guest_start(struct guest *g, struct error *err);
 /* Lets the guest go on: the PV call server is ready. on_end: the VM can't go on (kvm; any thread). */
 int must_check guest_release(struct guest *g, struct pv_server *server, void (*on_end)(void *ctx, const char *why),
 			     void *ctx, struct error *err);

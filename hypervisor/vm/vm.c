@@ -475,21 +475,25 @@ static int vm_create(struct vm *vm, struct error *err)
 	if (!ret)
 		trace_init(&vm->trace, g->ring);
 	if (!ret)
+		ret = process_before_guest(&setup, cfg->spec, vm->container.procfd, err);
+	if (!ret)
+		ret = domain_enter(cfg->policies, err);
+	if (!ret)
+		ret = guest_spawn(g, JAIL_UID_BASE + (uid_t)cfg->pid, own_namespaces(cfg->spec), err);
+	/* while vm0 goes into its jail */
+	if (!ret)
 		ret = bootinfo_write((struct boot_info *)((char *)g->ring + RING_BOOT_OFF), RING_BOOT_MAX, cfg,
 				     &vm->container, err);
 	if (!ret)
 		ret = watch(vm, err);
 	if (!ret)
-		ret = process_before_guest(&setup, cfg->spec, vm->container.procfd, err);
+		identify_vm0(vm);
 	if (!ret)
-		ret = domain_enter(cfg->policies, err);
-	if (!ret)
-		ret = guest_start(g, JAIL_UID_BASE + (uid_t)cfg->pid, own_namespaces(cfg->spec), err);
+		ret = guest_start(g, err);
 	if (!ret)
 		ret = process_after_guest(&setup, cfg->spec, err);
 	if (ret)
 		return ret;
-	identify_vm0(vm);
 	ret = jail_hypervisor();
 	if (ret)
 		return error_errno(err, -ret, "cannot drop the hypervisor's capabilities");
@@ -667,14 +671,21 @@ static void vm_loop(struct vm *vm)
 	}
 }
 
+/* Somebody else cleans up, when we have ended. */
+static bool is_waited_for(const struct vm *vm)
+{
+	struct pollfd life = { .fd = vm->life_fd, .events = POLLIN };
+
+	return vm->cfg->keep || vm->container.states_fd < 0 || poll(&life, 1, 0) <= 0;
+}
+
 /* Nobody waits for the container: clean up after ourselves. */
 static void leave(struct vm *vm)
 {
 	const struct vm_config *cfg = vm->cfg;
-	struct pollfd life = { .fd = vm->life_fd, .events = POLLIN };
 	struct error ignored = { 0 };
 
-	if (cfg->keep || vm->container.states_fd < 0 || poll(&life, 1, 0) <= 0)
+	if (is_waited_for(vm))
 		return;
 	/* the cgroup is free when the proxies of further processes have seen the end of theirs */
 	control_abandon(&vm->control);
@@ -725,6 +736,14 @@ static int vm_run(struct vm *vm, struct error *err)
 	if (!vm->guest.kvm && guest_release(&vm->guest, vm->server, on_vm_end, vm, err))
 		return -err->code;
 	vm_loop(vm);
+	/*
+	 * With pid 1 of a pid namespace all others of it end, and whoever waits for us is told when they are gone. The host
+	 * kernel takes their memory and mounts apart while it does ours.
+	 */
+	if (vm->end == VM_POWEROFF && getpid() == 1 && !vm->guest.kvm && is_waited_for(vm)) {
+		kill(vm->guest.vm0, SIGKILL);
+		return exit_status(vm, err);
+	}
 	/* The server finds guest processes by vm0's number: it must not be anybody else's before the server is done. */
 	guest_stop(&vm->guest);
 	if (pv_server_stop(vm->server))

@@ -83,6 +83,13 @@ static void attach_memory(void)
 	map_at(KPRIV_BASE, KPRIV_SIZE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1);
 }
 
+/* The hypervisor writes it while vm0 comes into being. */
+static void await_boot_info(void)
+{
+	while (!__atomic_load_n(&BOOT->size, __ATOMIC_ACQUIRE))
+		hostcall(futex, &BOOT->size, 0 /* FUTEX_WAIT */, 0, 0, 0, 0);
+}
+
 /* From here on everything outside the hypercall table is impossible. The hypervisor takes the listener's descriptor. */
 static void install_filter(void)
 {
@@ -107,6 +114,7 @@ static void __attribute__((noreturn)) start_vm0(struct host_stack *h)
 
 	seed_data();
 	attach_memory();
+	await_boot_info();
 	t = (struct pv_thread *)mc_task_alloc(TBLOCK_ALT); /* kernel code looks into its struct task */
 	wrgsbase(t);
 	pv_clock_setup(h->vdso);

@@ -86,8 +86,15 @@ int fs_write_all(int fd, const void *buf, size_t size)
 	return 0;
 }
 
-int fs_write_file(const char *path, const char *text, size_t size, mode_t mode,
-		  struct error *err)
+int fs_write_new(const char *path, const char *text, size_t size, mode_t mode, struct error *err)
+{
+	cleanup_close int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
+	int ret = fd < 0 ? -errno : fs_write_all(fd, text, size);
+
+	return ret ? error_errno(err, -ret, "%s", path) : 0;
+}
+
+static int replace(const char *path, const char *text, size_t size, mode_t mode, unsigned int how, struct error *err)
 {
 	cleanup_close int fd = -1;
 	char tmp[PATH_MAX];
@@ -99,13 +106,24 @@ int fs_write_file(const char *path, const char *text, size_t size, mode_t mode,
 	if (fd < 0)
 		return error_errno(err, errno, "%s", path);
 	ret = fs_write_all(fd, text, size);
-	if (!ret && rename(tmp, path))
+	if (!ret && renameat2(AT_FDCWD, tmp, AT_FDCWD, path, how))
 		ret = -errno;
-	if (ret) {
+	if (ret || how)
 		unlink(tmp);
-		return error_errno(err, -ret, "%s", path);
-	}
-	return 0;
+	return ret ? error_errno(err, -ret, "%s", path) : 0;
+}
+
+int fs_write_file(const char *path, const char *text, size_t size, mode_t mode, struct error *err)
+{
+	return replace(path, text, size, mode, 0, err);
+}
+
+int fs_rewrite_file(const char *path, const char *text, size_t size, mode_t mode, struct error *err)
+{
+	/* ext4 allocates blocks at once for what replaces a file, and has to discard them soon; not so here */
+	int ret = replace(path, text, size, mode, RENAME_EXCHANGE, err);
+
+	return ret == -EINVAL ? replace(path, text, size, mode, 0, err) : ret;
 }
 
 int fs_make_dirs(const char *path, mode_t mode, struct error *err)

@@ -16,6 +16,14 @@ int must_check fs_read_file(const char *path, size_t max, char **out, size_t *si
 int must_check fs_write_file(const char *path, const char *text, size_t size, mode_t mode,
 			     struct error *err);
 
+/* The same, where path is there and a file of ours, which need not survive a loss of power. */
+int must_check fs_rewrite_file(const char *path, const char *text, size_t size, mode_t mode,
+			       struct error *err);
+
+/* path must not be there; nobody reads it before this has returned. */
+int must_check fs_write_new(const char *path, const char *text, size_t size, mode_t mode,
+			    struct error *err);
+
 /* mkdir -p */
 int must_check fs_make_dirs(const char *path, mode_t mode, struct error *err);
 

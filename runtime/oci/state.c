@@ -41,13 +41,17 @@ static int state_path(char *buf, const char *root, const char *id, const char *f
 	return n < PATH_MAX ? 0 : error_errno(err, ENAMETOOLONG, "%s/%s", root, id);
 }
 
-static int write_file(const char *root, const char *id, const char *file, const char *text,
+/* In the folder of a container, or in one that is going to be it: nobody looks into that. */
+static int write_file(const char *root, const char *folder, const char *file, const char *text,
 		      struct error *err)
 {
 	char path[PATH_MAX];
-	int ret = state_path(path, root, id, file, err);
+	int ret = state_path(path, root, folder, file, err);
 
-	return ret ? ret : fs_write_file(path, text, strlen(text), 0600, err);
+	if (ret)
+		return ret;
+	return folder[0] == STATE_DRAFT_CHAR ? fs_write_new(path, text, strlen(text), 0600, err)
+					     : fs_rewrite_file(path, text, strlen(text), 0600, err);
 }
 
 /* ---- taking an ID ---- */

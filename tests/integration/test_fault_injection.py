@@ -17,7 +17,7 @@ pytestmark = pytest.mark.skipif(RUNTIME == "runc", reason="known: it is the hype
 
 # calls on the way to a container, how they fail, and which of a process's calls of that name (the others of its calls succeed)
 STEPS = [("unshare", "ENOSPC", (1, 2)), ("mkdir", "ENOSPC", (1, 2)), ("mkdirat", "ENOSPC", (1, 2, 4)), ("write", "ENOSPC", (1, 2)),
-         ("rename", "EIO", (1, 2)), ("ftruncate", "ENOSPC", (1, 2)), ("memfd_create", "EMFILE", (1, 2)), ("openat2", "ENOMEM", (1, 3, 9)),
+         ("renameat2", "EIO", (1,)), ("ftruncate", "ENOSPC", (1, 2)), ("memfd_create", "EMFILE", (1, 2)), ("openat2", "ENOMEM", (1, 3, 9)),
          ("socketpair", "EMFILE", (1,)), ("pipe2", "EMFILE", (1,)), ("eventfd2", "EMFILE", (1, 3)), ("epoll_create1", "EMFILE", (1,)),
          ("fsopen", "EMFILE", (1, 3)), ("fsconfig", "ENOMEM", (2, 7)), ("fsmount", "ENOMEM", (1, 4)), ("move_mount", "ENOMEM", (1, 3)),
          ("open_tree", "EMFILE", (1,)), ("mount_setattr", "ENOMEM", (1,)), ("pivot_root", "ENOMEM", (1,)), ("socket", "EMFILE", (1,)),
