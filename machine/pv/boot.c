@@ -118,7 +118,7 @@ static void __attribute__((noreturn)) start_vm0(struct host_stack *h)
 	t = (struct pv_thread *)mc_task_alloc(TBLOCK_ALT); /* kernel code looks into its struct task */
 	wrgsbase(t);
 	pv_clock_setup(h->vdso);
-	pv_signal_setup();
+	pv_signal_setup(true);
 	pv_signal_stack(t);
 	pv_cmdline_setup(h->argv, h->argc);
 	install_filter();
@@ -149,8 +149,9 @@ static void __attribute__((noreturn)) attach(struct host_stack *h)
 
 	attach_memory();
 	wrgsbase(t);
+	pv_touch_shared(t);
 	pv_clock_setup(h->vdso);
-	pv_signal_setup();
+	pv_signal_setup(false);
 	pv_signal_stack(t);
 	pv_cmdline_setup(h->argv, h->argc);
 	pv_handle_exec_restore(t);

@@ -10,22 +10,22 @@
 #include "hostcall.h"
 
 static struct mutex handle_lock __attribute__((section(".data.hot")));
-static u32 *generation;      /* by handle; odd: in use */
-static u64 *used_map;        /* bit per handle */
-static u64 *lazy_map;        /* ... whose release may wait */
+/* The first ones lie together: what a new process touches of three tables would be three faults. */
+static struct handles {
+	u64 used, lazy;     /* bit per handle; lazy: its release may wait */
+	u32 generation[64]; /* odd: in use */
+} *handles;
 static u32 first_free __attribute__((section(".data.hot")));
 static u32 next_sequence __attribute__((section(".data.hot"))) = 1; /* of the donation channel; futex */
 static u32 sequence_waiters __attribute__((section(".data.hot")));
 
 static void tables_init(void)
 {
-	if (generation)
+	if (handles)
 		return;
 	/* The heap is sparse: only what is used is touched. */
-	generation = pv_arena_alloc(MAX_HANDLES * sizeof(u32));
-	used_map = pv_arena_alloc(MAX_HANDLES / 8);
-	lazy_map = pv_arena_alloc(MAX_HANDLES / 8);
-	BUG_ON(!generation || !used_map || !lazy_map);
+	handles = pv_arena_alloc(MAX_HANDLES / 64 * sizeof(*handles));
+	BUG_ON(!handles);
 }
 
 static u32 find_free(void)
@@ -34,9 +34,9 @@ static u32 find_free(void)
 
 	for (w = first_free / 64; w < MAX_HANDLES / 64; w++) {
 		if (w == 0)
-			used_map[0] |= 0xffff; /* 0 is the root; 1..15 are given out at boot */
-		if (~used_map[w])
-			return w * 64 + (u32)__builtin_ctzll(~used_map[w]);
+			handles[0].used |= 0xffff; /* 0 is the root; 1..15 are given out at boot */
+		if (~handles[w].used)
+			return w * 64 + (u32)__builtin_ctzll(~handles[w].used);
 	}
 	return 0;
 }
@@ -50,24 +50,24 @@ u32 mc_handle_alloc(void)
 	h = find_free();
 	if (!h)
 		return 0;
-	used_map[h / 64] |= 1ULL << (h % 64);
-	lazy_map[h / 64] &= ~(1ULL << (h % 64));
+	handles[h / 64].used |= 1ULL << (h % 64);
+	handles[h / 64].lazy &= ~(1ULL << (h % 64));
 	first_free = h;
-	generation[h]++;
+	handles[h / 64].generation[h % 64]++;
 	return h;
 }
 
 static void number_free(u32 h)
 {
 	guard(&handle_lock);
-	generation[h]++;
-	used_map[h / 64] &= ~(1ULL << (h % 64));
+	handles[h / 64].generation[h % 64]++;
+	handles[h / 64].used &= ~(1ULL << (h % 64));
 	if (h < first_free)
 		first_free = h;
 }
 
 /* Boot handles were not allocated by mc_handle_alloc: their generation is 0. Count from 1 to tell "have" from "have not". */
-static u32 gen_of(u32 h) { return generation ? generation[h] + 1 : 1; }
+static u32 gen_of(u32 h) { return handles ? handles[h / 64].generation[h % 64] + 1 : 1; }
 
 bool pv_handle_present(u32 h) { return h < PRIV->present_end && PRIV->present[h] == gen_of(h); }
 
@@ -121,7 +121,7 @@ static bool postpone(u32 h)
 	u32 list[LAZY_MAX], n = 0;
 
 	mutex_lock(&handle_lock);
-	if (lazy_off || !lazy_map || !(lazy_map[h / 64] >> (h % 64) & 1)) {
+	if (lazy_off || !handles || !(handles[h / 64].lazy >> (h % 64) & 1)) {
 		mutex_unlock(&handle_lock);
 		return false;
 	}
@@ -152,12 +152,12 @@ static void set_lazy(u32 h, bool on)
 	u64 bit = 1ULL << (h % 64);
 
 	guard(&handle_lock);
-	if (h >= MAX_HANDLES || !lazy_map)
+	if (h >= MAX_HANDLES || !handles)
 		return;
 	if (on)
-		lazy_map[h / 64] |= bit;
+		handles[h / 64].lazy |= bit;
 	else
-		lazy_map[h / 64] &= ~bit;
+		handles[h / 64].lazy &= ~bit;
 }
 
 void pv_handle_before(const struct pv_request *r)

@@ -15,7 +15,7 @@
 static struct site_count {
 	u32 key; /* hash of family and address */
 	u32 n;
-} counts[SITES] BSS_LARGE;
+} counts[SITES] BSS_SITES;
 
 static struct mutex wish_lock;
 static struct pv_wish wishes[PV_WISHES]; /* the last ones */

@@ -35,7 +35,7 @@
  */
 #define VERDICTS 1024
 #define VERDICT_BITS 23
-static u64 verdicts[VERDICTS] BSS_LARGE;
+static u64 verdicts[VERDICTS] BSS_SITES;
 
 static u64 verdict_pack(const struct verdict *v)
 {

@@ -64,6 +64,8 @@ _Static_assert(sizeof(struct pt_regs) == 168 && offsetof(struct pt_regs, rip) ==
 #define TEXT_MAPS 32
 struct text;
 struct text_image;
+/* What traps look at: in one piece of 64 KiB (guest.ld). */
+#define BSS_SITES __attribute__((section(".bss.sites")))
 #define PATCH_PAGES 64
 #define PATCH_LOG 512 /* sites */
 #define INSN_MAX 9 /* of the replaced instruction: it must fit into a slot */
@@ -145,12 +147,13 @@ void pv_user_work(struct pt_regs *regs);
 void pv_bounced(struct pt_regs *regs);
 
 /* signal.c */
-void pv_signal_setup(void);              /* handlers: once per host image */
+void pv_signal_setup(bool first);        /* handlers: once per host image */
 void pv_signal_stack(struct pv_thread *t); /* the thread's alternate stack */
 /* thread.c */
 void pv_thread_init(struct pv_thread *t);
 void pv_vm0_main(void) __attribute__((noreturn));
 bool pv_is_vm0(void);
+void pv_touch_shared(const struct pv_thread *t);
 /* cmdline.c */
 void pv_cmdline_setup(char **argv, u64 argc);
 /* handle.c */

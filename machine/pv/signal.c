@@ -176,7 +176,8 @@ void pv_signal_handler(int sig, siginfo_t *si, struct host_ucontext *uc)
 		user_fault(t, sig, si, mc);
 }
 
-void pv_signal_setup(void)
+/* Handlers: they do not outlive the execution of an image. Once for all images: what is ignored. */
+void pv_signal_setup(bool first)
 {
 	static const int caught[] = { SIGSYS, SIG_KICK, SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP };
 	static const int ignored[] = { SIGPIPE, SIGXFSZ };
@@ -192,7 +193,7 @@ void pv_signal_setup(void)
 	for (i = 0; i < ARRAY_SIZE(caught); i++)
 		hostcall(rt_sigaction, caught[i], &sa, 0, 8);
 	sa.handler = (void *)1; /* SIG_IGN */
-	for (i = 0; i < ARRAY_SIZE(ignored); i++)
+	for (i = 0; first && i < ARRAY_SIZE(ignored); i++)
 		hostcall(rt_sigaction, ignored[i], &sa, 0, 8);
 }
 

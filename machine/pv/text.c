@@ -30,7 +30,7 @@ static struct text {
 	u32 traps; /* at others */
 	u32 builds;
 	bool building;
-} texts[TEXTS];
+} texts[TEXTS] BSS_SITES;
 
 static struct mutex texts_lock __attribute__((section(".data.hot")));
 

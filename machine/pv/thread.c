@@ -59,10 +59,11 @@ static struct pv_thread *block_new(void)
  * A new process has none of the VM's shared pages mapped. A read that faults maps the pages around it along with its own,
  * a write does not: so the first look at what every process needs soon is a read.
  */
-static void touch_shared(const struct pv_thread *t)
+void pv_touch_shared(const struct pv_thread *t)
 {
 	static const char *const windows[] = { (char *)KDATA_BASE, (char *)KDATA_BASE + 0x10000, (char *)KHEAP_BASE,
-					       (char *)COUNTERS };
+					       (char *)KHEAP_BASE + 0x10000, (char *)KARENA_BASE,
+					       (char *)KARENA_BASE + 0x10000, (char *)COUNTERS };
 
 	for (size_t i = 0; i < ARRAY_SIZE(windows); i++)
 		(void)*(const volatile char *)windows[i];
@@ -214,7 +215,7 @@ int mc_thread_start(struct task *task, enum mc_start how, const struct pt_regs *
 void pv_child_main(struct pv_thread *t)
 {
 	if (t->how == MC_FORK) {
-		touch_shared(t);
+		pv_touch_shared(t);
 		PRIV->patch_lock.state = 0; /* its holder, if any, is not in this process */
 	}
 	if (t->how != MC_THREAD && t->how != MC_KERNEL)
