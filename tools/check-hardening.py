@@ -11,6 +11,9 @@ import re
 import subprocess
 import sys
 
+# Of one function, in bytes: a kernel stack has 16 KiB or more, with nothing on it whose size is only known when it runs (-Wvla).
+FRAME_MAX = 2304
+
 ENDBR64 = bytes.fromhex("f30f1efa")
 
 
@@ -81,9 +84,25 @@ def code_faults(path, kind):
         yield f"no landing pad at {', '.join(sorted(bare)[:5])}"
 
 
+def frame_faults(path):
+    """Functions that take more of a kernel stack at once than they may."""
+    name, seen = "?", 0
+    for line in run("objdump", "-d", "--no-show-raw-insn", path).splitlines():
+        if line.endswith(">:"):
+            name = line.split("<")[1][:-2]
+        elif found := re.search(r"\bsub +\$0x([0-9a-f]+),%rsp", line):
+            seen += 1
+            if FRAME_MAX < int(found[1], 16) < 1 << 31:  # above: it is added
+                yield f"{name} has {int(found[1], 16)} bytes of variables on the stack"
+    if not seen:
+        yield "no code to look at"
+
+
 def faults(kind, path):
     yield from segment_faults(path)
-    if kind != "guest":
+    if kind == "guest":
+        yield from frame_faults(path)
+    else:
         yield from link_faults(path)
         yield from code_faults(path, kind)
 
