@@ -6,7 +6,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <unistd.h>
+
+#include <jansson.h>
 
 #include "cmd/cmd.h"
 #include "launch/rootless.h"
@@ -216,12 +219,22 @@ static void fill_stdio(void)
 		close(fd);
 }
 
+/* jansson would read /dev/urandom for it. */
+static void seed_tables(void)
+{
+	size_t seed;
+
+	memcpy(&seed, (const void *)getauxval(AT_RANDOM), sizeof(seed));
+	json_object_seed(seed);
+}
+
 int main(int argc, char **argv)
 {
 	struct error err = { 0 };
 	int ret;
 
 	fill_stdio();
+	seed_tables();
 	ret = run_command(argc, argv, &err);
 	if (ret < 0) {
 		log_error(err.text);
