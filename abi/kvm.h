@@ -37,6 +37,7 @@
 #define KVM_ARENA_SIZE 0x80000000
 #define KVM_RAM_GPA 0x200000000
 #define KVM_RAM_MAX 0x3e00000000
+#define KVM_CHUNK 0x200000 /* of KVM_RAM, on the same boundaries in the host's address space: it can be one huge page */
 #define KVM_WINDOW_GPA 0x4000000000
 #define KVM_WINDOW_SIZE 0x4000000000
 #define KVM_PHYS_END 0x8000000000 /* 512 GiB: 39 bits, which every CPU with this kind of virtualization has */
@@ -78,13 +79,16 @@ enum kvm_call_nr {
 	KVM_CALL_FSTAT = 8,    /* u.seek.handle; out: u.stat, struct stat */
 	KVM_CALL_POLL = 9,     /* u.poll: what is ready now; if nothing is, and arm is set, KVM_VEC_EVENT when something is */
 	KVM_CALL_WATCH = 10,   /* u.watch: epoll_ctl */
-	KVM_CALL_EVENTS = 11,  /* u.watch.watch, arg = how many; out: u.events. Never blocks */
+	KVM_CALL_EVENTS = 11,  /* u.watch.watch, arg = how many; out: u.events. Never blocks; op = 1: arms, if there are none */
 	KVM_CALL_MAP = 12,     /* u.map: map a handle's object into the window; out: u.map.gpa, size, and KVM_MAP_WRITE in flags if it may be written */
 	KVM_CALL_UNMAP = 13,   /* u.map.gpa */
 	KVM_CALL_SIZE = 14,    /* u.map.gpa; ret = the object's size now, in pages */
 	KVM_CALL_SYNC = 15,    /* u.map.gpa, off, len, flags: msync; KVM_SYNC_PUNCH: madvise(MADV_REMOVE) */
 	KVM_CALL_LARGER = 17,  /* u.map.gpa: map the same object anew, from the same place on, with another len. Else as KVM_CALL_MAP */
 	KVM_CALL_PANIC = 16,   /* u.text: the kernel can't even use the ring */
+	KVM_CALL_BOOTED = 18,  /* once: the first instruction of user code is next */
+	KVM_CALL_GIVE = 19,    /* u.io.n, seg: pieces of KVM_RAM, in units of KVM_CHUNK, that are not used and are zeros when they are again */
+	KVM_CALLS              /* how many numbers there are */
 };
 
 #define KVM_IO_SEGMENTS 256
@@ -101,13 +105,15 @@ struct kvm_poll {
 
 struct kvm_call {
 	s64 ret;
-	u64 pad;
+	u64 timers, eois, kicks; /* exits by writes to the interrupt controller, as the guest counts them: for display only */
 	union {
 		struct {
 			u32 handle, flags; /* MC_*; SEND, RECV: MSG_* */
 			s64 off;
 			u32 n;        /* segments */
 			u32 addr_len; /* RECV: room, then length; 0: no address wanted */
+			u32 arm;      /* events (poll) that KVM_VEC_EVENT is to tell of if this is -EAGAIN; out: 0, it will not */
+			u32 pad;
 			u8 addr[128];
 			struct kvm_extent seg[KVM_IO_SEGMENTS];
 		} io;
@@ -145,13 +151,15 @@ _Static_assert(sizeof(struct kvm_call) <= KVM_CALL_ROOM, "a call page is too sma
 #define KVM_SYNC_PUNCH 0x1000000u
 
 /*
- * Handles that KVM_CALL_POLL has armed and that are ready, a bit for each: set by the hypervisor, then the bit of the
- * word in `words`; cleared by the guest in the other order.
+ * Handles that are armed and ready, a bit for each: set by the hypervisor, then the bit of the word in `words`; cleared by the
+ * guest in the other order. `events` is what they are ready for, and there before the bits.
  */
 struct kvm_ready {
 	u32 words[MAX_HANDLES / 32 / 32];
 	u32 handles[MAX_HANDLES / 32];
+	u16 events[MAX_HANDLES];
 };
+_Static_assert(KVM_READY_GPA + sizeof(struct kvm_ready) <= KVM_LOWMEM_SIZE, "handles that are ready are mapped");
 
 #endif
 #endif

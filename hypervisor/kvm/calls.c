@@ -47,7 +47,7 @@ static struct pv_handle *take(struct vcpu *c, u32 id, s64 *ret)
 /* ---- data ---- */
 
 struct io {
-	u32 handle, flags, n, addr_len;
+	u32 handle, flags, n, addr_len, arm;
 	s64 off;
 	struct iovec iov[KVM_IO_SEGMENTS];
 };
@@ -61,6 +61,7 @@ static bool decode_io(struct vcpu *c, struct io *io)
 	fetch(&io->flags, &k->u.io.flags, sizeof(io->flags));
 	fetch(&io->n, &k->u.io.n, sizeof(io->n));
 	fetch(&io->addr_len, &k->u.io.addr_len, sizeof(io->addr_len));
+	fetch(&io->arm, &k->u.io.arm, sizeof(io->arm));
 	fetch(&io->off, &k->u.io.off, sizeof(io->off));
 	if (io->n > KVM_IO_SEGMENTS)
 		return false;
@@ -145,6 +146,15 @@ static s64 do_recv(struct vcpu *c, struct pv_handle *h, const struct io *io)
 	return n < 0 ? -errno : n;
 }
 
+/* The guest will wait: for what is not ready now, it is told. */
+static void arm_io(struct vcpu *c, const struct pv_handle *h, const struct io *io)
+{
+	struct pollfd p = { .fd = h->fd, .events = (short)io->arm };
+
+	if (!io->arm || poll(&p, 1, 0) || ready_arm(c->guest, io->handle, h->fd, io->arm))
+		c->call->u.io.arm = 0;
+}
+
 static bool call_io(struct vcpu *c, u32 nr, s64 *ret)
 {
 	struct io io;
@@ -159,6 +169,8 @@ static bool call_io(struct vcpu *c, u32 nr, s64 *ret)
 		*ret = do_rw(h, &io);
 	else
 		*ret = nr == KVM_CALL_SEND ? do_send(c, h, &io) : do_recv(c, h, &io);
+	if (*ret == -EAGAIN)
+		arm_io(c, h, &io);
 	handle_put(h);
 	return true;
 }
@@ -271,10 +283,11 @@ static bool call_events(struct vcpu *c, s64 *ret)
 	struct epoll_event ev[KVM_EVENTS_MAX];
 	struct kvm_call *k = c->call;
 	struct pv_handle *w;
-	u32 watch;
+	u32 watch, arm;
 	u64 max;
 
 	fetch(&watch, &k->u.watch.watch, sizeof(watch));
+	fetch(&arm, &k->u.watch.op, sizeof(arm));
 	fetch(&max, &k->u.watch.arg, sizeof(max));
 	w = take_watch(c, watch, ret);
 	if (!w)
@@ -282,6 +295,8 @@ static bool call_events(struct vcpu *c, s64 *ret)
 	*ret = epoll_wait(w->fd, ev, max && max < KVM_EVENTS_MAX ? (int)max : KVM_EVENTS_MAX, 0);
 	if (*ret < 0)
 		*ret = -errno;
+	if (!*ret && arm == 1)
+		*ret = ready_arm(c->guest, watch, w->fd, POLLIN);
 	for (s64 i = 0; i < *ret; i++) {
 		k->u.events[i].events = ev[i].events;
 		k->u.events[i].data = ev[i].data.u64;
@@ -387,6 +402,23 @@ static bool call_start(struct vcpu *c, s64 *ret)
 	return c->id == 0;
 }
 
+static bool call_give(struct vcpu *c, s64 *ret)
+{
+	struct kvm_extent s;
+	u32 n;
+
+	fetch(&n, &c->call->u.io.n, sizeof(n));
+	if (n > KVM_IO_SEGMENTS)
+		return false;
+	for (u32 i = 0; i < n; i++) {
+		fetch(&s, &c->call->u.io.seg[i], sizeof(s));
+		if (!memory_give(c->guest, s.gpa, s.len))
+			return false;
+	}
+	*ret = 0;
+	return true;
+}
+
 static bool call_pv(struct vcpu *c, s64 *ret)
 {
 	struct kvm_guest *g = c->guest;
@@ -433,6 +465,11 @@ static bool dispatch(struct vcpu *c, u32 nr, s64 *ret)
 		return call_events(c, ret);
 	case KVM_CALL_MAP:
 		return call_map(c, ret);
+	case KVM_CALL_GIVE:
+		return call_give(c, ret);
+	case KVM_CALL_BOOTED:
+		*ret = counts_booted(c->guest);
+		return *ret == 0;
 	case KVM_CALL_LARGER:
 		return call_larger(c, ret);
 	case KVM_CALL_UNMAP:
@@ -448,6 +485,8 @@ bool serve_call(struct vcpu *c, u32 nr, const char **why)
 {
 	s64 ret = -ENOSYS;
 
+	if (nr < KVM_CALLS)
+		count(&c->calls[nr]);
 	if (nr == KVM_CALL_PANIC) {
 		panicked(c);
 		return false;

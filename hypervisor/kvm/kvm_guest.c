@@ -48,6 +48,7 @@ int kvm_guest_new(struct kvm_guest **out, int kvm_fd, int vm_fd, int image_fd, v
 	g->ready_epoll = g->stop_event = -1;
 	g->ncpus = ncpus < KVM_MAX_CPUS ? ncpus : KVM_MAX_CPUS;
 	pthread_mutex_init(&g->serve_lock, NULL);
+	pthread_mutex_init(&g->ready_lock, NULL);
 	window_init(&g->window);
 	ret = prepare_vm(g, kvm_fd, err);
 	if (!ret)

@@ -6,6 +6,8 @@
 #ifndef CALLGATE_KVM_GUEST_H
 #define CALLGATE_KVM_GUEST_H
 
+#include <jansson.h>
+
 #include "lib/error.h"
 #include "types.h"
 
@@ -36,5 +38,11 @@ void kvm_guest_notify(struct kvm_guest *g);
 /* No vCPU runs, and no thread of it is left. */
 void kvm_guest_stop(struct kvm_guest *g);
 void kvm_guest_free(struct kvm_guest *g);
+
+/*
+ * How often its virtual CPUs have left the guest: {"call":{"pv":1, ...},"kvm":{"exits":1, ...},"kicks":0,"apic":{"timer":0, ...}}, and the same
+ * of its start as "boot", with the bytes of memory that it took, "touched". Any thread.
+ */
+json_t *kvm_guest_exits(const struct kvm_guest *g);
 
 #endif

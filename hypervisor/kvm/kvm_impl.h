@@ -31,6 +31,28 @@ struct window {
 	struct window_object *objects; /* by their place */
 };
 
+/* What KVM counts, as it is documented in Linux' Documentation/virt/kvm/api.rst. Exits that have no count of their own are the rest. */
+enum kvm_stat { KVM_STAT_EXITS, KVM_STAT_IO, KVM_STAT_HALT, KVM_STAT_FAULT, KVM_STAT_HOST, KVM_STAT_WINDOW, KVM_STATS };
+
+struct kvm_counts {
+	u64 calls[KVM_CALLS];  /* by exit to this program */
+	u64 kicks;
+	u64 timers, eois, ipis; /* the guest's word */
+	s64 stats[KVM_STATS];  /* -1: the host's KVM does not count it */
+};
+
+/* From the making of the VM to the first instruction of user code. */
+struct kvm_boot {
+	struct kvm_counts counts;
+	u64 touched; /* bytes of guest-physical memory, but for files */
+};
+
+/* Where KVM's own counts of a vCPU are: their places behind its descriptor. -1: it has no such count. */
+struct kvm_stats {
+	int fd;
+	s64 at[KVM_STATS];
+};
+
 struct vcpu {
 	struct kvm_guest *guest;
 	unsigned int id;
@@ -40,6 +62,9 @@ struct vcpu {
 	pthread_t thread;
 	bool started;
 	struct caller me;
+	u64 calls[KVM_CALLS]; /* exits that this program saw; only its thread counts */
+	u64 kicks;            /* signals */
+	struct kvm_stats stats;
 };
 
 struct kvm_guest {
@@ -53,12 +78,19 @@ struct kvm_guest {
 	struct window window;
 	/* readiness: an epoll instance of all handles that are watched for, and a thread that waits for it */
 	int ready_epoll, stop_event;
+	pthread_mutex_t ready_lock;
+	u16 armed[MAX_HANDLES]; /* under ready_lock: what somebody waits for, by handle */
 	pthread_t ready_thread;
 	bool ready_started;
 	bool stopping; /* atomic */
+	bool has_booted; /* atomic: `boot` is complete */
+	struct kvm_boot boot;
 	void (*on_end)(void *ctx, const char *why);
 	void *ctx;
 };
+
+/* Others may read it meanwhile. */
+static inline void count(u64 *n) { __atomic_store_n(n, *n + 1, __ATOMIC_RELAXED); }
 
 /* memory.c */
 int memory_make(struct kvm_guest *g, void *ring, u64 ram, struct error *err);
@@ -66,6 +98,14 @@ int memory_load(struct kvm_guest *g, int image_fd, u64 *entry, struct error *err
 void memory_free(struct kvm_guest *g);
 /* [gpa, gpa+len) as it is mapped here; NULL: it is not all in one slot. */
 void *memory_at(struct kvm_guest *g, u64 gpa, u64 len);
+/* Memory that the guest does not need. False: it is not its to give. */
+bool memory_give(struct kvm_guest *g, u64 gpa, u64 len);
+/* How much of a slot the host has made pages for, up to `most` bytes of it. */
+u64 memory_touched(const struct slot *s, u64 from, u64 most);
+/* counts.c */
+void counts_open(struct vcpu *c);
+void counts_close(struct vcpu *c);
+s64 counts_booted(struct kvm_guest *g);
 /* vcpu.c */
 int vcpu_make(struct kvm_guest *g, unsigned int id, int kvm_fd, u64 entry, struct error *err);
 int vcpu_start(struct vcpu *c);

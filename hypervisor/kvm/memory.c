@@ -19,6 +19,7 @@
 #define PTE_GLOBAL 0x100ULL
 #define PTE_NX (1ULL << 63)
 #define HUGE_PAGE 0x200000ULL
+#define SMALL_PAGES (4 * HUGE_PAGE)
 
 static int add_slot(struct kvm_guest *g, unsigned int n, u64 gpa, u64 size, void *at, struct error *err)
 {
@@ -33,14 +34,45 @@ static int add_slot(struct kvm_guest *g, unsigned int n, u64 gpa, u64 size, void
 
 static int make_slot(struct kvm_guest *g, unsigned int n, u64 gpa, u64 size, int prot, struct error *err)
 {
-	void *at = mmap(NULL, size, prot, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	void *room = mmap(NULL, size + HUGE_PAGE, prot, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	u8 *at = (u8 *)(((u64)room + HUGE_PAGE - 1) & ~(HUGE_PAGE - 1));
 
-	if (at == MAP_FAILED)
+	if (room == MAP_FAILED)
 		return error_errno(err, errno, "memory of the VM (%llu MiB)", (unsigned long long)size >> 20);
+	/* guest-physical pages of 2 MiB lie as the host's do: only then can both be one */
+	if (at > (u8 *)room)
+		munmap(room, (size_t)(at - (u8 *)room));
+	munmap(at + size, (size_t)((u8 *)room + HUGE_PAGE - at));
 	/* guest memory is no business of a core file, nor of a child */
 	madvise(at, size, MADV_DONTDUMP);
 	madvise(at, size, MADV_DONTFORK);
 	return add_slot(g, n, gpa, size, at, err);
+}
+
+/*
+ * Huge pages where they pay: in memory of processes, one fault of the VM in place of 512. Not for what a small container uses, which
+ * would be several times as much, nor for the kernel's own, which is touched here and there.
+ */
+static void choose_pages(struct kvm_guest *g)
+{
+	struct slot *ram = &g->slots[SLOT_RAM];
+	u64 small = ram->size < SMALL_PAGES ? ram->size : SMALL_PAGES;
+
+	madvise(g->slots[SLOT_LOW].at, g->slots[SLOT_LOW].size, MADV_NOHUGEPAGE);
+	madvise(g->slots[SLOT_HEAP].at, g->slots[SLOT_HEAP].size, MADV_NOHUGEPAGE);
+	madvise(ram->at, small, MADV_NOHUGEPAGE);
+	madvise(ram->at + small, ram->size - small, MADV_HUGEPAGE);
+}
+
+bool memory_give(struct kvm_guest *g, u64 gpa, u64 len)
+{
+	const struct slot *ram = &g->slots[SLOT_RAM];
+	u64 off = gpa - ram->gpa;
+
+	if (off % KVM_CHUNK || len % KVM_CHUNK || off >= ram->size || len > ram->size - off)
+		return false;
+	madvise(ram->at + off, len, MADV_DONTNEED);
+	return true;
 }
 
 int memory_make(struct kvm_guest *g, void *ring, u64 ram, struct error *err)
@@ -56,6 +88,8 @@ int memory_make(struct kvm_guest *g, void *ring, u64 ram, struct error *err)
 		ret = make_slot(g, SLOT_RAM, KVM_RAM_GPA, size, PROT_READ | PROT_WRITE, err);
 	if (!ret)
 		ret = make_slot(g, SLOT_WINDOW, KVM_WINDOW_GPA, KVM_WINDOW_SIZE, PROT_NONE, err);
+	if (!ret)
+		choose_pages(g);
 	return ret;
 }
 
@@ -75,6 +109,22 @@ void *memory_at(struct kvm_guest *g, u64 gpa, u64 len)
 			return s->at + (gpa - s->gpa);
 	}
 	return NULL;
+}
+
+u64 memory_touched(const struct slot *s, u64 from, u64 most)
+{
+	u8 there[512];
+	u64 end = most < s->size - from ? from + most : s->size, n = 0;
+
+	for (; from < end; from += sizeof(there) * PAGE) {
+		u64 pages = (end - from) / PAGE < sizeof(there) ? (end - from) / PAGE : sizeof(there);
+
+		if (mincore(s->at + from, pages * PAGE, there))
+			return n;
+		for (u64 i = 0; i < pages; i++)
+			n += (there[i] & 1) * PAGE;
+	}
+	return n;
 }
 
 /* ---- the kernel's page tables, before the first instruction ---- */

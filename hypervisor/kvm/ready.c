@@ -9,11 +9,15 @@
 
 #define BATCH 64
 
-static void tell(struct kvm_guest *g, u32 handle)
+static void tell(struct kvm_guest *g, u32 handle, u32 events)
 {
 	struct kvm_ready *r = (struct kvm_ready *)(g->slots[SLOT_LOW].at + KVM_READY_GPA);
 	u32 word = handle / 32;
 
+	pthread_mutex_lock(&g->ready_lock);
+	g->armed[handle] = 0;
+	pthread_mutex_unlock(&g->ready_lock);
+	__atomic_store_n(&r->events[handle], (u16)events, __ATOMIC_SEQ_CST);
 	__atomic_fetch_or(&r->handles[word], 1u << (handle % 32), __ATOMIC_SEQ_CST);
 	__atomic_fetch_or(&r->words[word / 32], 1u << (word % 32), __ATOMIC_SEQ_CST);
 }
@@ -33,7 +37,7 @@ static void *ready_main(void *arg)
 		n = epoll_wait(g->ready_epoll, ev, BATCH, -1);
 		for (int i = 0; i < n; i++)
 			if (ev[i].data.u32)
-				tell(g, ev[i].data.u32);
+				tell(g, ev[i].data.u32, ev[i].events);
 		if (n > 0)
 			kvm_guest_notify(g);
 	}
@@ -68,14 +72,22 @@ void ready_stop(struct kvm_guest *g)
 	g->ready_epoll = g->stop_event = -1;
 }
 
-/* One event, then it has to be armed again. A file that can't be watched is always ready: not armed. */
+/*
+ * One event, then it has to be armed again. Others may wait for the same handle: it is armed for all of them, until one event has
+ * come; then each asks anew. A file that can't be watched is always ready: not armed.
+ */
 int ready_arm(struct kvm_guest *g, u32 handle, int fd, u32 events)
 {
-	struct epoll_event ev = { .events = events | EPOLLONESHOT, .data.u32 = handle };
+	struct epoll_event ev = { .data.u32 = handle };
+	int ret;
 
-	if (!epoll_ctl(g->ready_epoll, EPOLL_CTL_MOD, fd, &ev))
-		return 0;
-	if (errno == ENOENT && !epoll_ctl(g->ready_epoll, EPOLL_CTL_ADD, fd, &ev))
-		return 0;
-	return errno == EEXIST || errno == EPERM ? 0 : -errno;
+	pthread_mutex_lock(&g->ready_lock);
+	g->armed[handle] |= (u16)events;
+	ev.events = g->armed[handle] | EPOLLONESHOT;
+	ret = epoll_ctl(g->ready_epoll, EPOLL_CTL_MOD, fd, &ev);
+	if (ret && errno == ENOENT)
+		ret = epoll_ctl(g->ready_epoll, EPOLL_CTL_ADD, fd, &ev);
+	ret = !ret || errno == EPERM ? 0 : -errno;
+	pthread_mutex_unlock(&g->ready_lock);
+	return ret;
 }

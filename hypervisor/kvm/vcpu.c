@@ -94,6 +94,7 @@ int vcpu_make(struct kvm_guest *g, unsigned int id, int kvm_fd, u64 entry, struc
 	int ret;
 
 	c->guest = g;
+	c->stats.fd = -1;
 	c->id = id;
 	c->call = (struct kvm_call *)(g->slots[SLOT_LOW].at + KVM_CALLS_GPA + (u64)id * KVM_CALL_ROOM);
 	c->fd = ioctl(g->vm_fd, KVM_CREATE_VCPU, id);
@@ -104,6 +105,7 @@ int vcpu_make(struct kvm_guest *g, unsigned int id, int kvm_fd, u64 entry, struc
 		c->run = NULL;
 		return error_errno(err, errno, "virtual CPU %u", id);
 	}
+	counts_open(c);
 	ret = set_cpuid(c, kvm_fd);
 	if (!ret)
 		ret = set_registers(c, entry);
@@ -112,6 +114,7 @@ int vcpu_make(struct kvm_guest *g, unsigned int id, int kvm_fd, u64 entry, struc
 
 void vcpu_free(struct vcpu *c)
 {
+	counts_close(c);
 	if (c->run)
 		munmap(c->run, c->guest->run_size);
 	if (c->guest && c->fd >= 0)
@@ -189,8 +192,10 @@ static bool raise_exception(struct vcpu *c, u8 vector)
 
 static bool run_failed(struct vcpu *c)
 {
-	if (errno == EINTR || errno == EAGAIN)
+	if (errno == EINTR || errno == EAGAIN) {
+		count(&c->kicks);
 		return true;
+	}
 	if (errno == EFAULT && window_shrunk(c->guest) && raise_exception(c, KVM_VEC_SHRUNK))
 		return true;
 	failed(c, "KVM_RUN failed", (u64)errno);

@@ -204,12 +204,23 @@ static void put_process(struct writer *w, struct boot_process *b, const struct o
 	put_limits(w, b, p);
 }
 
+/* More virtual CPUs than the container's share of time can keep busy would only wait for each other. */
+static uint32_t virtual_cpus(const struct oci_cpu *limit, uint32_t cpus)
+{
+	uint64_t period = limit->period.set && limit->period.v ? limit->period.v : 100000, wanted;
+
+	if (!limit->quota.set || limit->quota.v <= 0)
+		return cpus;
+	wanted = ((uint64_t)limit->quota.v + period - 1) / period;
+	return wanted < cpus ? (uint32_t)wanted : cpus;
+}
+
 static void put_host(struct writer *w, struct boot_info *b, const struct vm_config *cfg, const struct container *c)
 {
 	struct sysinfo si;
 	struct utsname uts;
 
-	b->ncpus = c->cpus;
+	b->ncpus = cfg->machine == MACHINE_KVM ? virtual_cpus(&cfg->spec->linux_.resources.cpu, c->cpus) : c->cpus;
 	b->mem_limit = c->memory;
 	if (!sysinfo(&si))
 		b->mem_total = (uint64_t)si.totalram * si.mem_unit;

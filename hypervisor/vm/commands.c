@@ -30,6 +30,17 @@ static void syscalls(struct control_client *client, json_t *request)
 					 "pvCalls", (json_int_t)c->pv_calls));
 }
 
+static void exits(struct control_client *client, json_t *request)
+{
+	struct command_ctx *ctx = control_ctx(client);
+	json_t *counts = ctx->exits ? ctx->exits(ctx->vm) : NULL;
+
+	if (counts)
+		control_answer(client, counts);
+	else
+		control_fail(client, ENOENT, "this virtual machine has no virtual CPUs");
+}
+
 static void status(struct control_client *client, json_t *request)
 {
 	const struct command_ctx *ctx = control_ctx(client);
@@ -171,6 +182,7 @@ const struct control_command vm_commands[] = {
 	{ "limits", limits },
 	{ "processes", list_processes },
 	{ "syscalls", syscalls },
+	{ "exits", exits },
 	{ "start", command_start },
 	{ "status", status },
 	{ "signal", send_signal },

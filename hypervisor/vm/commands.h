@@ -19,6 +19,8 @@ struct command_ctx {
 	struct vm_trace *trace; /* NULL: this VM can't be traced */
 	/* A snapshot of what the guest counts; NULL: this VM keeps no counts. */
 	const struct vm_counters *(*counters)(void *vm);
+	/* How often virtual CPUs have left the guest. NULL: there are none. */
+	json_t *(*exits)(void *vm);
 	void (*has_started)(void *vm);
 	/* Ends the VM: the container could not be started. */
 	void (*fail)(void *vm, const char *why);

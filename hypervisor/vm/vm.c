@@ -388,6 +388,13 @@ static const struct vm_counters *read_counters(void *ctx)
 	return c;
 }
 
+static json_t *read_exits(void *ctx)
+{
+	const struct vm *vm = ctx;
+
+	return vm->guest.kvm ? kvm_guest_exits(vm->guest.kvm) : NULL;
+}
+
 static void has_started(void *ctx)
 {
 	const struct vm *vm = ctx;
@@ -457,6 +464,7 @@ static int vm_create(struct vm *vm, struct error *err)
 		.trace = &vm->trace,
 		.connections = &vm->connections,
 		.counters = read_counters,
+		.exits = read_exits,
 		.limits = read_limits,
 		.has_started = has_started,
 		.fail = start_failed,

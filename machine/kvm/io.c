@@ -16,7 +16,11 @@ struct transfer {
 	bool to_user;
 	void *addr;
 	u32 *addr_len;
+	bool wait;  /* what would block is to be told of */
+	bool armed; /* it will be */
 };
+
+static u32 events_of(const struct transfer *t) { return t->to_user ? POLLIN : POLLOUT; }
 
 struct cursor {
 	const struct mc_iovec *iov;
@@ -72,7 +76,7 @@ static void drop(const struct kvm_extent *seg, u32 n)
 }
 
 /* *limit: how long to wait at most, if it would block; 0: for ever. */
-static s64 make_call(const struct transfer *t, const struct kvm_extent *seg, u32 n, u64 *limit)
+static s64 make_call(struct transfer *t, const struct kvm_extent *seg, u32 n, u64 *limit)
 {
 	struct kvm_call *k = call_begin();
 	s64 r;
@@ -82,8 +86,10 @@ static s64 make_call(const struct transfer *t, const struct kvm_extent *seg, u32
 	k->u.io.off = t->off;
 	k->u.io.n = n;
 	k->u.io.addr_len = t->addr ? *t->addr_len : 0;
+	k->u.io.arm = t->wait ? events_of(t) : 0;
 	memcpy(k->u.io.seg, seg, n * sizeof(*seg));
 	r = call_make(t->call);
+	t->armed = r == -EAGAIN && k->u.io.arm;
 	*limit = t->call != KVM_CALL_IO && r == -EAGAIN ? (u64)k->u.io.off : 0;
 	if (r >= 0 && t->addr) {
 		memcpy(t->addr, k->u.io.addr, min(*t->addr_len, k->u.io.addr_len));
@@ -93,7 +99,7 @@ static s64 make_call(const struct transfer *t, const struct kvm_extent *seg, u32
 }
 
 /* As much as the segments of one call hold. */
-static s64 part(const struct transfer *t, struct cursor c, u64 *wanted, u64 *limit)
+static s64 part(struct transfer *t, struct cursor c, u64 *wanted, u64 *limit)
 {
 	struct kvm_extent *seg = kmalloc(KVM_IO_SEGMENTS * sizeof(*seg));
 	u32 n;
@@ -122,25 +128,44 @@ static bool iov_ok(const struct mc_iovec *iov, int n)
 	return true;
 }
 
+/* 0: try again; -ETIMEDOUT, -EINTR. */
+static int wait_armed(u64 deadline)
+{
+	return min(sched_park(TOKEN_UNPARK | TOKEN_READY, deadline, true), 0);
+}
+
 /* Waits where the call would have blocked, unless it must not. */
-static s64 blocking(const struct transfer *t, struct cursor c, bool wait, u64 *wanted)
+static s64 blocking(struct transfer *t, struct cursor c, u64 *wanted)
 {
 	u64 deadline = MC_FOREVER, limit;
+	int ready = 0;
 	s64 r;
-	int ready;
 
 	for (;;) {
 		r = part(t, c, wanted, &limit);
-		if (r != -EAGAIN || !wait)
+		if (r != -EAGAIN || !t->wait || ready == -ETIMEDOUT)
 			return r;
 		if (limit && deadline == MC_FOREVER)
 			deadline = clock_now() + limit;
-		ready = ready_wait(t->handle, t->to_user ? POLLIN : POLLOUT, deadline);
-		if (ready == -ETIMEDOUT)
-			return -EAGAIN;
-		if (ready < 0)
+		if (!t->armed)
+			continue;
+		ready = wait_armed(deadline);
+		if (ready == -EINTR)
 			return ready;
 	}
+}
+
+static s64 listed(struct transfer *t, struct cursor c, u64 *wanted)
+{
+	struct ready_wait w;
+	s64 r;
+
+	if (!t->wait)
+		return blocking(t, c, wanted);
+	ready_begin(&w, t->handle);
+	r = blocking(t, c, wanted);
+	ready_end(&w);
+	return r;
 }
 
 static s64 transfer(struct transfer *t, const struct mc_iovec *iov, int n, bool wait, bool all)
@@ -152,7 +177,8 @@ static s64 transfer(struct transfer *t, const struct mc_iovec *iov, int n, bool 
 	if (!iov_ok(iov, n))
 		return -EFAULT;
 	do {
-		r = blocking(t, c, wait && !done, &wanted);
+		t->wait = wait && !done;
+		r = listed(t, c, &wanted);
 		if (r <= 0)
 			break;
 		done += r;

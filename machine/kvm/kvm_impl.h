@@ -234,6 +234,9 @@ void frame_get(u64 gpa);
 void frame_put(u64 gpa);
 u32 frame_refs(u64 gpa);
 u64 frames_size(void);        /* of all there are, bytes */
+/* Gives free memory back to the host, if it was not needed for a while. An exit at most, and few of them. */
+void frames_trim(void);
+u64 frames_trim_at(void);     /* when it is worth to try again */
 static inline bool is_frame(u64 gpa) { return gpa >= KVM_RAM_GPA && gpa < KVM_RAM_GPA + KVM_RAM_MAX; }
 void *arena_alloc(size_t len); /* zeroed, page granular, never given back */
 /* pagetable.c */
@@ -275,7 +278,14 @@ void fpu_load(struct thread *t);
 /* clock.c */
 void clock_init(void);
 u64 clock_now(void); /* CLOCK_MONOTONIC */
-/* ready.c */
+/* ready.c: who waits for a handle is on a list before he asks for it */
+struct ready_wait {
+	struct ready_wait *next;
+	struct thread *thread;
+	u32 handle;
+};
+void ready_begin(struct ready_wait *w, u32 handle);
+void ready_end(struct ready_wait *w);
 void ready_take(void);
 int ready_wait(u32 handle, u32 events, u64 deadline); /* > 0: it is; 0: unparked, deadline; -EINTR */
 /* event.c */

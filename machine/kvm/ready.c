@@ -7,17 +7,11 @@
 
 #include "kvm_impl.h"
 
-struct ready_wait {
-	struct ready_wait *next;
-	struct thread *thread;
-	u32 handle;
-};
-
 #define BUCKETS 256
 static struct ready_wait *buckets[BUCKETS];
 static struct spinlock lock;
 
-static void add(struct ready_wait *w, u32 handle)
+void ready_begin(struct ready_wait *w, u32 handle)
 {
 	struct ready_wait **b = &buckets[handle % BUCKETS];
 
@@ -29,7 +23,7 @@ static void add(struct ready_wait *w, u32 handle)
 	spin_unlock(&lock);
 }
 
-static void del(struct ready_wait *w)
+void ready_end(struct ready_wait *w)
 {
 	struct ready_wait **b = &buckets[w->handle % BUCKETS];
 
@@ -104,15 +98,37 @@ static int ask(struct pollfd *fds, int n, bool arm)
 	return ready;
 }
 
+/* What was told of this handle since it was armed; once. */
+static u16 told(const struct pollfd *p)
+{
+	u16 came = __atomic_exchange_n(&READY->events[p->fd], 0, __ATOMIC_SEQ_CST);
+
+	return came & ((u16)p->events | POLLERR | POLLHUP);
+}
+
+static int take_told(struct pollfd *fds, int n)
+{
+	int i, ready = 0;
+
+	for (i = 0; i < n; i++) {
+		fds[i].revents = (short)told(&fds[i]);
+		ready += fds[i].revents != 0;
+	}
+	return ready;
+}
+
 static int wait_for(struct pollfd *fds, int n, u64 deadline)
 {
 	int r, woken;
 
 	for (;;) {
+		take_told(fds, n);
 		r = ask(fds, n, true);
 		if (r)
 			return r;
 		woken = sched_park(TOKEN_UNPARK | TOKEN_READY, deadline, true);
+		if (woken == (int)TOKEN_READY && (r = take_told(fds, n)))
+			return r;
 		if (woken < 0 && woken != -ETIMEDOUT)
 			return woken;
 		if (woken == -ETIMEDOUT || woken == 0 || woken & (int)TOKEN_UNPARK) {
@@ -136,10 +152,10 @@ int mc_poll(struct pollfd *fds, int n, u64 deadline)
 	if (!w)
 		return -ENOMEM;
 	for (i = 0; i < n; i++)
-		add(&w[i], (u32)fds[i].fd);
+		ready_begin(&w[i], (u32)fds[i].fd);
 	r = wait_for(fds, n, deadline);
 	for (i = 0; i < n; i++)
-		del(&w[i]);
+		ready_end(&w[i]);
 	if (w != few)
 		kfree(w);
 	return r;
@@ -152,25 +168,45 @@ int ready_wait(u32 handle, u32 events, u64 deadline)
 	return mc_poll(&p, 1, deadline);
 }
 
-static int collect(u32 watch, struct mc_event *out, int max)
+static int collect(u32 watch, struct mc_event *out, int max, bool arm)
 {
 	struct kvm_call *k = call_begin();
 	int n, i;
 
 	k->u.watch.watch = watch;
 	k->u.watch.arg = (u64)min(max, KVM_EVENTS_MAX);
+	k->u.watch.op = arm;
 	n = (int)call_make(KVM_CALL_EVENTS);
 	for (i = 0; i < n; i++)
 		out[i] = (struct mc_event){ .events = k->u.events[i].events, .data = k->u.events[i].data };
 	return n;
 }
 
+static int watch_wait(u32 watch, struct mc_event *out, int max, u64 deadline)
+{
+	int n, woken;
+
+	for (;;) {
+		n = collect(watch, out, max, true);
+		if (n)
+			return n;
+		woken = sched_park(TOKEN_UNPARK | TOKEN_READY, deadline, true);
+		if (woken == (int)TOKEN_READY)
+			continue;
+		n = woken == -EINTR ? 0 : collect(watch, out, max, false);
+		return n || woken > 0 ? n : woken;
+	}
+}
+
 int mc_watch_wait(u32 watch, struct mc_event *out, int max, u64 deadline)
 {
-	int n = collect(watch, out, max);
+	struct ready_wait w;
+	int n;
 
-	if (n || !deadline)
-		return n;
-	n = ready_wait(watch, POLLIN, deadline);
-	return n > 0 ? collect(watch, out, max) : n;
+	if (!deadline)
+		return collect(watch, out, max, false);
+	ready_begin(&w, watch);
+	n = watch_wait(watch, out, max, deadline);
+	ready_end(&w);
+	return n;
 }

@@ -242,6 +242,7 @@ void sched_idle(void)
 
 	for (;;) {
 		c->idle = true;
+		frames_trim();
 		poll_queue();
 		spin_lock(&run_lock);
 		wake_sleepers();
@@ -251,6 +252,7 @@ void sched_idle(void)
 			continue;
 		}
 		set_sleepers_timer();
+		timer_set(frames_trim_at());
 		c->halted = true;
 		spin_unlock(&run_lock);
 		__asm__ volatile("sti; hlt; cli" ::: "memory");

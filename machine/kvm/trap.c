@@ -40,9 +40,22 @@ static bool registers_valid(struct pt_regs *regs)
 	return false;
 }
 
+/* For who counts what a start costs. */
+static void tell_booted(void)
+{
+	static u32 told;
+
+	if (likely(READ_ONCE(told)) || __atomic_exchange_n(&told, 1, __ATOMIC_RELAXED))
+		return;
+	call_begin();
+	call_make(KVM_CALL_BOOTED);
+}
+
 void kvm_leave(struct pt_regs *regs)
 {
 	struct thread *t = self();
+
+	tell_booted();
 
 	for (;;) {
 		if (__atomic_load_n(&t->work, __ATOMIC_ACQUIRE) & ~WORK_FULL)

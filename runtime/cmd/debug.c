@@ -52,9 +52,38 @@ static int debug_syscalls(const struct globals *globals, const char *id, struct 
 	return 0;
 }
 
+/* {"call":{"pv":3}}: "call.pv 3" */
+static void print_numbers(const char *prefix, json_t *object)
+{
+	char name[80];
+	const char *key;
+	json_t *value;
+
+	json_object_foreach(object, key, value) {
+		snprintf(name, sizeof(name), "%s%s%s", prefix, *prefix ? "." : "", key);
+		if (json_is_object(value))
+			print_numbers(name, value);
+		else if (json_is_integer(value))
+			printf("%-24s %12lld\n", name, (long long)json_integer_value(value));
+	}
+}
+
+static int debug_exits(const struct globals *globals, const char *id, struct error *err)
+{
+	cleanup(control_unref) json_t *reply = control_ask(globals->root, id, json_pack("{ss}", "cmd", "exits"), err);
+
+	if (!reply)
+		return -err->code;
+	json_object_del(reply, "ok");
+	print_numbers("", reply);
+	return 0;
+}
+
 int cmd_debug(const struct globals *globals, int argc, char **argv, struct error *err)
 {
-	if (argc != 3 || strcmp(argv[1], "syscalls"))
-		return error_set(err, EINVAL, "usage: callgate debug syscalls ID");
-	return debug_syscalls(globals, argv[2], err);
+	if (argc == 3 && !strcmp(argv[1], "syscalls"))
+		return debug_syscalls(globals, argv[2], err);
+	if (argc == 3 && !strcmp(argv[1], "exits"))
+		return debug_exits(globals, argv[2], err);
+	return error_set(err, EINVAL, "usage: callgate debug syscalls|exits ID");
 }

@@ -3,7 +3,7 @@
 set -euo pipefail
 
 modprobe kvm_amd
-[ $# -gt 0 ] || set -- tests/guest/test_guest.py -k "test_guest and dynamic"
+[ $# -gt 0 ] || set -- tests/guest/test_guest.py tests/vm/test_kvm_exits.py -k "test_guest and dynamic or test_exits"
 
 # Containers have the machine's own Debian as their root file system, below an overlay of another disk.
 mkdir -m 1777 tmp
