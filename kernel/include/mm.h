@@ -83,6 +83,8 @@ uaddr_t mm_find_gap(struct mm *mm, u64 len, uaddr_t hint, uaddr_t low, uaddr_t h
 s64 mm_map(struct mm *mm, uaddr_t addr, u64 len, u32 prot, u32 flags, struct file *file, u64 off, const char *name);
 int mm_unmap(struct mm *mm, uaddr_t addr, u64 len);
 bool user_range_ok(uaddr_t addr, u64 len);
+/* A fault where nothing is mapped: does what grows down from above reach there now? Takes mm->lock. */
+bool mm_grow_down(struct mm *mm, uaddr_t addr);
 /*
  * For the machine: take a page (VMA_KERNEL, read and execute) that a 5-byte jump reaches from `near` and from
  * some way around it. 0: there is no room. The machine maps it. Takes mm->lock.

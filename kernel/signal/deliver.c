@@ -6,6 +6,7 @@
 #include <asm/unistd.h>
 
 #include "core.h"
+#include "mm.h"
 #include "sig.h"
 #include "trace_hook.h"
 
@@ -165,6 +166,8 @@ void kernel_user_fault(struct pt_regs *regs, int sig, int code, uaddr_t addr, u3
 	info.si_addr = (void *)addr;
 	regs->orig_rax = ~0ULL;
 	if (sig == SIGTRAP && ptrace_step_trap(regs, code))
+		return;
+	if (sig == SIGSEGV && code == SEGV_MAPERR && t->mm && mm_grow_down(t->mm, addr))
 		return;
 	force_signal(sig, &info);
 }

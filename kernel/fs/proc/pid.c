@@ -102,6 +102,7 @@ static const struct pseudo_entry attr_entries[] = {
 	RO("oom_adj", 0444, pid_oom_adj),                                                          \
 	RO("oom_score", 0444, pid_oom_score),                                                      \
 	RW("oom_score_adj", 0644, pid_oom_score_adj),                                              \
+	{ .name = "pagemap", .mode = S_IFREG | 0400, .open = pid_pagemap_open },                  \
 	RO("personality", 0400, pid_personality),                                                  \
 	RO("projid_map", 0444, pid_projid_map),                                                    \
 	MAGIC("root", pid_root),                                                                   \

@@ -97,6 +97,7 @@ SHOW(pid_auxv);
 SHOW(pid_comm);
 STORE(pid_comm_store);
 int pid_mem_open(const struct pseudo_ctx *c, struct file *f);
+int pid_pagemap_open(const struct pseudo_ctx *c, struct file *f);
 SHOW(pid_exe);
 FOLLOW(pid_exe_follow);
 SHOW(pid_cwd);

@@ -152,6 +152,7 @@ static const char *const shapes[512] = {
 	[__NR_prlimit64] = "tipp",
 	[__NR_sendmmsg] = "fpix",
 	[__NR_getcpu] = "ppp",
+	[__NR_remap_file_pages] = "pniix",
 	[__NR_process_madvise] = "fpiix",
 	[__NR_process_mrelease] = "fx",
 	[__NR_process_vm_readv] = "tpipix",
