@@ -13,6 +13,7 @@
 #include <linux/stat.h>
 
 #include "harness.h"
+#include "leases.h"
 
 #define CWD ((u64)(s64)AT_FDCWD)
 #define IS_FILE(st) (((st).st_mode & 0170000) == 0100000)
@@ -424,6 +425,40 @@ VM_TEST(watches)
 	CHECK(ueq(buf + 16, "host"));
 }
 
+static int open_for_writing(void *path)
+{
+	long fd = open_at(path, O_RDWR);
+
+	CHECK(fd >= 0);
+	CHECK_EQ(sc(__NR_close, fd), 0);
+	return 0;
+}
+
+/* A holder that does not give way loses the lease when the time is over: to a reader what excludes it, to a writer all. */
+VM_TEST(leases_time_out)
+{
+	static const char *const files[] = {"/leased", "/tmp/leased"};
+
+	CHECK_EQ(lease_break_time, 45);
+	lease_break_time = 1;
+	sc(__NR_rt_sigaction, 29 /* SIGIO */, uput(&(u64[4]){ 1 }, 32), 0, 8); /* SIG_IGN */
+	for (int i = 0; i < 2; i++) {
+		long fd;
+
+		write_text(files[i], "x");
+		fd = open_at(files[i], O_RDWR);
+		CHECK_EQ(sc(__NR_fcntl, fd, F_SETLEASE, F_WRLCK), 0);
+		CHECK_EQ(sc(__NR_openat, CWD, ustr(files[i]), O_RDONLY | O_NONBLOCK, 0), -EAGAIN);
+		CHECK_EQ(sc(__NR_fcntl, fd, F_GETLEASE), F_RDLCK);
+		EVENTUALLY(sc(__NR_openat, CWD, ustr(files[i]), O_RDONLY | O_NONBLOCK, 0) >= 0);
+		CHECK_EQ(sc(__NR_fcntl, fd, F_GETLEASE), F_RDLCK);
+		CHECK_EQ(wait_status(fork_run(open_for_writing, (void *)files[i])), 0);
+		CHECK_EQ(sc(__NR_fcntl, fd, F_GETLEASE), F_UNLCK);
+		CHECK_EQ(sc(__NR_close, fd), 0);
+	}
+	lease_break_time = 45;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -434,6 +469,7 @@ int main(void)
 		cmocka_unit_test(memfd),	     cmocka_unit_test(locks),
 		cmocka_unit_test(copies),	     cmocka_unit_test(permissions),
 		cmocka_unit_test(magic_links),	     cmocka_unit_test(watches),
+		cmocka_unit_test(leases_time_out),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
