@@ -36,6 +36,7 @@ one() {
 	mkdir -p "$keep/corpus"
 	cp "$top/tests/fuzz/corpus/$1"/* "$keep/corpus/"
 	words "$1" >"$keep/words"
+	[ -s "$keep/words" ] || echo '"max"' >"$keep/words" # an empty one is refused
 	[ "$1" != call ] || seen=/keep # the target of calls makes itself a container, in which that folder has this name
 	cd "$keep"
 	CALLGATE_FUZZ_KEEP=$keep ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1 \
@@ -59,7 +60,7 @@ for target in "${targets[@]}"; do
 		echo "fuzz: $target FAILED: $build/$target"
 		grep -v '^#[0-9]*	' "$build/$target/log" | tail -40
 	fi
-	grep -hE "^#[0-9]+.*(DONE|cov:)" "$build/$target/log" | tail -1
+	grep -hE "^#[0-9]+.*(DONE|cov:)" "$build/$target/log" | tail -1 || echo "fuzz: $target did not begin"
 	[ -z "${KEEP:-}" ] || keep "$target"
 done
 exit $failed
