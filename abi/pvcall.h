@@ -74,6 +74,13 @@ enum pv_cmd {
 	PV_UNIX_CONNECT = 0x116, /* never waits: -EAGAIN, the server's queue is full */
 	PV_UNIX_BIND = 0x117,    /* mode: of the new node, with the umask applied */
 
+	/*
+	 * The entries of a directory, from the cookie arg on (0: the first), `mode` of them at most. Out: struct
+	 * pv_dirstat_head, struct pv_dirstat for each but "." and ".."; ret = bytes. -EXDEV: the directory is not in the
+	 * container's root mount. What it says of others' changes is as old as the answer.
+	 */
+	PV_DIRSTAT = 0x118,
+
 	/* Open handles: struct pv_req_handle. */
 	PV_GETDENTS = 0x180, /* len = room. Out: struct linux_dirent64 records, ret = bytes, val 1 = there are no more */
 	PV_SEEKDIR = 0x181,  /* off = cookie (0 rewinds) */
@@ -321,6 +328,20 @@ struct pv_file {
 	u32 mnt_flags;  /* ST_NOEXEC, ST_NOSUID, ST_RDONLY of the mount (statfs f_flags) */
 	u32 path_len;   /* canonical path in the container behind this structure */
 	u32 created;    /* the file did not exist before (best effort: O_CREAT|O_EXCL only) */
+};
+
+#define PV_STATX_SIZE 256 /* sizeof(struct statx) */
+struct pv_dirstat_head {
+	s64 next;  /* the cookie of what follows */
+	u32 count;
+	u32 end;   /* 1: nothing does */
+	u64 time;  /* ns, CLOCK_MONOTONIC of the host: the attributes are those of then or later */
+};
+struct pv_dirstat {
+	u16 size; /* a multiple of 8 */
+	u16 name_len;
+	u32 known; /* 1: what PV_STAT with PV_AT_NOFOLLOW answers is at the end of the record; 0: ask, it is elsewhere */
+	char name[];
 };
 
 struct pv_cred {

@@ -12,11 +12,11 @@ static const struct group {
 	u32 first, count, index; /* index: where its statistics start */
 } groups[] = {
 	{ xen_commands, PV_SOCKET, PV_POLL - PV_SOCKET + 1, 0 },
-	{ path_commands, PV_OPEN, PV_UNIX_BIND - PV_OPEN + 1, 8 },
-	{ file_commands, PV_GETDENTS, PV_TAKE_FD - PV_GETDENTS + 1, 32 },
-	{ sock_commands, PV_GETSOCKNAME, PV_RECVFROM - PV_GETSOCKNAME + 1, 48 },
-	{ object_commands, PV_MEMFD, PV_DEVICE - PV_MEMFD + 1, 55 },
-	{ control_commands, PV_CRED_NEW, PV_NOTIFY - PV_CRED_NEW + 1, 60 },
+	{ path_commands, PV_OPEN, PV_DIRSTAT - PV_OPEN + 1, 8 },
+	{ file_commands, PV_GETDENTS, PV_TAKE_FD - PV_GETDENTS + 1, 33 },
+	{ sock_commands, PV_GETSOCKNAME, PV_RECVFROM - PV_GETSOCKNAME + 1, 49 },
+	{ object_commands, PV_MEMFD, PV_DEVICE - PV_MEMFD + 1, 56 },
+	{ control_commands, PV_CRED_NEW, PV_NOTIFY - PV_CRED_NEW + 1, 61 },
 };
 #define GROUPS (sizeof(groups) / sizeof(groups[0]))
 

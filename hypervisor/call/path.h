@@ -97,5 +97,6 @@ int path_removexattr(struct call *c);
 int path_unix_decode(struct call *c);
 int path_unix_connect(struct call *c);
 int path_unix_bind(struct call *c);
+int path_dirstat(struct call *c);
 
 #endif

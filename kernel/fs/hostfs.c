@@ -5,6 +5,7 @@
 #include "hostfs.h"
 
 #include "cred.h"
+#include "stat_run.h"
 #include "task.h"
 #include "vfs_impl.h"
 
@@ -139,6 +140,36 @@ static bool serves_whole(const struct name *n, const struct pv_slot *s)
 	}
 }
 
+/* Does the call change attributes of files, if only an access time? */
+static bool changes(const struct pv_slot *s)
+{
+	switch (s->req.cmd) {
+	case PV_STAT:
+	case PV_ACCESS:
+	case PV_STATFS:
+	case PV_GETXATTR:
+	case PV_LISTXATTR:
+	case PV_PATHOF:
+	case PV_RESOLVE:
+	case PV_INOTIFY_ADD:
+		return false;
+	case PV_OPEN:
+		return s->req.u.path.flags & (O_CREAT | O_TRUNC | __O_TMPFILE);
+	default:
+		return true;
+	}
+}
+
+static s64 pv_call(struct pv_slot *s)
+{
+	bool changing = changes(s);
+	s64 r = mc_pv_call(s);
+
+	if (changing)
+		stat_runs_changed();
+	return r;
+}
+
 /* A link on the way, or last, or a call that needs more: the walk is repeated in steps. */
 static s64 in_steps(struct name *n)
 {
@@ -153,7 +184,7 @@ static s64 call_whole(struct pv_slot *s, struct name *n)
 
 	if (!serves_whole(n, s))
 		return in_steps(n);
-	r = mc_pv_call(s);
+	r = pv_call(s);
 	return r == -ELOOP || r == PV_CROSS ? in_steps(n) : r;
 }
 
@@ -166,7 +197,7 @@ s64 host_call(struct pv_slot *s, struct name *n)
 	r = mount_forbids(n, s);
 	if (r)
 		return r;
-	r = mc_pv_call(s);
+	r = pv_call(s);
 
 	if (r != PV_CROSS)
 		return r;
@@ -206,6 +237,7 @@ s64 host_handle_call(u32 cmd, u32 handle, u32 flags, u64 off, u64 len)
 	s.req.u.handle.off = off;
 	s.req.u.handle.len = len;
 	r = mc_pv_call(&s);
+	stat_runs_changed();
 	mc_pv_put(&s);
 	return r;
 }
@@ -256,6 +288,8 @@ s64 hostfs_stat(struct name *n, void *statx)
 	struct pv_slot s;
 	s64 r;
 
+	if (!stat_run(n, statx))
+		return 0;
 	host_begin(&s, PV_STAT, n);
 	r = host_call(&s, n);
 	if (r >= 0 && r != PV_CROSS) {

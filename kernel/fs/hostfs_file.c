@@ -4,10 +4,12 @@
  * the rest: seeking, directories, and what needs the hypervisor.
  */
 #include <linux/falloc.h>
+#include <linux/mman.h>
 
 #include "hostfs.h"
 #include "kept.h"
 #include "mm.h"
+#include "stat_run.h"
 #include "vfs_impl.h"
 
 /* The host process sees owners through a user namespace of its own, so those come from elsewhere. */
@@ -33,7 +35,12 @@ static s64 file_seek(struct file *f, s64 off, int whence)
 
 static int file_mmap(struct file *f, struct vma *v)
 {
-	return S_ISREG(f->inode->mode) ? 0 : -ENODEV;
+	if (!S_ISREG(f->inode->mode))
+		return -ENODEV;
+	stat_runs_changed(); /* the access time */
+	if ((f->mode & FMODE_WRITE) && (v->flags & MAP_SHARED))
+		stat_runs_stop();
+	return 0;
 }
 
 static int handle_fsync(struct file *f, bool data_only)
@@ -123,11 +130,15 @@ static char at_end;
 /* With f->lock held. Raw records into the slot's buffer. */
 static s64 fetch(struct file *f, struct pv_slot *s, size_t room)
 {
+	s64 r;
+
 	memset(&s->req.u, 0, sizeof(s->req.u));
 	s->req.cmd = PV_GETDENTS;
 	s->req.u.handle.id = f->handle;
 	s->req.u.handle.len = min(room, (size_t)RING_BUF_SIZE);
-	return mc_pv_call(s);
+	r = mc_pv_call(s);
+	stat_runs_changed();
+	return r;
 }
 
 s64 hostfs_getdents64(struct file *f, uaddr_t to, size_t room)

@@ -76,6 +76,7 @@ static s64 forward(u32 handle, const struct known *k, u64 arg)
 		r = mc_copy_from_user(s.buf, arg, k->size);
 	if (!r)
 		r = mc_pv_call(&s);
+	stat_runs_changed();
 	if (r >= 0 && (k->how & OUT) && mc_copy_to_user(arg, s.buf, k->size))
 		r = -EFAULT;
 	mc_pv_put(&s);

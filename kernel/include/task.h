@@ -14,6 +14,7 @@
 #include "list.h"
 #include "ptrace.h"
 #include "signal.h"
+#include "stat_run.h"
 #include "sync.h"
 
 struct cgroup;
@@ -105,6 +106,8 @@ struct task {
 	u64 timer_slack;
 	/* per call accounting of the running system call */
 	u32 syscall_nr;
+	u64 ncalls; /* and signal handlers that were entered */
+	struct stat_seq stat_seq;
 	u64 call_host, call_pv; /* counts of the machine when it began */
 	u64 futex_waits; /* statistics: voluntary switches */
 	struct trace_record *trace; /* of an exec under way (trace/) */

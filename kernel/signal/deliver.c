@@ -64,6 +64,7 @@ static void run_handler(struct task *t, const struct ksigaction *ka, int sig,
 		return;
 	}
 	ptrace_handler_entered();
+	t->ncalls++;
 	work_clear(t, WORK_SIGMASK);
 	blocked = t->blocked | ka->mask;
 	if (!(ka->flags & SA_NODEFER))

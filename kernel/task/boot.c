@@ -163,6 +163,7 @@ s64 syscall_dispatch(struct task *t, struct pt_regs *r)
 	t->call_host = t->mc.host_calls;
 	t->call_pv = t->mc.pv_calls;
 	t->syscall_nr = (u32)nr;
+	t->ncalls++;
 	ret = unlikely(READ_ONCE(counters->tracing)) ? trace_syscall(t, r) : syscall_run(t, r);
 	syscall_account(t);
 	/* A late wake-up can interrupt a host call with no work to do: the way out must restart it all the same. */

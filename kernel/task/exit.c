@@ -32,6 +32,8 @@ static void release_parts(struct task *t)
 	struct mm *mm = t->mm;
 	struct nsproxy *nsproxy = t->nsproxy;
 
+	if (unlikely(t->stat_seq.run))
+		stat_run_exit(t);
 	/* First out of sight: /proc takes references of what it finds here. */
 	mutex_lock(&tasklist_lock);
 	t->files = NULL;

@@ -5,6 +5,7 @@
  */
 #include "hostfs.h"
 #include "signal.h"
+#include "stat_run.h"
 #include "syscall.h"
 #include "vfs_impl.h"
 
@@ -39,6 +40,7 @@ static s64 copy_at_host(struct copy *c, u64 len)
 	s.req.u.handle.off2 = c->out_pos ? *c->out_pos : -1;
 	s.req.u.handle.len = len;
 	r = mc_pv_call(&s);
+	stat_runs_changed();
 	mc_pv_put(&s);
 	if (r > 0) {
 		if (c->in_pos)

@@ -50,6 +50,7 @@ static s64 host_two(struct two_names *t, struct name **crossed)
 		return -ENAMETOOLONG;
 	}
 	r = mc_pv_call(&s);
+	stat_runs_changed();
 	if (r == PV_CROSS) {
 		*crossed = s.rsp.flags & PV_CROSSED_PATH2 ? &t->to : &t->from;
 		r = name_restart(*crossed, (const char *)s.buf, s.rsp.val);

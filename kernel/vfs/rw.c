@@ -8,6 +8,7 @@
 
 #include "pty.h"
 #include "signal.h"
+#include "stat_run.h"
 #include "syscall.h"
 #include "trace_hook.h"
 #include "vfs_impl.h"
@@ -32,6 +33,7 @@ static s64 host_io(struct file *f, const struct mc_iovec *iov, int n, s64 off, i
 	if (off == CURRENT_POS)
 		file_moves(f);
 	r = mc_io(f->handle, iov, n, off, flags);
+	stat_runs_changed();
 	if (likely(r >= 0))
 		return r;
 	if (r == -EINTR)
@@ -58,6 +60,7 @@ static s64 host_uio(struct file *f, struct uio *u, s64 off, int flags)
 	if (off == CURRENT_POS)
 		file_moves(f);
 	r = mc_io_kernel(f->handle, (void *)first.base, first.len, off, flags);
+	stat_runs_changed();
 	return r == -EINTR ? -ERESTARTSYS : r;
 }
 

@@ -45,6 +45,11 @@ static struct statx statx_of(struct guest *g)
 	return st;
 }
 
+static struct pv_cred *cred_in(struct guest *g)
+{
+	return (struct pv_cred *)guest_buf(g, 0);
+}
+
 static void opens_and_donates(void **state)
 {
 	struct guest *g = *state;
@@ -134,6 +139,72 @@ static void directories_stay(void **state)
 	assert_int_equal(
 		handle_call(g, PV_GETDENTS, (struct pv_req_handle){ .id = 5, .len = 4096 }), n);
 	release(g, 5);
+}
+
+/* What PV_DIRSTAT answers of the entry `name`; false: nothing. */
+static bool listed(struct guest *g, s32 len, const char *name, struct pv_dirstat *d, struct statx *st)
+{
+	struct pv_dirstat_head head;
+	const u8 *buf = guest_buf(g, 0), *at = buf + sizeof(head);
+
+	memcpy(&head, buf, sizeof(head));
+	for (u32 i = 0; i < head.count; i++, at += d->size) {
+		memcpy(d, at, sizeof(*d));
+		assert_true(d->size % 8 == 0 && at + d->size <= buf + len);
+		if (d->name_len != strlen(name) || memcmp(at + sizeof(*d), name, d->name_len))
+			continue;
+		if (d->known)
+			memcpy(st, at + d->size - sizeof(*st), sizeof(*st));
+		return true;
+	}
+	return false;
+}
+
+static void lists_attributes(void **state)
+{
+	struct guest *g = *state;
+	struct pv_dirstat_head head;
+	struct pv_dirstat d;
+	struct statx st, one;
+	u32 seen = 0;
+	s32 n;
+
+	n = path_call(g, PV_DIRSTAT, "/dir", PATHREQ(.mode = 100));
+	assert_true(n > 0);
+	memcpy(&head, guest_buf(g, 0), sizeof(head));
+	assert_true(head.end == 1 && head.count >= 3);
+	assert_true(listed(g, n, "file", &d, &st) && d.known);
+	assert_true(listed(g, n, "topasswd", &d, &one) && d.known && S_ISLNK(one.stx_mode));
+	assert_false(listed(g, n, ".", &d, &one));
+	assert_int_equal(path_call(g, PV_STAT, "/dir/file", NONE), 0);
+	one = statx_of(g);
+	assert_memory_equal(&st, &one, sizeof(st));
+	/* in portions */
+	for (u32 count = head.count, i = 0; i <= count; i++) {
+		n = path_call(g, PV_DIRSTAT, "/dir", PATHREQ(.mode = 1, .arg = i ? (u64)head.next : 0));
+		assert_true(n >= (s32)sizeof(head));
+		memcpy(&head, guest_buf(g, 0), sizeof(head));
+		assert_true(head.count <= 1);
+		seen += head.count;
+		if (i == count)
+			assert_true(head.end == 1 && seen == count);
+	}
+	/* what lies in another mount is to be asked for: an entry, and all of a directory */
+	n = path_call(g, PV_DIRSTAT, "/", PATHREQ(.mode = 100));
+	assert_true(n > 0 && listed(g, n, "dir", &d, &st) && d.known);
+	assert_true(listed(g, n, "proc", &d, &st) && !d.known);
+	assert_int_equal(path_call(g, PV_DIRSTAT, "/proc", PATHREQ(.mode = 100)), -EXDEV);
+	assert_int_equal(path_call(g, PV_DIRSTAT, "/dir/file", PATHREQ(.mode = 100)), -ENOTDIR);
+	assert_int_equal(path_call(g, PV_DIRSTAT, "/none", PATHREQ(.mode = 100)), -ENOENT);
+	/* a directory that is open, and one whose access time is another's */
+	assert_int_equal(open_file(g, 5, "/dir", O_RDONLY | O_DIRECTORY, 0, &n), -1);
+	n = path_call(g, PV_DIRSTAT, "", PATHREQ(.dir = 5, .mode = 100, .flags = PV_AT_EMPTY));
+	assert_true(n > 0 && listed(g, n, "file", &d, &st) && d.known);
+	release(g, 5);
+	*cred_in(g) = (struct pv_cred){ .fsuid = 1000, .fsgid = 1000 };
+	assert_int_equal(ctl_call(g, PV_CRED_NEW, (struct pv_req_ctl){ .arg = 1 }), 0);
+	assert_int_equal(path_call(g, PV_DIRSTAT, "/dir", PATHREQ(.mode = 100, .cred = 1)), -EPERM);
+	assert_int_equal(ctl_call(g, PV_CRED_FREE, (struct pv_req_ctl){ .arg = 1 }), 0);
 }
 
 static void canonical_path_on_request(void **state)
@@ -557,11 +628,6 @@ static int with_procfs(void **state)
 	return 0;
 }
 
-static struct pv_cred *cred_in(struct guest *g)
-{
-	return (struct pv_cred *)guest_buf(g, 0);
-}
-
 static void credentials_decide(void **state)
 {
 	struct guest *g = *state;
@@ -616,6 +682,7 @@ int main(int argc, char **argv)
 		T(donates_directories),
 		T(creates_with_mode),
 		T(directories_stay),
+		T(lists_attributes),
 		T(canonical_path_on_request),
 		T(special_files_are_described),
 		T(stat_and_times),
