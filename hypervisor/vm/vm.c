@@ -379,6 +379,8 @@ static const struct vm_counters *read_counters(void *ctx)
 	for (int i = 0; i < COUNTED_CALLS; i++) {
 		uint32_t calls = g->calls[i], missing = g->missing[i], pv = g->pvcalls[i];
 
+		for (int row = 0; row < COUNTED_ROWS; row++)
+			calls += g->rows[row][i];
 		c->missing[i] = missing;
 		c->proxied[i] = pv ? calls - missing : 0;
 		c->local[i] = pv ? 0 : calls - missing;

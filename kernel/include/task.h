@@ -109,6 +109,8 @@ struct task {
 	u64 ncalls; /* and signal handlers that were entered */
 	struct stat_seq stat_seq;
 	u64 call_host, call_pv; /* counts of the machine when it began */
+	u32 *call_counts;	/* a row of the counters that is its own; NULL: it counts where all do */
+	u32 shared_counts;	/* ... and has done so this often */
 	u64 futex_waits; /* statistics: voluntary switches */
 	struct trace_record *trace; /* of an exec under way (trace/) */
 	struct trace_record *trace_call; /* of the call that is traced, until it has been told that it sleeps */
@@ -223,6 +225,8 @@ bool task_over_nproc(u32 uid); /* has that user more than the caller's RLIMIT_NP
 
 void process_put(struct process *p);
 struct process *pidfd_process(int fd); /* with a reference, or ERR_PTR(-EBADF) */
+
+void syscall_counts_release(struct task *t); /* kernel/task/boot.c: t makes no more calls */
 
 /* ---- kernel/task/exit.c ---- */
 void do_exit(int wait_status) __attribute__((noreturn));       /* this thread */

@@ -223,6 +223,7 @@ void do_exit(int wait_status)
 	if (last)
 		last_thread(t);
 	task_vfork_release(t);
+	syscall_counts_release(t);
 	release_parts(t);
 	if (last)
 		shm_process_exit(p);

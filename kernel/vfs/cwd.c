@@ -213,5 +213,11 @@ long sys_getcwd(u64 to, u64 size)
 
 long sys_umask(u64 mask)
 {
-	return __atomic_exchange_n(&current->fs->umask, (u32)mask & 0777, __ATOMIC_RELAXED);
+	struct fs_ctx *fs = current->fs;
+	u32 old = READ_ONCE(fs->umask), new = (u32)mask & 0777;
+
+	if (ref_read(&fs->ref) > 1) /* a task that shares it may change it now */
+		return __atomic_exchange_n(&fs->umask, new, __ATOMIC_RELAXED);
+	WRITE_ONCE(fs->umask, new);
+	return old;
 }

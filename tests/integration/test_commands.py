@@ -124,3 +124,31 @@ def test_debug_syscalls(start):
     result = callgate("debug", "syscalls", container.id)
     assert result.returncode == 0, result.stderr
     assert "execve" in result.stdout and "clone" in result.stdout
+
+
+MANY_CALLERS = """
+import ctypes, os, threading
+syscall = ctypes.CDLL(None).syscall
+def calls(n=6000):
+    for i in range(n): syscall(147, 0)
+for times in range(2):  # more threads at a time than there are rows of counters, then again with those given back
+    threads = [threading.Thread(target=calls) for i in range(20)]
+    for t in threads: t.start()
+    for t in threads: t.join()
+for i in range(3):
+    if os.fork() == 0:
+        calls(5000)
+        os._exit(0)
+    os.wait()
+print("up", flush=True)
+threading.Event().wait()
+"""
+
+
+def test_debug_counts_are_exact(start):
+    """Of tasks that make so many calls that they count them apart, and of processes that have ended."""
+    container = start("/usr/bin/python3", "-c", MANY_CALLERS)
+    assert container.process.stdout.readline() == b"up\n"
+    result = callgate("debug", "syscalls", container.id)
+    row = next(line.split() for line in result.stdout.splitlines() if line.startswith("sched_get_priority_min"))
+    assert row[1:] == [str(2 * 20 * 6000 + 3 * 5000), "0", "0"]
