@@ -44,7 +44,7 @@ enum pv_cmd {
 	PV_POLL = 6,   /* ret = poll(2) mask at this moment */
 
 	/* Names: struct pv_req_path. Buffer in: path (path_len), then path2 (path2_len) at once behind it. */
-	PV_OPEN = 0x100,  /* flags O_*, mode, arg = id of the new handle, resolve. Out: struct pv_file */
+	PV_OPEN = 0x100,  /* flags O_*, mode, arg = id of the new handle, resolve. Out: struct pv_file, path, data */
 	PV_STAT = 0x101,  /* Out: struct statx (linux/stat.h) */
 	PV_READLINK = 0x102, /* Out: target, ret = length */
 	PV_MKDIR = 0x103, /* mode */
@@ -167,6 +167,13 @@ enum pv_cgroup_file {
 
 /* pv_req_path.resolve, with RESOLVE_*: PV_OPEN also returns the canonical path (pv_file.path_len). */
 #define PV_WANT_PATH 0x80000000u
+/*
+ * ... and what is in a small regular file, in place of a descriptor (pv_file.whole). Where that would set the file's time of last
+ * access it comes only with PV_WILL_READ: the caller is expected to read.
+ */
+#define PV_WANT_DATA 0x40000000u
+#define PV_WILL_READ 0x20000000u
+#define PV_DATA_MAX 16384u
 
 /* pv_response.val of PV_ACCEPT, with data rings: there was no further connection at that moment. */
 #define PV_ACCEPTED_LAST 0x80000000u
@@ -328,6 +335,12 @@ struct pv_file {
 	u32 mnt_flags;  /* ST_NOEXEC, ST_NOSUID, ST_RDONLY of the mount (statfs f_flags) */
 	u32 path_len;   /* canonical path in the container behind this structure */
 	u32 created;    /* the file did not exist before (best effort: O_CREAT|O_EXCL only) */
+	u32 nlink, blksize;
+	u64 blocks;
+	s64 atime_sec, ctime_sec;
+	u32 atime_nsec, ctime_nsec;
+	u32 whole;    /* 1: all that the file holds stands behind the path, and no descriptor is donated */
+	u32 data_len; /* its length, at most PV_DATA_MAX */
 };
 
 #define PV_STATX_SIZE 256 /* sizeof(struct statx) */

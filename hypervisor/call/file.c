@@ -249,17 +249,9 @@ static int fadvise(struct call *c)
 	return -posix_fadvise(c->h->fd, (off_t)r->off, (off_t)r->len, (int)r->flags);
 }
 
-/*
- * May a directory's times tell the guest kernel that names in it lead where they did? Not if the host may yet mount
- * something there, nor where others can change a file system behind the host's back.
- */
-static bool times_tell(struct call *c)
+bool plain_fs(const struct statfs *fs)
 {
-	struct statfs fs;
-
-	if (c->srv->magic || c->h->foreign || fstatfs(c->h->fd, &fs) < 0)
-		return false;
-	switch ((u32)fs.f_type) {
+	switch ((u32)fs->f_type) {
 	case EXT4_SUPER_MAGIC:
 	case XFS_SUPER_MAGIC:
 	case BTRFS_SUPER_MAGIC:
@@ -270,6 +262,17 @@ static bool times_tell(struct call *c)
 	default:
 		return false;
 	}
+}
+
+/*
+ * May a directory's times tell the guest kernel that names in it lead where they did? Not if the host may yet mount
+ * something there, nor where others can change a file system behind the host's back.
+ */
+static bool times_tell(struct call *c)
+{
+	struct statfs fs;
+
+	return !c->srv->magic && !c->h->foreign && fstatfs(c->h->fd, &fs) == 0 && plain_fs(&fs);
 }
 
 static bool is_directory(int fd)

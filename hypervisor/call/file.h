@@ -5,6 +5,8 @@
 
 #include "call/call.h"
 
+struct statfs;
+
 int ioctl_decode(struct call *c);
 int ioctl_perform(struct call *c);
 int inotify_rm_decode(struct call *c);
@@ -15,5 +17,8 @@ int inotify_rm(struct call *c);
  * as any copy: so they are dropped by hand.
  */
 void file_drop_locks(struct pv_handle *h);
+
+/* A file system of the host's own: nobody changes it behind the host's back, and reading it changes nothing. */
+bool plain_fs(const struct statfs *fs);
 
 #endif

@@ -50,7 +50,7 @@ static int decode_common(struct call *c)
 
 	if (r->path_len > PV_PATH_MAX || r->path2_len > PV_PATH_MAX)
 		return violation(c, r->path_len > PV_PATH_MAX ? "path_len" : "path2_len", "path longer than PV_PATH_MAX");
-	if (r->resolve & ~(PV_WANT_PATH | 0x3fu))
+	if (r->resolve & ~(PV_WANT | 0x3fu))
 		return violation(c, "resolve", "unknown resolve flags");
 	if (decode_dir(c, 0, r->dir) < 0 || decode_cred(c, r->cred) < 0)
 		return -EPROTO;

@@ -83,6 +83,9 @@ static inline enum last object_last(const struct call *c)
  */
 int path_of_fd(struct call *c, int fd, char *to);
 
+/* Of `resolve`: what PV_OPEN is to answer with. */
+#define PV_WANT (PV_WANT_PATH | PV_WANT_DATA | PV_WILL_READ)
+
 /* Decoders. */
 int decode_path(struct call *c); /* one name */
 int decode_two_paths(struct call *c);

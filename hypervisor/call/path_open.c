@@ -11,8 +11,10 @@
 #include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "call/file.h"
 #include "call/path.h"
 #include "call/server_impl.h"
 
@@ -85,7 +87,7 @@ static int native_open(struct call *c)
 	if (!c->path[0][0])
 		return open_again(c, flags & ~(u64)(O_CREAT | O_EXCL | O_NOFOLLOW));
 	return open_in(c->dirfd[0], c->path[0], flags, makes_file(flags) ? r->mode & 07777 : 0,
-		       r->resolve & ~PV_WANT_PATH);
+		       r->resolve & ~PV_WANT);
 }
 
 static void describe(const struct statx *st, struct pv_file *f)
@@ -102,20 +104,28 @@ static void describe(const struct statx *st, struct pv_file *f)
 	f->rdev_minor = st->stx_rdev_minor;
 	f->mtime_sec = st->stx_mtime.tv_sec;
 	f->mtime_nsec = st->stx_mtime.tv_nsec;
+	f->nlink = st->stx_nlink;
+	f->blksize = st->stx_blksize;
+	f->blocks = st->stx_blocks;
+	f->atime_sec = st->stx_atime.tv_sec;
+	f->atime_nsec = st->stx_atime.tv_nsec;
+	f->ctime_sec = st->stx_ctime.tv_sec;
+	f->ctime_nsec = st->stx_ctime.tv_nsec;
 }
 
-/* The flags of a mount do not change while the container runs: asked once for each mount id. */
-static u32 mount_flags(struct pv_server *srv, int fd, u64 mnt_id)
+/* What does not change while the container runs: asked once for each mount id. */
+static struct mount_flags_entry mount_of(struct pv_server *srv, int fd, u64 mnt_id)
 {
 	struct mount_flags_entry *e = &srv->mount_flags[mnt_id % MOUNT_FLAGS_CACHE];
 	struct statfs fs;
 
 	if (e->known && e->mnt_id == mnt_id)
-		return e->flags;
+		return *e;
 	if (fstatfs(fd, &fs) < 0)
-		return ST_NOSUID | ST_NODEV | ST_NOEXEC; /* a disk that fails: rather too little than too much, this time */
-	*e = (struct mount_flags_entry){ .mnt_id = mnt_id, .flags = fs.f_flags, .known = true };
-	return e->flags;
+		/* a disk that fails: rather too little than too much, this time */
+		return (struct mount_flags_entry){ .flags = ST_NOSUID | ST_NODEV | ST_NOEXEC };
+	*e = (struct mount_flags_entry){ .mnt_id = mnt_id, .flags = fs.f_flags, .known = true, .plain = plain_fs(&fs) };
+	return *e;
 }
 
 static int answer(struct call *c, struct pv_file *f, int fd)
@@ -144,14 +154,14 @@ static int open_refused(struct call *c, int err)
 	struct statx st;
 	u64 nofollow = c->req.u.path.flags & O_NOFOLLOW;
 	int fd = open_in(c->dirfd[0], c->path[0], O_PATH | nofollow, 0,
-			 c->req.u.path.resolve & ~PV_WANT_PATH);
+			 c->req.u.path.resolve & ~PV_WANT);
 
 	if (fd < 0)
 		return err;
 	if (statx(fd, "", AT_EMPTY_PATH, STATX_WANTED, &st) < 0)
 		memset(&st, 0, sizeof(st));
 	describe(&st, &f);
-	f.mnt_flags = mount_flags(c->srv, fd, st.stx_mnt_id);
+	f.mnt_flags = mount_of(c->srv, fd, st.stx_mnt_id).flags;
 	if (S_ISFIFO(st.stx_mode) || S_ISSOCK(st.stx_mode) || S_ISCHR(st.stx_mode) ||
 	    S_ISBLK(st.stx_mode))
 		err = answer(c, &f, fd);
@@ -159,7 +169,47 @@ static int open_refused(struct call *c, int err)
 	return err;
 }
 
-static int keep(struct call *c, struct pv_file *f, int fd)
+#define PLAIN_FLAGS (O_ACCMODE | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW | O_NOCTTY | 0100000 /* O_LARGEFILE */)
+#define DAY (24 * 3600)
+
+/* Would a read set the time of the last access? By the rules of relatime. */
+static bool read_is_told(const struct pv_file *f)
+{
+	struct timespec now;
+
+	if (f->mnt_flags & (ST_NOATIME | ST_RDONLY))
+		return false;
+	if (!(f->mnt_flags & ST_RELATIME))
+		return true;
+	if (f->atime_sec < f->mtime_sec || (f->atime_sec == f->mtime_sec && f->atime_nsec <= f->mtime_nsec))
+		return true;
+	if (f->atime_sec < f->ctime_sec || (f->atime_sec == f->ctime_sec && f->atime_nsec <= f->ctime_nsec))
+		return true;
+	clock_gettime(CLOCK_REALTIME_COARSE, &now);
+	return now.tv_sec - f->atime_sec > DAY - 60;
+}
+
+/* All that a small file holds goes behind the path: the guest needs no descriptor to read it. */
+static void bring(struct call *c, struct pv_file *f, int fd, bool plain)
+{
+	const struct pv_req_path *r = &c->req.u.path;
+	ssize_t n;
+
+	if (!(r->resolve & PV_WANT_DATA) || !plain || !S_ISREG(f->mode) || f->size > PV_DATA_MAX)
+		return;
+	if (!c->path[0][0] || (r->flags & ~(u32)PLAIN_FLAGS) || (r->flags & O_ACCMODE) != O_RDONLY)
+		return;
+	if (!(r->resolve & PV_WILL_READ) && read_is_told(f))
+		return;
+	n = pread(fd, c->buf + sizeof(*f) + f->path_len, PV_DATA_MAX + 1, 0);
+	if (n < 0 || n > (ssize_t)PV_DATA_MAX)
+		return;
+	f->whole = 1;
+	f->data_len = (u32)n;
+	memcpy(c->buf, f, sizeof(*f));
+}
+
+static int keep(struct call *c, struct pv_file *f, int fd, bool plain)
 {
 	u32 flags = c->req.u.path.flags, id = c->req.u.path.arg;
 	enum handle_kind kind = HANDLE_FILE;
@@ -176,11 +226,13 @@ static int keep(struct call *c, struct pv_file *f, int fd)
 		close(fd);
 		return ret;
 	}
-	return call_install(c, id, kind, fd, kind == HANDLE_FILE);
+	bring(c, f, fd, plain);
+	return call_install(c, id, kind, fd, kind == HANDLE_FILE && !f->whole);
 }
 
 static int opened(struct call *c, int fd)
 {
+	struct mount_flags_entry mnt;
 	const struct pv_marker *m;
 	struct pv_file f;
 	struct statx st;
@@ -193,9 +245,10 @@ static int opened(struct call *c, int fd)
 	}
 	m = marker_of(c, makedev(st.stx_dev_major, st.stx_dev_minor));
 	describe(&st, &f);
-	f.mnt_flags = mount_flags(c->srv, fd, st.stx_mnt_id);
+	mnt = mount_of(c->srv, fd, st.stx_mnt_id);
+	f.mnt_flags = mnt.flags;
 	if (!m && (c->req.u.path.flags & O_PATH || S_ISREG(f.mode) || S_ISDIR(f.mode)))
-		return keep(c, &f, fd);
+		return keep(c, &f, fd, mnt.plain);
 	ret = m ? cross_at(c, m) : answer(c, &f, fd);
 	close(fd);
 	return ret;

@@ -328,7 +328,7 @@ static int path_resolve(struct call *c)
 	if ((c->req.u.path.flags & PV_AT_EMPTY) && !c->path[0][0])
 		return answer_path(c, c->dirfd[0]);
 	fd = open_in(c->dirfd[0], c->path[0], O_PATH | nofollow, 0,
-		     c->req.u.path.resolve & ~PV_WANT_PATH);
+		     c->req.u.path.resolve & ~PV_WANT);
 	if (fd < 0)
 		return cross_failed(c, 0, object_last(c), fd);
 	ret = cross_fd(c, fd);

@@ -30,7 +30,7 @@ struct donor {
 struct mount_flags_entry {
 	u64 mnt_id;
 	u32 flags;
-	bool known;
+	bool known, plain; /* plain_fs() */
 };
 
 struct command_counter {

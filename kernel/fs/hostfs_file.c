@@ -6,6 +6,7 @@
 #include <linux/falloc.h>
 #include <linux/mman.h>
 
+#include "brought.h"
 #include "hostfs.h"
 #include "kept.h"
 #include "mm.h"
@@ -20,7 +21,9 @@ int hostfs_fstat(struct file *f, struct stat *st)
 
 	if (i->owner_gen != hostfs_owner_gen())
 		return -EAGAIN;
-	r = mc_fstat(f->handle, st);
+	r = f->mode & FMODE_BROUGHT ? brought_stat(f, st) : -EAGAIN;
+	if (r)
+		r = mc_fstat(f->handle, st);
 	st->st_uid = i->uid;
 	st->st_gid = i->gid;
 	return r;
@@ -28,6 +31,10 @@ int hostfs_fstat(struct file *f, struct stat *st)
 
 static s64 file_seek(struct file *f, s64 off, int whence)
 {
+	s64 r = f->mode & FMODE_BROUGHT ? brought_seek(f, off, whence) : -EAGAIN;
+
+	if (r != -EAGAIN)
+		return r;
 	if (whence != SEEK_CUR || off)
 		file_moves(f);
 	return mc_seek(f->handle, off, whence);
@@ -82,6 +89,8 @@ static void file_release(struct file *f)
 		kept_moved(f->inode);
 	if ((f->mode & FMODE_WRITE) && f->inode && S_ISREG(f->inode->mode))
 		writers_drop(f->inode);
+	if (f->mode & FMODE_BROUGHT)
+		brought_free(f);
 }
 
 const struct file_ops hostfs_file_ops = {

@@ -2,6 +2,7 @@
 /* Opening files of the host file system. */
 #include <linux/magic.h>
 
+#include "brought.h"
 #include "cred.h"
 #include "hostfs.h"
 #include "kept.h"
@@ -132,24 +133,38 @@ static bool may_execute(const struct pv_file *a)
 	return bits & 1;
 }
 
-/* The answer to PV_OPEN becomes a file. The slot is still held, but not over anything that blocks. */
-static struct file *opened(struct pv_slot *s, const struct name *n, const struct open_args *a, u32 handle, u32 gen)
+/* What an open found: the answer to PV_OPEN. */
+struct found {
+	struct pv_file pf;
+	char *text;
+	struct brought *brought;
+	u32 handle, gen;
+};
+
+/* The slot is still held, but not over anything that blocks. */
+static void take_answer(struct pv_slot *s, struct found *o, u64 now)
+{
+	memcpy(&o->pf, s->buf, sizeof(o->pf));
+	if (o->pf.path_len && o->pf.path_len <= PV_PATH_MAX)
+		o->text = kstrndup((const char *)s->buf + sizeof(o->pf), o->pf.path_len);
+	o->brought = brought_take(&o->pf, s->buf + sizeof(o->pf), now);
+	host_end(s);
+}
+
+/* It becomes a file. */
+static struct file *opened(struct found *o, const struct name *n, const struct open_args *a)
 {
 	struct mount *mnt = n->mnt ? n->mnt : host_mount();
-	struct pv_file pf;
+	struct pv_file pf = o->pf;
+	u32 handle = o->handle;
 	struct inode *i;
 	struct file *f;
-	char *text = NULL;
 
-	memcpy(&pf, s->buf, sizeof(pf));
-	if (pf.path_len && pf.path_len <= PV_PATH_MAX)
-		text = kstrndup((const char *)s->buf + sizeof(pf), pf.path_len);
-	host_end(s);
 	if (!pf.opened)
 		host_handle_unused(handle);
 	if (n->mnt)
 		pf.mnt_flags |= n->mnt->flags & (MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC);
-	i = hostfs_inode(&pf, pf.opened ? handle : 0, gen);
+	i = hostfs_inode(&pf, pf.opened ? handle : 0, o->gen);
 	if (!i)
 		f = ERR_PTR(-ENOMEM);
 	else if (!pf.opened)
@@ -160,10 +175,13 @@ static struct file *opened(struct pv_slot *s, const struct name *n, const struct
 		file_put(f);
 		f = ERR_PTR(may_execute(&pf) ? -ETXTBSY : -EACCES);
 	}
-	if (IS_ERR(f))
-		kfree(text);
-	else
-		f->name = text;
+	if (IS_ERR(f)) {
+		kfree(o->text);
+		kfree(o->brought);
+		return f;
+	}
+	f->name = o->text;
+	brought_give(f, o->brought);
 	return f;
 }
 
@@ -178,30 +196,32 @@ static struct file *share_stream(struct inode *i, u32 flags)
 	return f;
 }
 
-static s64 request(struct name *n, struct open_args *a)
+/* want: of PV_WANT_DATA and PV_WILL_READ; now: before, 0: attributes are not wanted either. */
+static s64 request(struct name *n, struct open_args *a, u32 want, u64 now)
 {
-	u32 handle, gen = hostfs_owner_gen();
+	struct found o = {.gen = hostfs_owner_gen(), .handle = host_handle_get()};
 	struct pv_slot s;
 	s64 r;
 
-	handle = host_handle_get();
-	if (!handle)
+	if (!o.handle)
 		return -ENFILE;
 	host_begin(&s, PV_OPEN, n);
 	s.req.u.path.flags = a->flags & ~(u32)(O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	if (n->flags & NAME_NOFOLLOW)
 		s.req.u.path.flags |= O_NOFOLLOW;
 	s.req.u.path.mode = a->mode;
-	s.req.u.path.arg = handle;
+	s.req.u.path.arg = o.handle;
+	s.req.u.path.resolve |= want;
 	if (a->exec)
 		s.req.u.path.resolve |= PV_WANT_PATH;
 	r = host_call(&s, n);
 	if (r < 0 || r == PV_CROSS) {
 		host_end(&s);
-		host_handle_unused(handle);
+		host_handle_unused(o.handle);
 		return r;
 	}
-	a->file = opened(&s, n, a, handle, gen);
+	take_answer(&s, &o, now);
+	a->file = opened(&o, n, a);
 	return IS_ERR(a->file) ? PTR_ERR(a->file) : 0;
 }
 
@@ -225,7 +245,7 @@ static s64 open_kept(struct name *n, struct open_args *a)
 	in_dir.text = place.last;
 	in_dir.flags |= NAME_NOFOLLOW;
 	in_dir.absolute = true;
-	r = request(&in_dir, a);
+	r = request(&in_dir, a, 0, 0);
 	kfree(in_dir.owned);
 	kept_add(n, &place, r ? NULL : a->file);
 	return r ? -EAGAIN : 0;
@@ -234,6 +254,8 @@ static s64 open_kept(struct name *n, struct open_args *a)
 s64 hostfs_open(struct name *n, void *arg)
 {
 	struct open_args *a = arg;
+	u32 want;
+	u64 now;
 	s64 r;
 
 	if (!*n->text && n->inode && (n->inode->mnt_flags & HOST_STREAM)) {
@@ -248,7 +270,8 @@ s64 hostfs_open(struct name *n, void *arg)
 		if (r != -EAGAIN)
 			return r;
 	}
-	return request(n, a);
+	want = brought_wanted(a, &now);
+	return request(n, a, want, now);
 }
 
 int hostfs_open_dir(const char *path, struct path *out)

@@ -132,6 +132,8 @@ void kept_exit(struct process *p)
 	kfree(set);
 }
 
+bool kept_stopped(void) { return READ_ONCE(stopped); }
+
 void kept_stop(void)
 {
 	WRITE_ONCE(stopped, true);

@@ -81,6 +81,7 @@ struct file_ops {
 #define FMODE_MOUNTED 2048u /* counted among its mount's writers */
 #define FMODE_LOCKED 1024u  /* flock or OFD locks, a lease or a note of its directory may be held through it */
 #define FMODE_MOVED 4096u   /* FMODE_HOST: the host's position may be another than 0 */
+#define FMODE_BROUGHT 8192u /* a regular file of the host; priv is what the open brought along (fs/brought.c) */
 
 struct file {
 	refcount_t ref;
@@ -90,6 +91,7 @@ struct file {
 	const struct file_ops *ops;
 	s64 pos;
 	struct mutex lock; /* pos */
+	bool behind; /* FMODE_BROUGHT: the host does not know the position yet, it is pos. Under lock */
 	struct inode *inode; /* may be NULL (pipe, socket, eventfd ... have an anonymous one for fstat) */
 	struct mount *mnt;
 	/* "pipe:[5]", or with mnt the place in its file system; owned. NULL for most host files: ask file_text(). */

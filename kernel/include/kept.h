@@ -30,6 +30,7 @@ void kept_spoil(struct inode *i); /* its description at the host is not as after
 void kept_forget(const char *text, size_t len); /* the name is going away, or will be another file's */
 void kept_drop(void); /* all that current's process does not use now */
 void kept_exit(struct process *p);
+bool kept_stopped(void);
 void kept_stop(void); /* somebody watches opens and closes: from now on they are all the host's */
 
 #endif

@@ -57,6 +57,7 @@ struct mm {
 	u64 id; /* unique, never reused: key of private futexes */
 	struct mm_patch *patch; /* machine-independent state of call site patching, if any */
 	u32 def_flags; /* mlockall(MCL_FUTURE) */
+	bool shared; /* something is, or was, mapped that others may write: mapping_tells() */
 	bool membarrier; /* registered for MEMBARRIER_CMD_PRIVATE_EXPEDITED */
 	struct list_head aio; /* contexts of io_setup(2), fs/aio.c, under its lock; next NULL: none yet */
 };

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* brk. */
+#include "brought.h"
 #include "internal.h"
 #include "syscall.h"
 
@@ -62,6 +63,7 @@ long sys_brk(u64 brk)
 	struct dead_files dead = {0};
 	uaddr_t now;
 
+	brought_pass();
 	mutex_lock(&mm->lock);
 	set_brk(mm, brk, &dead);
 	now = mm->brk;

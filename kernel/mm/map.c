@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* mmap and munmap. */
+#include "brought.h"
 #include "internal.h"
 #include "memfile.h"
 #include "syscall.h"
@@ -149,6 +150,8 @@ static int install(struct mm *mm, struct vma *v, bool populate, struct dead_file
 		ret = memfile_check_map(v);
 	if (ret)
 		return ret;
+	if (v->flags & MAP_SHARED && mapping_tells(v))
+		mm->shared = true;
 	if (!v->file && v->flags & MAP_SHARED) {
 		v->shm_id = __atomic_add_fetch(&next_shm_id, 1, __ATOMIC_RELAXED);
 		v->off = v->start;
@@ -259,6 +262,8 @@ long sys_mmap(u64 addr, u64 len, u64 prot, u64 flags, u64 fd, u64 off)
 		file = fd_get_io((int)fd);
 		if (!file)
 			return -EBADF;
+	} else {
+		brought_pass();
 	}
 	return mm_map(current->mm, addr, len, (u32)prot, (u32)flags & ~VMA_FLAGS, file, off, NULL);
 }

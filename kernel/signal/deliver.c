@@ -134,6 +134,7 @@ void kernel_user_work(struct pt_regs *regs)
 	struct task *t = current;
 	u32 work;
 
+	t->ncalls++;
 	ptrace_work_begin(regs);
 	while ((work = READ_ONCE(t->mc.work) & WORK_KERNEL) != 0) {
 		if (work & WORK_EXIT)

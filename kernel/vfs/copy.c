@@ -3,6 +3,7 @@
  * copy_file_range and sendfile: between two regular host files by the hypervisor, without
  * the bytes ever coming here; everything else through a buffer.
  */
+#include "brought.h"
 #include "hostfs.h"
 #include "signal.h"
 #include "stat_run.h"
@@ -28,8 +29,10 @@ static s64 copy_at_host(struct copy *c, u64 len)
 	struct pv_slot s;
 	s64 r;
 
-	if (!c->in_pos)
+	if (!c->in_pos) {
+		brought_settle(c->in);
 		file_moves(c->in);
+	}
 	mc_pv_get(&s);
 	memset(&s.req.u, 0, sizeof(s.req.u));
 	s.req.cmd = PV_COPY_RANGE;

@@ -2,6 +2,7 @@
 /* ioctl: what every file knows, then the file's own. */
 #include <asm/ioctls.h>
 
+#include "brought.h"
 #include "epoll.h"
 #include "syscall.h"
 #include "vfs_impl.h"
@@ -28,7 +29,7 @@ static long set_flag(struct file *f, int fd, u32 flag, u64 arg)
 static long bytes_left(struct file *f, u64 arg)
 {
 	struct statx st;
-	s64 pos = f->mode & FMODE_HOST ? mc_seek(f->handle, 0, SEEK_CUR) : f->pos;
+	s64 pos = f->mode & FMODE_HOST ? host_position(f) : f->pos;
 	int left, r = vfs_fstat(f, &st);
 
 	if (r)
@@ -41,6 +42,7 @@ long sys_ioctl(u64 fd, u64 ucmd, u64 arg)
 {
 	struct file *f __file = fd_get_io((int)fd);
 	u32 cmd = ucmd;
+	long r;
 
 	if (!f)
 		return -EBADF;
@@ -58,5 +60,8 @@ long sys_ioctl(u64 fd, u64 ucmd, u64 arg)
 			return bytes_left(f, arg);
 		break;
 	}
-	return f->ops->ioctl ? f->ops->ioctl(f, cmd, arg) : -ENOTTY;
+	r = f->ops->ioctl ? f->ops->ioctl(f, cmd, arg) : -ENOTTY;
+	if (r == -ENOTTY && (f->mode & FMODE_BROUGHT))
+		brought_pass(); /* is it a terminal? */
+	return r;
 }

@@ -8,6 +8,7 @@
  */
 #include <linux/fcntl.h>
 
+#include "brought.h"
 #include "locks.h"
 #include "pid_ns.h"
 #include "syscall.h"
@@ -366,7 +367,7 @@ static int range_of(struct file *f, const struct flock *fl, struct lock_req *q)
 	case SEEK_SET:
 		break;
 	case SEEK_CUR:
-		start += f->mode & FMODE_HOST ? mc_seek(f->handle, 0, SEEK_CUR) : f->pos;
+		start += f->mode & FMODE_HOST ? host_position(f) : f->pos;
 		break;
 	case SEEK_END:
 		r = vfs_fstat(f, &st);

@@ -6,6 +6,7 @@
 #include <linux/fs.h>
 #include <linux/poll.h>
 
+#include "brought.h"
 #include "pty.h"
 #include "signal.h"
 #include "stat_run.h"
@@ -25,6 +26,13 @@ static s64 host_io(struct file *f, const struct mc_iovec *iov, int n, s64 off, i
 		r = tty_check_io(f->priv, flags & MC_WRITE);
 		if (r)
 			return r;
+	}
+	if (unlikely(f->mode & FMODE_BROUGHT)) {
+		r = n == 1 ? brought_read(f, iov, off) : -EAGAIN;
+		if (r >= 0)
+			return r;
+		if (off == CURRENT_POS)
+			brought_settle(f);
 	}
 	if (nowait || ((f->mode & FMODE_STREAM) && (f->flags & O_NONBLOCK)))
 		flags |= MC_NOWAIT;
@@ -55,6 +63,8 @@ static s64 host_uio(struct file *f, struct uio *u, s64 off, int flags)
 		return host_io(f, u->iov, u->n, off, flags, u->nowait);
 	if (!u->kernel)
 		return host_io(f, &first, 1, off, flags, u->nowait);
+	if (off == CURRENT_POS)
+		brought_settle(f);
 	if (u->nowait || ((f->mode & FMODE_STREAM) && (f->flags & O_NONBLOCK)))
 		flags |= MC_NOWAIT;
 	if (off == CURRENT_POS)
@@ -131,7 +141,7 @@ s64 vfs_write_room(struct file *f, s64 at, u64 n, bool append)
 	if (append || (f->flags & O_APPEND))
 		at = (s64)size_of(f);
 	else if (at == CURRENT_POS)
-		at = f->mode & FMODE_HOST ? mc_seek(f->handle, 0, SEEK_CUR) : f->pos;
+		at = f->mode & FMODE_HOST ? host_position(f) : f->pos;
 	if ((u64)at < limit)
 		return (s64)min(n, limit - at);
 	send_signal_task(current, SIGXFSZ, NULL);

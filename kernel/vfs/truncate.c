@@ -2,6 +2,7 @@
 /* truncate, fallocate, and the system calls that flush files. */
 #include <linux/falloc.h>
 
+#include "brought.h"
 #include "hostfs.h"
 #include "kept.h"
 #include "leases.h"
@@ -153,6 +154,8 @@ long sys_fadvise64(u64 fd, u64 off, u64 len, u64 advice)
 		return -ESPIPE;
 	if ((s64)len < 0 || (int)advice < 0 || (int)advice > 5)
 		return -EINVAL;
+	if ((f->mode & FMODE_BROUGHT) && brought_advice(f, (int)advice))
+		return 0;
 	if (f->mode & FMODE_HOST) {
 		kept_spoil(f->inode);
 		return host_handle_call(PV_FADVISE, f->handle, advice, off, len);

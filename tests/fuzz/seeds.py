@@ -61,7 +61,7 @@ CALLS = {
     "LISTEN": (struct.pack("<QI", TCP, 5), b""),
     "ACCEPT": (struct.pack("<QQII", TCP, NEW, 0, 0), b""),
     "POLL": (struct.pack("<Q", TCP), b""),
-    "OPEN": path(b"/etc/passwd", arg=NEW, resolve=0x80000000),
+    "OPEN": path(b"/etc/passwd", arg=NEW, resolve=0xe0000000),
     "STAT": path(b"dir/topasswd", dir=DIR, flags=0x100),
     "READLINK": path(b"/dir/escape"),
     "MKDIR": path(b"/tmp/d", mode=0o755),

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* /proc/PID/{exe,cwd,root,fd/,fdinfo/,ns/}: links to things rather than to names. */
+#include "brought.h"
 #include "proc.h"
 #include "user_ns.h"
 
@@ -144,7 +145,7 @@ static s64 position_of(const struct file *f)
 	s64 pos = -ESPIPE;
 
 	if ((f->mode & FMODE_HOST) && f->handle && !(f->mode & FMODE_STREAM))
-		pos = mc_seek(f->handle, 0, SEEK_CUR);
+		pos = host_position(f);
 	return pos < 0 ? f->pos : pos;
 }
 

@@ -14,6 +14,7 @@
 #include <sys/inotify.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <sys/vfs.h>
 #include <unistd.h>
@@ -66,6 +67,63 @@ static void opens_and_donates(void **state)
 	assert_true(S_ISREG(file_of(g).mode));
 	close(fd);
 	release(g, 1);
+}
+
+/* With what is in the file, "contents", or not. */
+static void brings(struct guest *g, const char *path, u32 flags, u32 resolve, bool data)
+{
+	s32 ret = path_call(g, PV_OPEN, path, PATHREQ(.arg = 1, .flags = flags, .resolve = resolve));
+	struct pv_file f = file_of(g);
+	struct pv_donation what;
+	int fd;
+
+	assert_int_equal(ret, 0);
+	assert_int_equal(f.whole, data);
+	if (data) {
+		assert_int_equal(f.data_len, 8);
+		assert_memory_equal(guest_buf(g, 0) + sizeof(f) + f.path_len, "contents", 8);
+		assert_int_equal(guest_take(g, &what), -1);
+		assert_int_equal(handle_call(g, PV_DONATE, (struct pv_req_handle){ .id = 1 }), 0);
+	}
+	fd = guest_take(g, &what);
+	assert_true(fd >= 0);
+	close(fd);
+	release(g, 1);
+}
+
+static void accessed(const char *path, long seconds)
+{
+	struct timespec now, times[2];
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	times[0] = times[1] = now;
+	times[0].tv_sec += seconds;
+	times[1].tv_sec -= 100000;
+	assert_int_equal(utimensat(AT_FDCWD, path, times, 0), 0);
+}
+
+/* Of the tree's files, which lie on a tmpfs: one whose times say that a read is not told. */
+static void brings_small_files(void **state)
+{
+	const u32 both = PV_WANT_DATA | PV_WILL_READ;
+	struct guest *g = *state;
+	struct statfs fs;
+	struct stat st;
+
+	assert_int_equal(statfs("/dir/file", &fs), 0);
+	accessed("/dir/file", 30);
+	brings(g, "/dir/file", O_RDONLY, 0, false);
+	brings(g, "/dir/file", O_RDONLY, PV_WANT_DATA, !!(fs.f_flags & (ST_RELATIME | ST_NOATIME)));
+	brings(g, "/dir/file", O_RDONLY | O_NOFOLLOW | O_NONBLOCK, both, true);
+	brings(g, "/dir/file", O_RDONLY, both | PV_WANT_PATH, true);
+	brings(g, "/dir/file", O_RDWR, both, false);
+	brings(g, "/dir/file", O_RDONLY | O_DIRECT, both, false);
+	accessed("/dir/file", -50000); /* before the change of its times */
+	assert_int_equal(stat("/dir/file", &st), 0);
+	brings(g, "/dir/file", O_RDONLY, PV_WANT_DATA, !!(fs.f_flags & ST_NOATIME));
+	brings(g, "/dir/file", O_RDONLY, both, true);
+	assert_int_equal(truncate("/dir/file", PV_DATA_MAX + 1), 0);
+	brings(g, "/dir/file", O_RDONLY, both, false);
 }
 
 static bool shows_procfs;
@@ -679,6 +737,7 @@ int main(int argc, char **argv)
 	const struct CMUnitTest magic[] = { T(magic_links_are_refused) };
 	const struct CMUnitTest tests[] = {
 		T(opens_and_donates),
+		T(brings_small_files),
 		T(donates_directories),
 		T(creates_with_mode),
 		T(directories_stay),
