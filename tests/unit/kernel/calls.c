@@ -17,24 +17,38 @@
 u32 calls_done;
 bool calls_traced;
 
+/* The next byte of the input. */
+static bool next_byte(struct calls *f, u8 *byte)
+{
+	size_t at = __atomic_fetch_add(&f->at, 1, __ATOMIC_RELAXED);
+
+	if (at >= f->size) {
+		__atomic_store_n(&f->at, f->size, __ATOMIC_RELAXED);
+		return false;
+	}
+	*byte = f->data[at];
+	return true;
+}
+
 /* A number below n; n 0: any. Of an input as few bytes as that takes, so that a change of one changes one decision. */
 static u64 rnd(struct calls *f, u64 n)
 {
 	size_t take = !n ? 8 : n <= 256 ? 1 : n <= 65536 ? 2 : 8;
 	u64 val = 0;
+	u8 byte;
 
-	if (!f->at) {
+	if (!f->data) {
 		f->state = f->state * 6364136223846793005ULL + 1442695040888963407ULL;
 		val = hash_u64(f->state);
 	}
-	for (; f->at && f->left && take; f->left--, take--)
-		val = val << 8 | *f->at++;
+	for (; f->data && take && next_byte(f, &byte); take--)
+		val = val << 8 | byte;
 	return n ? val % n : val;
 }
 
 bool calls_over(const struct calls *f)
 {
-	return f->at && !f->left;
+	return f->data && __atomic_load_n(&f->at, __ATOMIC_RELAXED) >= f->size;
 }
 
 static const char *const names[] = {
@@ -215,8 +229,9 @@ void calls_setup(struct calls *f, u64 seed)
 
 void calls_input(struct calls *f, const u8 *data, size_t size)
 {
-	f->at = data;
-	f->left = size;
+	f->data = data;
+	f->size = size;
+	f->at = 0;
 }
 
 /*

@@ -10,8 +10,9 @@
 
 struct calls {
 	u64 state;    /* of the sequence of numbers */
-	const u8 *at; /* the input, if there is one */
-	size_t left;
+	const u8 *data; /* the input, if there is one */
+	size_t size;
+	size_t at; /* taken by whatever came of a fork or clone in it, too: never beyond size */
 	uaddr_t buffer;
 	uaddr_t strings[16];
 };
