@@ -131,13 +131,27 @@ static long wake_some(struct futex_bucket *b, const struct futex_key *key, u32 n
 	return woken;
 }
 
-long futex_wake(uaddr_t addr, bool shared, u32 n, u32 bitset)
+/* Not part of futex_wake(): most wake nobody, and shall not pay for the batch. */
+static __attribute__((noinline)) long wake_them(struct futex_bucket *b, const struct futex_key *key, u32 n, u32 bitset)
 {
 	struct wake_batch batch = { .n = 0 };
-	struct futex_bucket *b;
-	struct futex_key key;
 	long woken = 0, r;
 	bool full;
+
+	do {
+		futex_lock(b);
+		r = wake_some(b, key, n - (u32)woken, bitset, &batch, &full);
+		mutex_unlock(&b->lock);
+		wake_flush(&batch);
+		woken += max(r, 0L);
+	} while (full && r >= 0);
+	return r < 0 && !woken ? r : woken;
+}
+
+long futex_wake(uaddr_t addr, bool shared, u32 n, u32 bitset)
+{
+	struct futex_bucket *b;
+	struct futex_key key;
 	int err;
 
 	if (!bitset)
@@ -146,16 +160,7 @@ long futex_wake(uaddr_t addr, bool shared, u32 n, u32 bitset)
 	if (err)
 		return err;
 	b = futex_bucket(&key);
-	if (nobody_waits(b))
-		return 0;
-	do {
-		futex_lock(b);
-		r = wake_some(b, &key, n - (u32)woken, bitset, &batch, &full);
-		mutex_unlock(&b->lock);
-		wake_flush(&batch);
-		woken += max(r, 0L);
-	} while (full && r >= 0);
-	return r < 0 && !woken ? r : woken;
+	return nobody_waits(b) ? 0 : wake_them(b, &key, n, bitset);
 }
 
 /* ---- waiting ---- */

@@ -291,6 +291,8 @@ pv_ucopy:
 	mov %rdx, %rcx
 	cmp $8, %rdx
 	je 2f
+	cmp $16, %rdx
+	je 4f
 1:	rep movsb
 	xor %eax, %eax
 	ret
@@ -298,9 +300,19 @@ pv_ucopy:
 3:	mov %rax, (%rdi)
 	xor %eax, %eax
 	ret
+4:	mov (%rsi), %rax /* times */
+5:	mov 8(%rsi), %rcx
+6:	mov %rax, (%rdi)
+7:	mov %rcx, 8(%rdi)
+	xor %eax, %eax
+	ret
 	EXTABLE 1b, pv_efault
 	EXTABLE 2b, pv_efault
 	EXTABLE 3b, pv_efault
+	EXTABLE 4b, pv_efault
+	EXTABLE 5b, pv_efault
+	EXTABLE 6b, pv_efault
+	EXTABLE 7b, pv_efault
 
 /* rdi = to, rdx = bytes: zeroes them */
 	.globl pv_uclear
