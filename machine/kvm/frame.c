@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * Pages of guest processes and page tables, in chunks that the host can back by a huge page each. Those that are in use already are
- * filled first, then free ones that the host has made pages for, then others. Free chunks that were not needed
+ * filled first, then free ones that the host has made pages for, then others. Page tables, which stay longer than what they
+ * show, have chunks of their own. Free chunks that were not needed
  * for a while are given back: then, and before they are used first, they are zeros.
  */
 #include "kvm_impl.h"
@@ -15,16 +16,19 @@ struct frame {
 	u32 next; /* on its chunk's free list: number of the next one, plus 1 */
 };
 
+enum use { FOR_DATA, FOR_TABLES, USES };
+
 /* On one list, or on none if all of its frames are used. */
 struct chunk {
 	struct chunk *next, **pprev;
 	u32 free_first; /* frames that are free and were used, by number, plus 1 */
+	enum use use;
 	u16 used, fresh; /* how many are used; the first that is zeros, and so are those behind it */
 };
 
 static struct spinlock lock;
 static struct frame *frames;
-static struct chunk *chunks, *part, *empty, *clean; /* some frames used; none, but pages of the host; none, zeros */
+static struct chunk *chunks, *part[USES], *empty, *clean; /* some frames used; none, but pages of the host; none, zeros */
 static u32 total, nchunks, virgin; /* frames; chunks, and the first that is on no list yet */
 static u32 nempty, least;	   /* the least nempty since trim_at was set */
 static u64 trim_at;		   /* 0: nothing to be given back */
@@ -81,9 +85,9 @@ static void take_off(struct chunk *c)
 }
 
 /* A chunk with a free frame, on the list of those that are used in part. */
-static struct chunk *chunk_with_room(void)
+static struct chunk *chunk_with_room(enum use use)
 {
-	struct chunk *c = part;
+	struct chunk *c = part[use];
 
 	if (c)
 		return c;
@@ -96,18 +100,20 @@ static struct chunk *chunk_with_room(void)
 		take_off(c);
 	else if (virgin < nchunks)
 		c = &chunks[virgin++];
-	if (c)
-		put_on(&part, c);
+	if (c) {
+		c->use = use;
+		put_on(&part[use], c);
+	}
 	return c;
 }
 
-static u64 take(bool *is_zero)
+static u64 take(enum use use, bool *is_zero)
 {
 	struct chunk *c;
 	u32 n = 0;
 
 	spin_lock(&lock);
-	c = chunk_with_room();
+	c = chunk_with_room(use);
 	if (c) {
 		*is_zero = !c->free_first;
 		if (c->free_first) {
@@ -126,21 +132,24 @@ static u64 take(bool *is_zero)
 	return address(n - 1);
 }
 
-u64 frame_alloc(void)
+static u64 take_zeros(enum use use)
 {
 	bool is_zero;
-	u64 gpa = take(&is_zero);
+	u64 gpa = take(use, &is_zero);
 
 	if (gpa && !is_zero)
 		memset(direct(gpa), 0, PAGE_SIZE);
 	return gpa;
 }
 
+u64 frame_alloc(void) { return take_zeros(FOR_DATA); }
+u64 frame_alloc_table(void) { return take_zeros(FOR_TABLES); }
+
 u64 frame_alloc_dirty(void)
 {
 	bool is_zero;
 
-	return take(&is_zero);
+	return take(FOR_DATA, &is_zero);
 }
 
 void frame_get(u64 gpa) { __atomic_fetch_add(&frame_of(gpa)->refs, 1, __ATOMIC_RELAXED); }
@@ -157,7 +166,7 @@ void frame_put(u64 gpa)
 	f->next = c->free_first;
 	c->free_first = (u32)(f - frames) + 1;
 	if (c->used-- == CHUNK_FRAMES)
-		put_on(&part, c);
+		put_on(&part[c->use], c);
 	if (!c->used) {
 		take_off(c);
 		put_on(&empty, c);

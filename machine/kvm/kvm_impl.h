@@ -230,6 +230,7 @@ void apf_there(void);
 void frames_init(void);
 u64 frame_alloc(void);        /* zeroed, one reference; 0: no memory */
 u64 frame_alloc_dirty(void);
+u64 frame_alloc_table(void);  /* for a page table: zeroed */
 void frame_get(u64 gpa);
 void frame_put(u64 gpa);
 u32 frame_refs(u64 gpa);

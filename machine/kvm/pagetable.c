@@ -34,7 +34,7 @@ u64 *pte_make(u64 pml4, uaddr_t addr)
 		u64 *e = &t[index(addr, level)];
 
 		if (!(*e & PTE_P)) {
-			gpa = frame_alloc();
+			gpa = frame_alloc_table();
 			if (!gpa)
 				return NULL;
 			WRITE_ONCE(*e, gpa | TABLE_BITS);
@@ -67,7 +67,7 @@ uaddr_t pte_next(u64 pml4, uaddr_t addr, uaddr_t end)
 u64 tables_new(void)
 {
 	const u64 *kernel = (const u64 *)(KVM_LOWMEM + KVM_TABLES_GPA);
-	u64 gpa = frame_alloc();
+	u64 gpa = frame_alloc_table();
 
 	if (gpa)
 		memcpy(table(gpa) + KERNEL_FIRST, kernel + KERNEL_FIRST, (512 - KERNEL_FIRST) * sizeof(u64));
