@@ -33,9 +33,15 @@ test-software: deps-test all
 		$(PYTEST) -v $(TESTS_SOFTWARE) </dev/null
 	tools/gen-compatibility.py kernel/sys/syscalls.tbl docs/compatibility.json >docs/compatibility.md
 
-# The kvm machine: guest tests in a virtual machine whose emulated CPU has AMD's virtualization.
-test-kvm: deps-vm all
+# The kvm machine: guest and integration tests, with two virtual CPUs and with one, in a virtual machine whose emulated CPU has
+# AMD's virtualization. First what takes a minute or two (test-kvm-first); all of it takes more than an hour.
+test-kvm: test-kvm-first
 	tests/vm/test-kvm.sh $(BUILD) $(TESTS_KVM)
+
+test-kvm-first: deps-test deps-vm all
+	CALLGATE_BUILD=$(abspath $(BUILD)) $(PYTEST) -q --reruns 1 tests/vm/test_kvm.py </dev/null
+
+test-all: test test-vm test-kvm
 
 demo: deps-demo all
 	tools/demo.sh $(BUILD)
@@ -84,4 +90,4 @@ clean:
 deps-build deps-test deps-vm deps-demo deps-bench deps-deb deps-lint deps-fuzz:
 	@tools/deps.sh $(@:deps-%=%)
 
-.PHONY: all test test-vm test-kvm test-software check demo bench bench-quick fuzz faults surface soak install deb clean deps-build deps-test deps-vm deps-demo deps-bench deps-deb deps-fuzz
+.PHONY: all test test-all test-vm test-kvm test-kvm-first test-software check demo bench bench-quick fuzz faults surface soak install deb clean deps-build deps-test deps-vm deps-demo deps-bench deps-deb deps-fuzz

@@ -60,6 +60,7 @@ xz-utils       packs it'
 vm_packages='
 mmdebstrap     makes the Debian of the virtual machine
 e2fsprogs      makes its disks, and reads what came out
+busybox-static is what runs in the smallest of them beside callgate
 qemu-system-x86 is the machine'
 demo_packages='
 mmdebstrap     makes the Debian root file system

@@ -8,6 +8,7 @@
 #   -l FILE  what its console shows (default: nowhere)
 #   -c CPU   of QEMU (default: max,-smap)
 #   -m MIB   memory (default: 1536)
+#   -n CPUS  (default: 2)
 #   -t SECS  the most it may take (default: 900)
 #
 # Without hardware virtualization, as anywhere else: QEMU translates (TCG). CALLGATE_VM_ACCEL=kvm
@@ -17,16 +18,17 @@
 set -euo pipefail
 top=$(cd "$(dirname "$0")/.." && pwd)
 
-share= kernel_args= log=/dev/null memory=1536 limit=900 cpu=max,-smap
-while getopts s:k:l:c:m:t: option; do
+share= kernel_args= log=/dev/null memory=1536 limit=900 cpu=max,-smap cpus=2
+while getopts s:k:l:c:m:n:t: option; do
 	case $option in
 	s) share=$OPTARG ;;
 	k) kernel_args=$OPTARG ;;
 	l) log=$OPTARG ;;
 	c) cpu=$OPTARG ;;
 	m) memory=$OPTARG ;;
+	n) cpus=$OPTARG ;;
 	t) limit=$OPTARG ;;
-	*) sed -n '2,17s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
+	*) sed -n '2,18s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
 	esac
 done
 shift $((OPTIND - 1))
@@ -46,7 +48,7 @@ mke2fs -q -t ext4 -O ^has_journal -d "$work/share" "$work/share.img" "${size}M" 
 rm -rf "$work/share"
 
 timeout -k 5 "$limit" qemu-system-x86_64 -nodefaults -no-user-config -no-reboot -display none \
-	-machine q35 -accel "${CALLGATE_VM_ACCEL:-tcg,thread=multi}" -cpu "$cpu" -smp 2 -m "$memory" \
+	-machine q35 -accel "${CALLGATE_VM_ACCEL:-tcg,thread=multi}" -cpu "$cpu" -smp "$cpus" -m "$memory" \
 	-kernel "$image/vmlinuz" \
 	-append "root=/dev/nvme0n1 rw console=ttyS0 panic=-1 mitigations=off quiet cryptomgr.notests $kernel_args" \
 	-drive "file=$image/root.img,if=none,id=root,format=raw,snapshot=on" \

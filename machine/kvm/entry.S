@@ -169,6 +169,18 @@ trap:
 	add $8, %rsp
 	iretq
 
+/*
+ * Waits for an interrupt, also if it is there already: sti takes effect behind the hlt. Where a hypervisor below loses that
+ * (QEMU 7 does, when its own interrupt comes between the two), the trap leaves the hlt out: see kvm_kernel_trap().
+ */
+	.globl kvm_halt, kvm_halt_site
+kvm_halt:
+	sti
+kvm_halt_site:
+	hlt
+	cli
+	ret
+
 /* rdi = where to leave our stack pointer, rsi = the other's. rax = the thread that was left. */
 	.globl kvm_switch
 kvm_switch:

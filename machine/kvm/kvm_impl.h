@@ -159,6 +159,8 @@ static inline void spin_unlock(struct spinlock *l) { __atomic_store_n(&l->held, 
 /* entry.S */
 extern char kvm_wcopy_site[], kvm_stubs[], kvm_syscall_entry[], kvm_thread_entry[], kvm_leave_entry[], ktext_end[];
 extern u8 cpu_stacks[KVM_MAX_CPUS][CPU_STACKS][CPU_STACK_ROOM];
+extern char kvm_halt_site[];
+void kvm_halt(void);
 void kvm_switch(u64 *save, u64 sp);
 void kvm_call_on_stack(void *sp, void (*fn)(void *), void *arg) __attribute__((noreturn));
 long kvm_ucopy(void *to, const void *from, size_t n);

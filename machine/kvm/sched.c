@@ -235,7 +235,7 @@ static void poll_queue(void)
 		__builtin_ia32_pause();
 }
 
-/* An interrupt that comes between the look at the queue and hlt ends the hlt: sti takes effect behind it. */
+/* An interrupt that comes between the look at the queue and hlt ends the hlt: kvm_halt(). */
 void sched_idle(void)
 {
 	struct cpu *c = this_cpu();
@@ -255,7 +255,7 @@ void sched_idle(void)
 		timer_set(frames_trim_at());
 		c->halted = true;
 		spin_unlock(&run_lock);
-		__asm__ volatile("sti; hlt; cli" ::: "memory");
+		kvm_halt();
 		c->halted = false;
 	}
 }

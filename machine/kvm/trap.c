@@ -266,8 +266,11 @@ void kvm_fatal_trap(struct pt_regs *regs, u32 vector)
 void kvm_kernel_trap(struct pt_regs *regs, u32 vector)
 {
 	close_user_memory();
-	if (vector >= 32 && interrupt(vector))
+	if (vector >= 32 && interrupt(vector)) {
+		if (regs->rip == (u64)kvm_halt_site)
+			regs->rip++; /* it is one byte */
 		return;
+	}
 	if (vector == VEC_PAGE_FAULT && kernel_page_fault(regs))
 		return;
 	if (vector == KVM_VEC_SHRUNK && kernel_file_shrunk(regs))

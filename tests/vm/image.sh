@@ -5,17 +5,16 @@
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 
-# The kernel has NVMe, ext4 and the serial port built in: it needs no initrd.
-kernel=linux-image-cloud-amd64
+# The kernel (kernel.sh) has NVMe, ext4 and the serial port built in: it needs no initrd.
 packages=(
 	apparmor bash busybox-static conmon coreutils crun dbus dbus-user-session gawk iproute2 kmod
 	libjansson4 libpam-systemd libseccomp2 libzydis4.0 mount netavark passwd podman policycoreutils polkitd
-	procps python3 python3-pytest runc selinux-policy-default strace systemd-sysv uidmap util-linux
+	procps python3 python3-pyte python3-pytest runc selinux-policy-default strace systemd-sysv uidmap util-linux
 )
 suite=bookworm
 recipe=1 # raise to make everybody's cache be built anew
 
-hash=$({ printf '%s\n' "$suite" "$recipe" "$kernel" "${packages[@]}"; cat "$here/vm-command"; } |
+hash=$({ printf '%s\n' "$suite" "$recipe" "${packages[@]}"; cat "$here/vm-command"; } |
 	sha256sum | cut -c1-12)
 cache=${CALLGATE_VM_CACHE:-/var/cache/callgate/vm-$hash}
 
@@ -32,15 +31,13 @@ make_root() {
 			"$suite" "$1" -
 }
 
-# Without its dependencies: nothing has to be configured for a kernel that is loaded from outside.
 add_kernel() {
-	local root=$1 name
-	name=$(apt-cache depends "$kernel" | awk '$1 == "Depends:" && $2 ~ /^linux-image/ { print $2; exit }')
-	(cd "$root.deb" && apt-get -qq -o APT::Sandbox::User=root download "$name" >&2)
-	dpkg-deb -x "$root.deb/$name"_*.deb "$root.deb/x"
-	mv "$root.deb/x/boot/vmlinuz"-* "$root.deb/vmlinuz"
-	mv "$root.deb/x/lib/modules" "$root/usr/lib/modules"
-	chroot "$root" depmod "$(ls "$root/usr/lib/modules")"
+	local root=$1 from
+	from=$("$here/kernel.sh")
+	mkdir -p "$root/usr/lib/modules"
+	cp "$from/vmlinuz" "$root.deb/vmlinuz"
+	cp -r "$from/modules" "$root/usr/lib/modules/$("$here/kernel.sh" version)"
+	chroot "$root" depmod "$("$here/kernel.sh" version)"
 }
 
 add_command() {
