@@ -91,6 +91,7 @@ BENCHMARKS = [
     ("memory_kernel", "MiB", False, "kernel memory that one of 10 idle containers adds: slabs, stacks, page tables, per-CPU data"),
     ("memory_conmon", "MiB", False, "PSS of an idle container under conmon, as Podman starts it"),
 ]
+LAYERED = {"start_java", "memcached"}  # programs that the tests' root file system does not have
 SECONDS = 60  # for one run of one benchmark
 WHOLE_RUNS = {"startup": ["/bin/true"], "start_python": ["/usr/bin/python3", "-c", "pass"],
               "start_node": ["/usr/bin/node", "-e", "0"], "start_java": ["/usr/bin/java", "-version"],
@@ -343,7 +344,7 @@ def main():
     pathlib.Path(work, "bundles").mkdir()
     layers = [subprocess.run([HERE.parent / "tests" / what[0], *what[1:]], stdin=subprocess.DEVNULL, check=True,
                              stdout=subprocess.PIPE, text=True).stdout.strip()
-              for what in (("software/layer.sh", "bench"), ("rootfs.sh",))]
+              for what in (*[("software/layer.sh", "bench")] * bool(LAYERED & set(names)), ("rootfs.sh",))]
     bundles, holders = Bundles(f"{work}/bundles", [f"{work}/layer", *layers]), []
     try:
         bench = Bench(build, 20 if options.quick else 100)

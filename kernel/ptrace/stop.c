@@ -78,8 +78,25 @@ static bool killed(const struct task *t)
 	return !t->ptrace.exiting && READ_ONCE(t->mc.work) & WORK_EXIT;
 }
 
+/* With what signal the process has stopped, or 0. sighand->lock held. */
+static int stopped_by(const struct process *p)
+{
+	return p->flags & (PROC_STOPPING | PROC_STOPPED) && !p->group_exiting ? p->stop_sig : 0;
+}
+
+/* PTRACE_EVENT_STOP tells how things are now: a SIGCONT that has come meanwhile is not told again. */
+static void tell_group_stop(struct task *t, struct stop *s)
+{
+	int sig = stopped_by(t->proc);
+
+	t->ptrace.traps = 0;
+	s->code = PTRACE_EVENT_STOP << 8 | (sig ? sig : SIGTRAP);
+	s->info->si_code = s->code;
+	s->info->si_signo = s->code & 0x7f;
+}
+
 /* False: there is nobody to stop for, or no time. */
-static bool stop_begin(struct task *t, const struct stop *s)
+static bool stop_begin(struct task *t, struct stop *s)
 {
 	struct ptrace *pt = &t->ptrace;
 
@@ -91,7 +108,7 @@ static bool stop_begin(struct task *t, const struct stop *s)
 	t->state = TASK_TRACED;
 	pt->traps &= ~TRAP_STOP;
 	if (s->code >> 8 == PTRACE_EVENT_STOP)
-		pt->traps = 0;
+		tell_group_stop(t, s);
 	if (s->info && !(s->code >> 8)) /* a stop signal that the tracer injects takes effect */
 		t->proc->flags |= PROC_STOP_DEQUEUED;
 	mutex_unlock(&t->sighand->lock);
@@ -126,7 +143,7 @@ static int stop_end(struct task *t)
 	return sig;
 }
 
-static int stop(const struct stop *s)
+static int stop(struct stop *s)
 {
 	struct task *t = current;
 	int sig = STOP_NONE;
@@ -273,7 +290,7 @@ static int group_stop_signal(struct task *t)
 	guard(&tasklist_lock);
 	guard(&t->sighand->lock);
 	work_clear(t, WORK_STOP);
-	return p->flags & (PROC_STOPPING | PROC_STOPPED) && !p->group_exiting ? p->stop_sig : 0;
+	return stopped_by(p);
 }
 
 void ptrace_group_stop(void)

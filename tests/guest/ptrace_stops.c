@@ -117,6 +117,30 @@ static void seize(void)
 	finish(pid);
 }
 
+/* SIGCONT comes at any instant of a stopped process being seized: whoever listens to the stop is told of it. */
+static void seize_and_continue(void)
+{
+	int stop = PTRACE_EVENT_STOP << 8;
+
+	for (int i = 0; i < 300; i++) {
+		pid_t pid = OK(fork());
+		int status;
+
+		if (!pid) {
+			raise(SIGSTOP);
+			_exit(7);
+		}
+		CHECK(OK(waitpid(pid, &status, WUNTRACED)) == pid && WIFSTOPPED(status));
+		OK(ptrace(PTRACE_SEIZE, pid, 0, 0));
+		for (volatile int pause = 0; pause < i % 50 * 200; pause++)
+			;
+		OK(kill(pid, SIGCONT));
+		while (WIFSTOPPED(status = next(pid)))
+			OK(ptrace(status >> 8 == (stop | SIGSTOP) ? PTRACE_LISTEN : PTRACE_CONT, pid, 0, 0));
+		CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 7);
+	}
+}
+
 /* To the next stop for a call; -1: it has exited. */
 static int call_stop(pid_t pid, struct ptrace_syscall_info *info, int *status)
 {
@@ -461,6 +485,7 @@ int main(int argc, char **argv)
 	CHECK(shared != MAP_FAILED);
 	attach();
 	seize();
+	seize_and_continue();
 	calls();
 	events();
 	plain_exec();
