@@ -151,11 +151,15 @@ class MemoryCgroup:
         return self
 
     def __exit__(self, *_):
+        # version 1: the runtime has made the group in its other hierarchies, too
+        groups = [*pathlib.Path("/sys/fs/cgroup").glob(f"*/{self.name}")] if self.first else [self.path]
         for _ in range(200):  # what was in it may take a moment to go
-            with contextlib.suppress(OSError):
-                for below in self.path.glob("*/"):
-                    below.rmdir()
-                self.path.rmdir()
+            for group in groups:
+                with contextlib.suppress(OSError):
+                    for below in group.glob("*/"):
+                        below.rmdir()
+                    group.rmdir()
+            if not any(group.exists() for group in groups):
                 return
             time.sleep(0.02)
 
