@@ -66,16 +66,6 @@ static s64 pagemap_read(struct file *f, struct uio *u, s64 *pos)
 	return done;
 }
 
-static s64 pagemap_seek(struct file *f, s64 off, int whence)
-{
-	if (whence == SEEK_CUR)
-		off += f->pos;
-	else if (whence != SEEK_SET)
-		return -EINVAL;
-	f->pos = off;
-	return off;
-}
-
 static void pagemap_release(struct file *f)
 {
 	mm_put(f->priv);
@@ -83,7 +73,7 @@ static void pagemap_release(struct file *f)
 
 static const struct file_ops pagemap_ops = {
 	.read = pagemap_read,
-	.seek = pagemap_seek,
+	.seek = proc_space_seek,
 	.release = pagemap_release,
 };
 

@@ -188,7 +188,7 @@ static s64 mem_write(struct file *f, struct uio *u, s64 *pos)
 	return done;
 }
 
-static s64 mem_seek(struct file *f, s64 off, int whence)
+s64 proc_space_seek(struct file *f, s64 off, int whence)
 {
 	if (whence == SEEK_CUR)
 		off += f->pos;
@@ -209,7 +209,7 @@ static void mem_release(struct file *f)
 static const struct file_ops mem_ops = {
 	.read = mem_read,
 	.write = mem_write,
-	.seek = mem_seek,
+	.seek = proc_space_seek,
 	.release = mem_release,
 };
 

@@ -43,6 +43,7 @@ int proc_may_access(const struct pseudo_ctx *c);
 s64 proc_read_memory(const struct pseudo_ctx *c, struct mm *mm, uaddr_t addr, void *buf, size_t len);
 /* The same to write it, also where the process itself could not: breakpoints. */
 s64 proc_write_memory(const struct pseudo_ctx *c, struct mm *mm, uaddr_t addr, void *buf, size_t len);
+s64 proc_space_seek(struct file *f, s64 off, int whence); /* of files as long as an address space: mem, pagemap */
 
 /* ---- snap.c: one consistent look at a process or thread ---- */
 struct snap {
