@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Cgroups made inside: directories of cgroup2, who is in them, their events, CLONE_INTO_CGROUP, cgroup namespaces. */
-#include "check.h"
+#include "own_ns.h"
 #include <dirent.h>
 #include <fcntl.h>
 #include <linux/sched.h>
@@ -12,14 +12,6 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-
-static void put(const char *path, const char *text)
-{
-	int fd = OK(open(path, O_WRONLY));
-
-	CHECK(write(fd, text, strlen(text)) == (ssize_t)strlen(text));
-	OK(close(fd));
-}
 
 static int error_of(const char *path, const char *text)
 {
@@ -277,21 +269,11 @@ static void test_limit(void)
 	OK(rmdir("cg/rest"));
 }
 
-/* Root of a user namespace, whose user is root outside, too: his are the container's cgroups. */
-static void become_root(void)
-{
-	OK(unshare(CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWCGROUP));
-	put("/proc/self/setgroups", "deny");
-	put("/proc/self/uid_map", "0 0 1");
-	put("/proc/self/gid_map", "0 0 1");
-	OK(mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL));
-}
-
 int main(void)
 {
 	if (geteuid())
 		return 0;
-	become_root();
+	become_root(CLONE_NEWCGROUP); /* its are the container's cgroups */
 	OK(mkdir("cg", 0755));
 	OK(mount("none", "cg", "cgroup2", 0, NULL));
 	snprintf(dir, sizeof(dir), "cg/callgate-test-%d", getpid());

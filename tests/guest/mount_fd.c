@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The calls for mounts by descriptors: fsopen, fsconfig, fsmount, fspick, open_tree, move_mount, mount_setattr. */
-#include "check.h"
+#include "own_ns.h"
 #include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
@@ -52,14 +52,6 @@ static int move(int fd, const char *from, const char *to, unsigned flags)
 static int set(const char *path, unsigned flags, struct attr a)
 {
 	return (int)syscall(SYS_mount_setattr, AT_FDCWD, path, flags, &a, sizeof(a));
-}
-
-static void put(const char *path, const char *text)
-{
-	int fd = OK(open(path, O_WRONLY));
-
-	CHECK(write(fd, text, strlen(text)) == (ssize_t)strlen(text));
-	OK(close(fd));
 }
 
 static int make(const char *path)
@@ -274,22 +266,12 @@ static void test_many(void)
 	}
 }
 
-/* All privileges over mounts of its own. */
-static void become_root(void)
-{
-	OK(unshare(CLONE_NEWUSER | CLONE_NEWNS));
-	put("/proc/self/setgroups", "deny");
-	put("/proc/self/uid_map", "0 0 1");
-	put("/proc/self/gid_map", "0 0 1");
-	OK(mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL));
-}
-
 int main(void)
 {
 	if (geteuid())
 		return 0;
 	IN_CHILD({ OK(setuid(12345)); test_refusals(); });
-	become_root();
+	become_root(0);
 	OK(mkdir("m", 0755));
 	OK(mkdir("m2", 0755));
 	test_move(test_new());
