@@ -13,7 +13,8 @@
  *
  * A vCPU starts in 64-bit mode at the image's entry, with its number in rdi, on page tables that the hypervisor has
  * filled: all of guest-physical memory at KVM_DIRECT (no execution), but for the first GiB; the image at KVM_TEXT with the
- * permissions of its segments; the first KVM_LOWMEM_SIZE bytes (page tables, call pages) at KVM_LOWMEM.
+ * permissions of its segments; the first KVM_LOWMEM_SIZE bytes (page tables, call pages) at KVM_LOWMEM. Its control registers,
+ * local interrupt controller (x2APIC) and what KVM shares with it (struct kvm_call) are set: to write or ask for them leaves the VM.
  *
  * A call: the vCPU fills its call page and writes the command to port KVM_PORT (out, 32 bits). The hypervisor copies
  * what it needs once, acts, and puts the result into `ret`. It may not block longer than the host's file systems do.
@@ -103,9 +104,31 @@ struct kvm_poll {
 };
 #define KVM_EVENTS_MAX 64
 
+/* struct pvclock_vcpu_time_info of Linux' arch/x86/include/asm/pvclock-abi.h */
+struct kvm_time {
+	u32 version, pad;
+	u64 tsc, system_time;
+	u32 mul;
+	s8 shift;
+	u8 flags, pad2[2];
+};
+
+/* struct kvm_vcpu_pv_apf_data of Linux' arch/x86/include/uapi/asm/kvm_para.h */
+struct kvm_apf {
+	u32 flags; /* 1: the page fault is one of these */
+	u32 token; /* set with the interrupt; cleared by the guest */
+	u8 pad[56];
+};
+
 struct kvm_call {
 	s64 ret;
 	u64 timers, eois, kicks; /* exits by writes to the interrupt controller, as the guest counts them: for display only */
+	/* What KVM shares with the vCPU, where it has that: the hypervisor has told it before the first instruction. */
+	struct kvm_time time;
+	struct kvm_apf apf;
+	u32 no_eoi;     /* set where an interrupt's end need not be told */
+	u32 xsave_size; /* with all that XCR0 has. From the hypervisor, as a guest that asks (cpuid) leaves the VM */
+	u64 pad[7];
 	union {
 		struct {
 			u32 handle, flags; /* MC_*; SEND, RECV: MSG_* */
@@ -146,6 +169,7 @@ struct kvm_call {
 	} u;
 };
 _Static_assert(sizeof(struct kvm_call) <= KVM_CALL_ROOM, "a call page is too small");
+_Static_assert(__builtin_offsetof(struct kvm_call, apf) % 64 == 0, "KVM wants it so");
 
 #define KVM_MAP_WRITE 1u
 #define KVM_SYNC_PUNCH 0x1000000u

@@ -132,6 +132,7 @@ json_t *kvm_guest_exits(const struct kvm_guest *g)
 		return all;
 	boot = to_json(&g->boot.counts);
 	json_object_set_new(boot, "touched", json_integer((json_int_t)g->boot.touched));
+	json_object_set_new(boot, "prefaulted", json_integer(g->boot.prefaulted));
 	json_object_set_new(all, "boot", boot);
 	return all;
 }

@@ -18,6 +18,8 @@ struct slot {
 };
 enum { SLOT_LOW, SLOT_RING, SLOT_HEAP, SLOT_RAM, SLOT_WINDOW, SLOTS };
 
+#define LOADED_MAX 8
+
 /* What is mapped into the window: a piece of a file. */
 struct window_object {
 	struct window_object *next;
@@ -45,6 +47,7 @@ struct kvm_counts {
 struct kvm_boot {
 	struct kvm_counts counts;
 	u64 touched; /* bytes of guest-physical memory, but for files */
+	bool prefaulted; /* what a start uses was in KVM's tables before */
 };
 
 /* Where KVM's own counts of a vCPU are: their places behind its descriptor. -1: it has no such count. */
@@ -71,6 +74,8 @@ struct kvm_guest {
 	int vm_fd;
 	size_t run_size;
 	struct slot slots[SLOTS];
+	struct kvm_extent loaded[LOADED_MAX]; /* page tables and segments of the image, less those that are zeros */
+	u32 nloaded;
 	unsigned int ncpus;
 	struct vcpu cpus[KVM_MAX_CPUS];
 	struct pv_server *server;
@@ -110,6 +115,10 @@ s64 counts_booted(struct kvm_guest *g);
 int vcpu_make(struct kvm_guest *g, unsigned int id, int kvm_fd, u64 entry, struct error *err);
 int vcpu_start(struct vcpu *c);
 void vcpu_free(struct vcpu *c);
+/* vcpu_state.c */
+int vcpu_set_state(struct vcpu *c, int kvm_fd, u64 entry);
+/* prefault.c: by the first vCPU's thread, before it runs and has its filter */
+void vcpu_prefault(struct vcpu *c);
 /* calls.c: one call of the vCPU. False: the VM has to end; *why. */
 bool serve_call(struct vcpu *c, u32 nr, const char **why);
 /* window.c */

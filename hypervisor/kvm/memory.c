@@ -212,6 +212,12 @@ static int load_segment(struct kvm_guest *g, int fd, const Elf64_Phdr *p)
 	return 0;
 }
 
+static void add_loaded(struct kvm_guest *g, u64 gpa, u64 len)
+{
+	if (g->nloaded < LOADED_MAX)
+		g->loaded[g->nloaded++] = (struct kvm_extent){ gpa, (len + PAGE - 1) & ~(PAGE - 1) };
+}
+
 static int load(struct kvm_guest *g, int fd, u64 *start)
 {
 	struct tables t = { g, KVM_TABLES_GPA + PAGE, false };
@@ -230,7 +236,10 @@ static int load(struct kvm_guest *g, int fd, u64 *start)
 			return -ENOEXEC;
 		map_segment(&t, &phdrs[i]);
 		ret = load_segment(g, fd, &phdrs[i]);
+		if (phdrs[i].p_filesz)
+			add_loaded(g, phdrs[i].p_vaddr - KVM_TEXT + KVM_IMAGE_GPA, phdrs[i].p_memsz);
 	}
+	add_loaded(g, KVM_TABLES_GPA, t.next - KVM_TABLES_GPA);
 	*start = eh.e_entry;
 	return t.full ? -E2BIG : ret;
 }

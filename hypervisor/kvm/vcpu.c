@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* A vCPU: its state before the first instruction, and its thread. */
+/* A vCPU and its thread. */
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,83 +10,6 @@
 
 #include "call/confine.h"
 #include "kvm/kvm_impl.h"
-#include "kvm/probe.h"
-
-#define CR0_LONG_MODE 0x80050033ULL /* PE MP ET NE WP AM PG */
-#define CR4_PAE 0x20ULL
-#define EFER_LONG_MODE 0xd00ULL /* LME LMA NXE */
-#define APIC_X2 0x400ULL
-#define XCR0_AMX 0x60000ULL /* nobody asks for permission to use its tiles */
-#define XCR0_LEAST 3ULL
-
-/* Here, and not by the guest: QEMU's emulation of AMD's virtualization does not tell KVM of xsetbv. */
-static int set_xcr0(struct vcpu *c, const struct kvm_cpuid2 *id)
-{
-	struct kvm_xcrs x = { .nr_xcrs = 1 };
-
-	for (u32 i = 0; i < id->nent; i++)
-		if (id->entries[i].function == 0xd && id->entries[i].index == 0)
-			x.xcrs[0].value = ((u64)id->entries[i].edx << 32 | id->entries[i].eax) & ~XCR0_AMX;
-	if ((x.xcrs[0].value & XCR0_LEAST) != XCR0_LEAST)
-		return -ENOTSUP; /* a CPU without XSAVE */
-	return ioctl(c->fd, KVM_SET_XCRS, &x) ? -errno : 0;
-}
-
-static int set_cpuid(struct vcpu *c, int kvm_fd)
-{
-	struct kvm_cpuid2 *id = kvm_supported_cpuid(kvm_fd);
-	int ret = 0;
-
-	if (!id)
-		return -errno;
-	for (u32 i = 0; i < id->nent; i++) {
-		struct kvm_cpuid_entry2 *e = &id->entries[i];
-
-		if (e->function == 1) { /* initial APIC number; x2APIC */
-			e->ebx = (e->ebx & 0xffffff) | c->id << 24;
-			e->ecx |= 1u << 21;
-		}
-		if (e->function == 0xb || e->function == 0x1f)
-			e->edx = c->id;
-	}
-	if (ioctl(c->fd, KVM_SET_CPUID2, id))
-		ret = -errno;
-	if (!ret)
-		ret = set_xcr0(c, id);
-	free(id);
-	return ret;
-}
-
-static int set_registers(struct vcpu *c, u64 entry)
-{
-	struct kvm_regs regs = { .rip = entry, .rflags = 2, .rdi = c->id };
-	struct kvm_mp_state runnable = { KVM_MP_STATE_RUNNABLE };
-	struct kvm_sregs s;
-
-	if (ioctl(c->fd, KVM_GET_SREGS, &s))
-		return -errno;
-	s.cs.base = 0;
-	s.cs.limit = 0xffffffff;
-	s.cs.selector = 8;
-	s.cs.type = 11;
-	s.cs.present = s.cs.s = s.cs.l = s.cs.g = 1;
-	s.cs.dpl = s.cs.db = 0;
-	s.ss = s.cs;
-	s.ss.selector = 16;
-	s.ss.type = 3;
-	s.ss.l = 0;
-	s.ss.db = 1;
-	s.ds = s.es = s.fs = s.gs = s.ss;
-	s.cr0 = CR0_LONG_MODE;
-	s.cr3 = KVM_TABLES_GPA;
-	s.cr4 = CR4_PAE;
-	s.efer = EFER_LONG_MODE;
-	s.apic_base |= APIC_X2;
-	if (ioctl(c->fd, KVM_SET_SREGS, &s) || ioctl(c->fd, KVM_SET_REGS, &regs) ||
-	    ioctl(c->fd, KVM_SET_MP_STATE, &runnable))
-		return -errno;
-	return 0;
-}
 
 int vcpu_make(struct kvm_guest *g, unsigned int id, int kvm_fd, u64 entry, struct error *err)
 {
@@ -106,9 +29,7 @@ int vcpu_make(struct kvm_guest *g, unsigned int id, int kvm_fd, u64 entry, struc
 		return error_errno(err, errno, "virtual CPU %u", id);
 	}
 	counts_open(c);
-	ret = set_cpuid(c, kvm_fd);
-	if (!ret)
-		ret = set_registers(c, entry);
+	ret = vcpu_set_state(c, kvm_fd, entry);
 	return ret ? error_errno(err, -ret, "state of virtual CPU %u", id) : 0;
 }
 
@@ -211,6 +132,8 @@ static void *vcpu_main(void *arg)
 
 	snprintf(name, sizeof(name), "vcpu%u", c->id);
 	pthread_setname_np(pthread_self(), name);
+	if (c->id == 0)
+		vcpu_prefault(c);
 	if (caller_init(&c->me, c->guest->server) < 0 || (c->id == 0 && confine_vcpu() < 0)) {
 		c->guest->on_end(c->guest->ctx, "a virtual CPU's thread cannot be set up");
 		return NULL;

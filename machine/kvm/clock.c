@@ -7,29 +7,16 @@
 
 #include "kvm_impl.h"
 
-#define MSR_KVM_SYSTEM_TIME 0x4b564d01
 #define CLOCKS 12
 #define REFRESH (NSEC_PER_SEC) /* CLOCK_REALTIME may be set, and is slewed */
 
-/* struct pvclock_vcpu_time_info of Linux' arch/x86/include/asm/pvclock-abi.h */
-struct pv_time {
-	u32 version, pad;
-	u64 tsc, system_time;
-	u32 mul;
-	s8 shift;
-	u8 flags, pad2[2];
-};
-
-static struct pv_time times[KVM_MAX_CPUS] __attribute__((aligned(64)));
 static s64 ahead[CLOCKS];
 static u64 asked_at;
 static struct spinlock ask_lock;
 
-static u64 image_gpa(const void *p) { return (u64)p - KVM_TEXT + KVM_IMAGE_GPA; }
-
 static u64 vm_clock(void)
 {
-	const struct pv_time *t = &times[this_cpu()->id];
+	const struct kvm_time *t = &this_cpu()->call->time;
 	u64 delta, ns;
 	u32 version, a, d;
 
@@ -58,14 +45,7 @@ static void ask(void)
 	spin_unlock(&ask_lock);
 }
 
-void clock_init(void)
-{
-	struct cpu *c = this_cpu();
-
-	wrmsr(MSR_KVM_SYSTEM_TIME, image_gpa(&times[c->id]) | 1);
-	if (c->id == 0)
-		ask();
-}
+void clock_init(void) { ask(); }
 
 u64 clock_now(void) { return vm_clock() + (u64)READ_ONCE(ahead[CLOCK_MONOTONIC]); }
 

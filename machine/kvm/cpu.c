@@ -2,22 +2,10 @@
 /* A virtual CPU: segments, interrupt table, features, and the start of each. */
 #include "kvm_impl.h"
 
-#define MSR_EFER 0xc0000080
 #define MSR_STAR 0xc0000081
 #define MSR_LSTAR 0xc0000082
 #define MSR_FMASK 0xc0000084
 #define MSR_KERNEL_GS_BASE 0xc0000102
-#define EFER_SCE 1ULL
-
-#define CR0_WP (1ULL << 16)
-#define CR0_TS (1ULL << 3)
-#define CR0_EM (1ULL << 2)
-#define CR0_MP (1ULL << 1)
-#define CR4_PGE (1ULL << 7)
-#define CR4_OSFXSR (1ULL << 9)
-#define CR4_OSXMMEXCPT (1ULL << 10)
-#define CR4_FSGSBASE (1ULL << 16)
-#define CR4_OSXSAVE (1ULL << 18)
 
 #define SEG_CODE 0x00af9b000000ffffULL
 #define SEG_DATA 0x00cf93000000ffffULL
@@ -45,6 +33,7 @@ struct table_register {
 struct cpu cpus[KVM_MAX_CPUS];
 u32 ncpus = 1;
 bool cpu_smap;
+static u64 cr4;
 static struct gate idt[256] __attribute__((aligned(16)));
 
 static u64 stack_top(const struct cpu *c, u32 stack) { return (u64)cpu_stacks[c->id][stack] + CPU_STACK_ROOM; }
@@ -116,33 +105,10 @@ static u64 read_cr4(void)
 	return v;
 }
 
-bool cpu_has_cr4(u64 bit) { return read_cr4() & bit; }
-
-static void control_registers(void)
-{
-	u64 cr0, cr4 = read_cr4();
-	u32 a, b, c, d;
-
-	cpuid(7, 0, &a, &b, &c, &d);
-	cpu_smap = b >> 20 & 1;
-	cr4 |= CR4_OSFXSR | CR4_OSXMMEXCPT | CR4_OSXSAVE | CR4_PGE;
-	if (b & 1)
-		cr4 |= CR4_FSGSBASE;
-	if (b >> 7 & 1)
-		cr4 |= CR4_SMEP;
-	if (cpu_smap)
-		cr4 |= CR4_SMAP;
-	if (c >> 2 & 1)
-		cr4 |= CR4_UMIP;
-	__asm__ volatile("mov %0, %%cr4" ::"r"(cr4));
-	__asm__ volatile("mov %%cr0, %0" : "=r"(cr0));
-	cr0 = (cr0 | CR0_WP | CR0_MP) & ~(CR0_EM | CR0_TS);
-	__asm__ volatile("mov %0, %%cr0" ::"r"(cr0));
-}
+bool cpu_has_cr4(u64 bit) { return cr4 & bit; }
 
 static void system_calls(void)
 {
-	wrmsr(MSR_EFER, rdmsr(MSR_EFER) | EFER_SCE);
 	/* syscall: cs, then ss behind it; sysret: ss = base + 8, cs = base + 16, both for user code */
 	wrmsr(MSR_STAR, (u64)(USER_SS - 8) << 48 | (u64)KERNEL_CS << 32);
 	wrmsr(MSR_LSTAR, (u64)kvm_syscall_entry);
@@ -170,15 +136,16 @@ void cpu_init(u32 id)
 	load_segments(c);
 	wrmsr(MSR_GS_BASE, (u64)c);
 	wrmsr(MSR_KERNEL_GS_BASE, 0);
-	if (id == 0)
+	if (id == 0) {
 		fill_idt();
+		cr4 = read_cr4();
+		cpu_smap = cr4 & CR4_SMAP;
+	}
 	__asm__ volatile("lidt %0" ::"m"(idtr));
-	control_registers();
 	system_calls();
 	fpu_init_cpu();
-	lapic_init();
-	clock_init();
-	apf_init();
+	if (id == 0)
+		clock_init();
 }
 
 void kvm_start(u32 id)

@@ -293,7 +293,7 @@ kvm_efault:
 	mov $-14, %rax
 	ret
 
-	.bss
+	.section .bss.large, "aw", @nobits
 	.balign 4096
 	.globl cpu_stacks
 cpu_stacks:

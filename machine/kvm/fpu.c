@@ -14,26 +14,13 @@
 static u64 xfeatures;
 static u32 xsize;
 
-static u32 area_size(void)
-{
-	u32 size = XSAVE_HDR_END, i, a, b, c, d;
-
-	for (i = 2; i < 63; i++) {
-		if (!(xfeatures & (1ULL << i)))
-			continue;
-		cpuid(0xd, i, &a, &b, &c, &d);
-		size = max(size, a + b);
-	}
-	return size;
-}
-
 void fpu_init_cpu(void)
 {
 	u32 a, d;
 
 	__asm__ volatile("xgetbv" : "=a"(a), "=d"(d) : "c"(0)); /* the hypervisor has set it */
 	xfeatures = (u64)d << 32 | a;
-	xsize = area_size();
+	xsize = call_begin()->xsave_size;
 	__asm__ volatile("fninit");
 }
 

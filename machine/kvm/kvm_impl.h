@@ -120,20 +120,9 @@ static inline struct thread *self(void)
 static inline struct thread *thread_of(struct task *t) { return (struct thread *)t; }
 static inline void *direct(u64 gpa) { return (void *)(KVM_DIRECT + gpa); }
 
-static inline u64 rdmsr(u32 msr)
-{
-	u32 a, d;
-
-	__asm__ volatile("rdmsr" : "=a"(a), "=d"(d) : "c"(msr));
-	return (u64)d << 32 | a;
-}
 static inline void wrmsr(u32 msr, u64 v)
 {
 	__asm__ volatile("wrmsr" ::"c"(msr), "a"((u32)v), "d"((u32)(v >> 32)) : "memory");
-}
-static inline void cpuid(u32 leaf, u32 sub, u32 *a, u32 *b, u32 *c, u32 *d)
-{
-	__asm__ volatile("cpuid" : "=a"(*a), "=b"(*b), "=c"(*c), "=d"(*d) : "a"(leaf), "c"(sub));
 }
 static inline u64 read_cr2(void)
 {
@@ -193,7 +182,6 @@ struct cpu *cpu_of_stack(const void *sp); /* whose stack of cpu_stacks that is *
 void guard_page(const void *page);
 void kernel_map_check(void); /* by a thread: it may say what it found */
 /* lapic.c */
-void lapic_init(void);
 void lapic_eoi(void);
 void lapic_send(u32 cpu, u32 vector);
 void timer_set(u64 deadline); /* this CPU's: an interrupt then, or earlier */
@@ -225,7 +213,6 @@ void cputime_kernel(void); /* from user mode into the kernel */
 void cputime_user(void);
 void cputime_switch(struct thread *prev, struct thread *next);
 /* apf.c */
-void apf_init(void);
 bool apf_waits(void); /* a page fault of user code is none: the host has to read the page */
 void apf_there(void);
 /* frame.c: pages of KVM_RAM, by guest-physical address */

@@ -68,7 +68,7 @@ s64 mc_pv_call(struct pv_slot *s)
 /* ---- handles: numbers only, the hypervisor has the descriptors ---- */
 
 static struct mutex handle_lock;
-static u64 used_map[MAX_HANDLES / 64];
+static u64 used_map[MAX_HANDLES / 64] BSS_LARGE;
 static u32 first_free;
 
 u32 mc_handle_alloc(void)

@@ -89,6 +89,21 @@ static int tear_down(void **state)
 	return munmap(guest.slots[SLOT_LOW].at, KVM_LOW_SIZE);
 }
 
+/* Code, constants, data and page tables, but no large tables. */
+static void what_is_made_before(u64 start)
+{
+	u64 sum = 0;
+
+	assert_int_equal(guest.nloaded, 4);
+	assert_true(start - KVM_TEXT + KVM_IMAGE_GPA - guest.loaded[0].gpa < guest.loaded[0].len);
+	for (u32 i = 0; i < guest.nloaded; i++) {
+		assert_int_equal(guest.loaded[i].gpa % 4096 + guest.loaded[i].len % 4096, 0);
+		assert_true(guest.loaded[i].gpa + guest.loaded[i].len <= KVM_LOW_SIZE);
+		sum += guest.loaded[i].len;
+	}
+	assert_true(sum < 1 << 20);
+}
+
 static void the_kernel(void **state)
 {
 	int fd = open(getenv("GUEST_KVM"), O_RDONLY | O_CLOEXEC);
@@ -104,6 +119,7 @@ static void the_kernel(void **state)
 		assert_int_equal(table(KVM_TABLES_GPA)[i], 0); /* the user half */
 	survey(KVM_TABLES_GPA, 3, W | U, &t);
 	assert_true(t.code > 100 && t.constant > 20 && t.data > 100);
+	what_is_made_before(start);
 }
 
 /* An image of one segment. */
