@@ -341,6 +341,8 @@ struct pv_file {
 	u32 atime_nsec, ctime_nsec;
 	u32 whole;    /* 1: all that the file holds stands behind the path, and no descriptor is donated */
 	u32 data_len; /* its length, at most PV_DATA_MAX */
+	u32 in_root;  /* 1: it is in the container's root mount, which nobody outside is to change; 0: elsewhere, or not known */
+	u32 pad;
 };
 
 #define PV_STATX_SIZE 256 /* sizeof(struct statx) */

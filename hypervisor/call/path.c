@@ -32,6 +32,20 @@ int open_in(int dirfd, const char *path, u64 flags, u64 mode, u64 resolve)
 	return fd < 0 ? -errno : (int)fd;
 }
 
+u64 path_root_mount(struct pv_server *srv)
+{
+	struct statx st;
+	u64 id = __atomic_load_n(&srv->root_mnt_id, __ATOMIC_RELAXED);
+
+	if (id)
+		return id;
+	if (statx(srv->cfg.rootfd, "", AT_EMPTY_PATH, STATX_MNT_ID, &st) < 0 || !(st.stx_mask & STATX_MNT_ID))
+		return 0;
+	__atomic_store_n(&srv->root_mnt_id, st.stx_mnt_id, __ATOMIC_RELAXED);
+	return st.stx_mnt_id;
+}
+
+
 static int decode_dir(struct call *c, int which, u32 id)
 {
 	c->dirfd[which] = c->srv->cfg.rootfd;

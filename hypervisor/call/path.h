@@ -44,6 +44,9 @@ int parent_get(struct call *c, int which, struct object *o);
  */
 int parent_open(struct call *c, int which, const char **name);
 
+/* The mount id of the container's root, which does not change while it runs; 0: not known. */
+u64 path_root_mount(struct pv_server *srv);
+
 /* A native open in the container that follows no magic link. */
 int open_in(int dirfd, const char *path, u64 flags, u64 mode, u64 resolve);
 

@@ -28,20 +28,6 @@ struct listing {
 	struct pv_dirstat_head head;
 };
 
-/* 0: unknown. It does not change while the container runs. */
-static u64 root_mount(struct pv_server *srv)
-{
-	struct statx st;
-	u64 id = __atomic_load_n(&srv->root_mnt_id, __ATOMIC_RELAXED);
-
-	if (id)
-		return id;
-	if (statx(srv->cfg.rootfd, "", AT_EMPTY_PATH, STATX_MNT_ID, &st) < 0 || !(st.stx_mask & STATX_MNT_ID))
-		return 0;
-	__atomic_store_n(&srv->root_mnt_id, st.stx_mnt_id, __ATOMIC_RELAXED);
-	return st.stx_mnt_id;
-}
-
 static u64 now(void)
 {
 	struct timespec ts;
@@ -127,7 +113,7 @@ int path_dirstat(struct call *c)
 	struct statx st;
 	int ret;
 
-	l.mnt_id = root_mount(c->srv);
+	l.mnt_id = path_root_mount(c->srv);
 	l.head.next = from;
 	l.head.time = now();
 	l.fd = open_listing(c);

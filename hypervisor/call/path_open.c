@@ -247,6 +247,7 @@ static int opened(struct call *c, int fd)
 	describe(&st, &f);
 	mnt = mount_of(c->srv, fd, st.stx_mnt_id);
 	f.mnt_flags = mnt.flags;
+	f.in_root = (st.stx_mask & STATX_MNT_ID) && st.stx_mnt_id == path_root_mount(c->srv);
 	if (!m && (c->req.u.path.flags & O_PATH || S_ISREG(f.mode) || S_ISDIR(f.mode)))
 		return keep(c, &f, fd, mnt.plain);
 	ret = m ? cross_at(c, m) : answer(c, &f, fd);

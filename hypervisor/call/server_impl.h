@@ -46,7 +46,7 @@ struct pv_server {
 	u32 consumed; /* requests taken: ours alone, never read from the ring */
 	bool stopping; /* atomic */
 	bool watch_connections; /* atomic */
-	u64 root_mnt_id; /* see path_dirstat.c; atomic */
+	u64 root_mnt_id; /* see path_root_mount(); atomic */
 	bool magic; /* a procfs is visible in the container: names may hold magic links */
 	pthread_t thread;
 	struct spinner spinner;

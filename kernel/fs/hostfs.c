@@ -5,6 +5,7 @@
 #include "hostfs.h"
 
 #include "cred.h"
+#include "names.h"
 #include "stat_run.h"
 #include "task.h"
 #include "vfs_impl.h"
@@ -160,11 +161,32 @@ static bool changes(const struct pv_slot *s)
 	}
 }
 
+/* ... or what a name is, or who may use it? */
+static bool changes_names(const struct pv_slot *s)
+{
+	switch (s->req.cmd) {
+	case PV_OPEN:
+		return s->req.u.path.flags & O_CREAT;
+	case PV_READLINK:
+	case PV_UTIMES:
+	case PV_TRUNCATE:
+	case PV_UNIX_CONNECT:
+		return false;
+	default:
+		return changes(s);
+	}
+}
+
 static s64 pv_call(struct pv_slot *s)
 {
-	bool changing = changes(s);
-	s64 r = mc_pv_call(s);
+	bool changing = changes(s), names = changes_names(s);
+	s64 r;
 
+	if (names)
+		names_changing();
+	r = mc_pv_call(s);
+	if (names)
+		names_changed();
 	if (changing)
 		stat_runs_changed();
 	return r;

@@ -6,6 +6,7 @@
 #include <linux/fs.h>
 
 #include "hostfs.h"
+#include "names.h"
 #include "vfs_impl.h"
 
 #define IN    1u /* the argument is read */
@@ -74,8 +75,10 @@ static s64 forward(u32 handle, const struct known *k, u64 arg)
 		memcpy(s.buf, &arg, k->size);
 	else if (k->how & IN)
 		r = mc_copy_from_user(s.buf, arg, k->size);
+	names_changing(); /* attributes of files, too */
 	if (!r)
 		r = mc_pv_call(&s);
+	names_changed();
 	stat_runs_changed();
 	if (r >= 0 && (k->how & OUT) && mc_copy_to_user(arg, s.buf, k->size))
 		r = -EFAULT;

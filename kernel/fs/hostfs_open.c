@@ -52,6 +52,7 @@ struct inode *hostfs_inode(const struct pv_file *a, u32 handle, u32 gen)
 	i->mtime.sec = a->mtime_sec;
 	i->mtime.nsec = a->mtime_nsec;
 	i->mnt_flags = a->mnt_flags;
+	i->in_root = a->in_root;
 	i->owner_gen = gen;
 	return i;
 }

@@ -12,6 +12,9 @@
  * "..", a root directory of the caller's own or mounts made inside are not kept; nor is anything while somebody
  * in here watches files.
  *
+ * In the container's root mount, which nobody outside is to change, one look serves for a millisecond, if nothing in here has
+ * changed names meanwhile (names.h).
+ *
  * What is kept is one process's, of one set of credentials, and little: an unlinked file that is kept is not freed.
  */
 #include "kept_impl.h"
@@ -173,13 +176,22 @@ bool kept_unchanged(const struct kept *k)
 static struct kept *changed(struct kept *file)
 {
 	struct kept *way[MAX_DEPTH + 1], *k;
+	struct names_moment now;
+	bool in_root = true;
 	int n = 0;
 
-	for (k = file; k; k = k->above)
+	if (names_hold(&file->seen))
+		return NULL;
+	now = names_moment();
+	for (k = file; k; k = k->above) {
+		in_root = in_root && k->inode->in_root;
 		way[n++] = k;
+	}
 	while (n--)
 		if (!kept_unchanged(way[n]))
 			return way[n];
+	if (in_root)
+		file->seen = now;
 	return NULL;
 }
 

@@ -5,6 +5,7 @@
 
 #include "kept.h"
 #include "list.h"
+#include "names.h"
 #include "sync.h"
 
 #define MAX_FILES 32
@@ -25,6 +26,7 @@ struct kept {
 	struct inode *base;    /* what names are relative to, NULL: the container's root. The first one has a reference */
 	struct inode *inode;   /* of an idle file: without references */
 	struct stamp stamp;
+	struct names_moment seen; /* of a file: when it and the directories on its way were last found unchanged, if all are in_root */
 	u32 users; /* of directories: what is in it, and who looks at it */
 	bool idle; /* a file that is not open */
 	bool moved; /* its position is to be set to 0 */

@@ -213,6 +213,7 @@ struct inode {
 	/* host inodes (fs/hostfs) */
 	u32 handle;  /* of a directory or O_PATH object; 0 = container root or none */
 	u32 mnt_flags; /* MS_* of the host's mount */
+	bool in_root; /* in the container's root mount, which nobody outside is to change */
 	u32 owner_gen; /* uid and gid are right while this is the number of the last chown (fs/hostfs.c) */
 	struct kept *kept; /* of a file whose descriptor stays open (fs/kept.c) */
 };

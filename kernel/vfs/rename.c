@@ -6,6 +6,7 @@
 #include "hostfs.h"
 #include "kept.h"
 #include "mounts.h"
+#include "names.h"
 #include "syscall.h"
 #include "vfs_impl.h"
 
@@ -49,7 +50,9 @@ static s64 host_two(struct two_names *t, struct name **crossed)
 		host_end(&s);
 		return -ENAMETOOLONG;
 	}
+	names_changing();
 	r = mc_pv_call(&s);
+	names_changed();
 	stat_runs_changed();
 	if (r == PV_CROSS) {
 		*crossed = s.rsp.flags & PV_CROSSED_PATH2 ? &t->to : &t->from;

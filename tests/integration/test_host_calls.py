@@ -48,16 +48,6 @@ ONE = {
     "datagram": ("", "v.send(b'x'); u.recv(10)", {"sendto": 1, "recvfrom": 1}),
     "datagram-and-sender": ("v.send(b'x')", "u.recvfrom(10)", {"recvfrom": 1}),
     "sendfile": ("", "os.sendfile(c.fileno(), file, 0, 100)", {"sendfile": 2}),  # a read and a write
-    # an fstat for /, /etc and passwd; and one lseek if its position was moved
-    "open-again": ("time.sleep(1.1)\nfor i in range(4): os.close(os.open('/etc/passwd', os.O_RDONLY))",
-                   "os.close(os.open('/etc/passwd', os.O_RDONLY))", {"openat": 3, "close": 0}),
-    "open-again-after-read": ("time.sleep(1.1)\nfor i in range(4): os.close(os.open('/etc/passwd', os.O_RDONLY))",
-                              "for i in range(2): f = os.open('/etc/passwd', os.O_RDONLY); os.read(f, 5); os.close(f)",
-                              [("openat", 3), ("read", 1), ("close", 0), ("openat", 4), ("read", 1), ("close", 0)]),
-    # nginx: a sendfile at a position of its own leaves the file's where it is
-    "open-and-sendfile-again": ("time.sleep(1.1)\nfor i in range(4): os.close(os.open('/etc/passwd', os.O_RDONLY))",
-                                "for i in range(2): f = os.open('/etc/passwd', os.O_RDONLY); os.fstat(f); os.sendfile(c.fileno(), f, 0, 9); os.close(f)",
-                                [("openat", 3), ("newfstatat", 1), ("sendfile", 2), ("close", 0)] * 2),
     "close-of-a-copy": ("d = s.dup()", "d.close()", {"close": 0}),
 }
 IGNORED = {"mmap", "munmap", "brk", "rt_sigreturn", "wait4", "madvise"}
@@ -103,6 +93,78 @@ def test_mediated(traced, name):  # noqa: F811
     assert got.keys() == expected.keys()
     for call, (pv, host) in expected.items():
         assert got[call][0] == pv and host <= got[call][1] <= host + 2, got
+
+
+def opens_again(traced, use, name="/etc/passwd", count=20, before="", **options):  # noqa: F811
+    """[[(name, pv calls, host calls)]] of each of many uses of a file that is kept open; they begin with its open."""
+    lines = [PRELUDE, before, "time.sleep(1.1)", f"name = '{name}'", "for i in range(4):", f"    {use}", "os.getsid(0)",
+             f"for i in range({count}):", f"    {use}", "os.getsid(0)", ""]
+    calls = parse(traced("/usr/bin/python3", "-c", "\n".join(lines), **options).trace("--no-loss", "-p", "1").start().lines())
+    begin, end = [i for i, call in enumerate(calls) if call[1] == "getsid"]
+    calls = [call for call in calls[begin + 1:end] if call[1] not in IGNORED]
+    starts = [i for i, call in enumerate(calls) if call[1] == "openat" and f'"{name}"' in call[2]]
+    assert len(starts) == count, calls
+    return [[(call[1], *call[4:]) for call in calls[i:j]] for i, j in zip(starts, starts[1:] + [None])]
+
+
+def test_open_again(traced):  # noqa: F811
+    """In the root file system a look at /, /etc and the file serves for a millisecond."""
+    each = opens_again(traced, "os.close(os.open(name, os.O_RDONLY))")
+    for opened, closed in each:
+        assert opened in (("openat", 0, 3), ("openat", 0, 0)) and closed == ("close", 0, 0), each
+    assert any(calls[0][2] == 0 for calls in each), each
+
+
+def test_open_again_after_read(traced):  # noqa: F811
+    """The position is set back."""
+    each = opens_again(traced, "f = os.open(name, os.O_RDONLY); os.read(f, 5); os.close(f)")
+    for opened, read, closed in each[1:]:
+        assert opened in (("openat", 0, 4), ("openat", 0, 1)) and read == ("read", 0, 1) and closed == ("close", 0, 0), each
+    assert any(calls[0][2] == 1 for calls in each), each
+
+
+def test_open_and_sendfile_again(traced):  # noqa: F811
+    """nginx: a sendfile at a position of its own leaves the file's where it is."""
+    each = opens_again(traced, "f = os.open(name, os.O_RDONLY); os.fstat(f); os.sendfile(c.fileno(), f, 0, 9); os.close(f)")
+    for opened, *others in each:
+        assert opened in (("openat", 0, 3), ("openat", 0, 0)), each
+        assert others == [("newfstatat", 0, 1), ("sendfile", 0, 2), ("close", 0, 0)], each
+    assert any(calls[0][2] == 0 for calls in each), each
+
+
+OTHER = """
+open("/tmp/other", "w").close()
+go, done = os.pipe(), os.pipe()
+if not os.fork():
+    os.close(go[1])
+    while os.read(go[0], 1):
+        os.chmod("/tmp/other", 0o600)
+        os.write(done[1], b"x")
+    os._exit(0)
+"""
+CHANGES = {
+    "mode": "os.chmod('/tmp/other', 0o600)",
+    "owner": "os.chown('/tmp/other', 5, 5)",
+    "new-name": "os.close(os.open(f'/tmp/new{i}-{time.monotonic_ns()}', os.O_CREAT | os.O_WRONLY))",
+    "rename": "os.rename('/tmp/other', '/tmp/other2'); os.rename('/tmp/other2', '/tmp/other')",
+    "link": "os.symlink('x', f'/tmp/link{i}-{time.monotonic_ns()}')",
+    "another-process": "os.write(go[1], b'x'); os.read(done[0], 1)",
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_open_again_looks_after_each_change(traced, change):  # noqa: F811
+    """... unless anybody in the container changes names, modes or owners meanwhile: then each open looks."""
+    each = opens_again(traced, f"os.close(os.open(name, os.O_RDONLY)); {CHANGES[change]}", before=OTHER)
+    assert [calls[0] for calls in each] == [("openat", 0, 3)] * 20, each
+
+
+def test_open_again_on_a_volume(traced, tmp_path):  # noqa: F811
+    """Others may change it at any time: each open looks."""
+    (tmp_path / "file").write_text("text")
+    each = opens_again(traced, "os.close(os.open(name, os.O_RDONLY))", "/v/file",
+                       mounts=[("/v", "bind", str(tmp_path), ["bind"])])
+    assert each == [[("openat", 0, 3), ("close", 0, 0)]] * 20
 
 
 # Files that nobody has opened, and whose times of last access a read does not change.

@@ -161,6 +161,29 @@ static void donates_directories(void **state)
 	}
 }
 
+/* What others may change is told from what is the container's own. */
+static void tells_the_root_mount(void **state)
+{
+	struct guest *g = *state;
+	const struct {
+		const char *path;
+		u32 flags, in_root;
+	} cases[] = { { "/dir/topasswd", O_PATH | O_NOFOLLOW, 1 }, { "/dir", O_PATH, 1 }, { "/", O_PATH, 1 },
+		      { "/dir/file", O_RDONLY, 1 }, { "/hostproc", O_PATH, 0 }, { "/hostproc", O_DIRECTORY, 0 } };
+	size_t n = sizeof(cases) / sizeof(*cases) - (shows_procfs ? 0 : 2);
+
+	for (size_t i = 0; i < n; i++) {
+		s32 ret;
+		int fd = open_file(g, 1, cases[i].path, (int)cases[i].flags, 0, &ret);
+
+		assert_int_equal(ret, 0);
+		assert_int_equal(file_of(g).in_root, cases[i].in_root);
+		if (fd >= 0)
+			close(fd);
+		release(g, 1);
+	}
+}
+
 static void creates_with_mode(void **state)
 {
 	struct guest *g = *state;
@@ -739,6 +762,7 @@ int main(int argc, char **argv)
 		T(opens_and_donates),
 		T(brings_small_files),
 		T(donates_directories),
+		T(tells_the_root_mount),
 		T(creates_with_mode),
 		T(directories_stay),
 		T(lists_attributes),
