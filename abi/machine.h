@@ -137,6 +137,11 @@ int mc_resident(uaddr_t addr, u64 len, u8 *vec); /* kernel memory, one byte a pa
 void mc_code_original(bool original);
 /* Address of the vdso image that guest programs may use (AT_SYSINFO_EHDR); 0 if none. */
 uaddr_t mc_vdso(void);
+/*
+ * From now on clock_gettime of this space's programs is a system call, where they know it in the vdso, too; no other thread is in it. Until
+ * mc_space_renew. 0 or -errno.
+ */
+int mc_clock_calls(void);
 /* Read or write the space of another task. Bytes moved or -errno. Not for hot paths. */
 s64 mc_space_read(struct task *t, uaddr_t addr, void *buf, size_t len);
 s64 mc_space_write(struct task *t, uaddr_t addr, const void *buf, size_t len);

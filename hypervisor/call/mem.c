@@ -8,11 +8,13 @@
 #include "call/cred.h"
 #include "call/server_impl.h"
 
+#define SPACE_END 0x7ffffffff000ul /* of a host process */
+
 int mem_decode(struct call *c)
 {
 	if (c->req.u.ctl.len > RING_BUF_SIZE)
 		return violation(c, "len", "length over the buffer");
-	return c->req.u.ctl.arg <= (u64)KWIN_END ? 0 : -EFAULT;
+	return c->req.u.ctl.arg < SPACE_END && c->req.u.ctl.arg + c->req.u.ctl.len <= SPACE_END ? 0 : -EFAULT;
 }
 
 static int open_mem(struct call *c, int procfd, long pid)
@@ -70,8 +72,8 @@ int mem_write(struct call *c)
 	int fd;
 	ssize_t n;
 
-	/* The guest kernel's own half is not for writing from outside: its text is never writable. */
-	if (c->req.u.ctl.arg + c->req.u.ctl.len > (u64)USER_END)
+	/* The guest kernel's own part is not for writing from outside: its text is never writable. Above it are a stack and a vdso (mc_clock_calls). */
+	if (c->req.u.ctl.arg + c->req.u.ctl.len > (u64)USER_END && c->req.u.ctl.arg < (u64)KWIN_END)
 		return -EFAULT;
 	fd = open_process(c, c->req.u.ctl.pid);
 	if (fd < 0)

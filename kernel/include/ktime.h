@@ -47,10 +47,11 @@ static inline u64 time_add(u64 a, u64 b) { return a + b < a ? MC_FOREVER : a + b
 
 /*
  * The CLOCK_MONOTONIC deadline for an absolute or relative time on `clock` (CLOCK_MONOTONIC,
- * REALTIME, BOOTTIME, TAI and the ALARM ones): what mc_park and ktimer_start want.
+ * REALTIME, BOOTTIME, TAI and the ALARM ones; of current's time namespace): what mc_park and ktimer_start want.
  */
 u64 deadline_of(int clock, u64 time, bool absolute);
 #define TIME_MAX 0x7fffffffffffffffULL /* what get_timespec gives for a longer time */
 bool clock_is_wall(int clock); /* one of those */
+u64 clock_read(int clock); /* as current's time namespace has it */
 
 #endif

@@ -31,7 +31,8 @@ struct ns {
 
 struct nsproxy {
 	refcount_t ref;
-	struct ns *of[NS_KINDS]; /* counted. NS_PID: of the children to come; NS_USER: NULL */
+	struct ns *of[NS_KINDS]; /* counted. NS_PID, NS_TIME: of the children to come; NS_USER: NULL */
+	struct ns *time; /* counted: the task's own (time_ns.h) */
 };
 
 #define NS_FIRST_INUM 0xF0000080u /* before those that are made; the first ones have numbers of their own, as in Linux */
@@ -47,19 +48,23 @@ extern s64 ns_limits[NS_KINDS]; /* how many of a kind may be made: /proc/sys/use
 int ns_may_make(enum ns_kind kind); /* 0 or -ENOSPC */
 const char *ns_name(enum ns_kind kind);
 u64 ns_flag(enum ns_kind kind); /* CLONE_NEW* */
-struct ns *current_ns(enum ns_kind kind); /* without a reference. NS_PID: of the children to come */
+struct ns *current_ns(enum ns_kind kind); /* without a reference. NS_PID, NS_TIME: of the children to come */
 
 extern struct nsproxy init_nsproxy;
 struct nsproxy *nsproxy_get(struct nsproxy *p);
 void nsproxy_put(struct nsproxy *p); /* NULL is allowed */
+struct nsproxy *nsproxy_dup(const struct nsproxy *old); /* the same, to be changed before others see it; NULL: no memory */
 /*
  * For a child or for the caller, which will have the user namespace `user` and the directories fs: the same with those of
  * flags (CLONE_NEW*) made anew. With a reference, or ERR_PTR(-EPERM, -EINVAL, -ENOSPC, -ENOMEM).
  */
 struct nsproxy *nsproxy_copy(u64 flags, struct nsproxy *old, struct user_ns *user, struct fs_ctx *fs);
 void nsproxy_install(struct nsproxy *p); /* for current; takes over the reference */
+/* Of a new process, or before an exec: its time namespace is to be that of its children. Takes over the reference; or ERR_PTR(-ENOMEM). */
+struct nsproxy *nsproxy_enter_time(struct nsproxy *p);
+static inline bool nsproxy_time_differs(const struct nsproxy *p) { return p->time != p->of[NS_TIME]; }
 #define CLONE_NSPROXY                                                                              \
-	(CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWPID | CLONE_NEWNET)
+	(CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWTIME)
 
 /* ---- per kind: by who has the objects ---- */
 /* A new one like `old`, with a reference, or ERR_PTR. Frees are for ns_put only. */
@@ -72,7 +77,9 @@ void net_ns_free(struct ns *ns);
 struct ns *pid_ns_new(struct ns *old, struct user_ns *user);
 void pid_ns_free(struct ns *ns);
 void user_ns_free(struct ns *ns);
-extern struct ns init_cgroup_ns, init_time_ns;
+struct ns *time_ns_copy(struct ns *old, struct user_ns *user);
+void time_ns_free(struct ns *ns);
+extern struct ns init_cgroup_ns;
 
 /*
  * Mount namespaces. copy: CLONE_NEWNS; fs is the caller's (unshare) or child's own, unshared: its root and cwd move to

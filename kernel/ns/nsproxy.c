@@ -7,11 +7,11 @@
 #include "ipc_ns.h"
 #include "mnt_ns.h"
 #include "pid_ns.h"
+#include "time_ns.h"
 #include "user_ns.h"
 #include "uts.h"
 
 struct ns init_cgroup_ns = NS_INIT(NS_CGROUP, 4026531835u);
-struct ns init_time_ns = NS_INIT(NS_TIME, 4026531834u);
 
 struct nsproxy init_nsproxy = {
 	.ref = { 1 },
@@ -21,9 +21,10 @@ struct nsproxy init_nsproxy = {
 		[NS_MNT] = &boot_ns.ns,
 		[NS_NET] = &init_net_ns.ns,
 		[NS_PID] = &init_pid_ns.ns,
-		[NS_TIME] = &init_time_ns,
+		[NS_TIME] = &init_time_ns.ns,
 		[NS_UTS] = &init_uts_ns.ns,
 	},
+	.time = &init_time_ns.ns,
 };
 
 static const struct {
@@ -80,8 +81,8 @@ void ns_put(struct ns *ns)
 {
 	static void (*const frees[NS_KINDS])(struct ns *) = {
 		[NS_CGROUP] = cgroup_ns_free, [NS_IPC] = ipc_ns_free, [NS_MNT] = mnt_ns_free,
-		[NS_NET] = net_ns_free,       [NS_PID] = pid_ns_free, [NS_USER] = user_ns_free,
-		[NS_UTS] = uts_ns_free,
+		[NS_NET] = net_ns_free,       [NS_PID] = pid_ns_free, [NS_TIME] = time_ns_free,
+		[NS_USER] = user_ns_free,     [NS_UTS] = uts_ns_free,
 	};
 
 	/* A loop: each owner may have its own, and the depth of a stack is not the user's to choose. */
@@ -115,6 +116,7 @@ void nsproxy_put(struct nsproxy *p)
 		return;
 	for (int i = 0; i < NS_KINDS; i++)
 		ns_put(p->of[i]);
+	ns_put(p->time);
 	kfree(p);
 }
 
@@ -131,6 +133,8 @@ static struct ns *copy_one(enum ns_kind kind, struct ns *old, struct user_ns *us
 		return net_ns_new(user);
 	case NS_PID:
 		return pid_ns_new(old, user);
+	case NS_TIME:
+		return time_ns_copy(old, user);
 	case NS_UTS:
 		return uts_ns_copy(old, user);
 	default:
@@ -169,6 +173,35 @@ struct nsproxy *nsproxy_copy(u64 flags, struct nsproxy *old, struct user_ns *use
 		}
 		p->of[i] = ns;
 	}
+	p->time = ns_get(old->time);
+	return p;
+}
+
+struct nsproxy *nsproxy_dup(const struct nsproxy *old)
+{
+	struct nsproxy *p = kmalloc(sizeof(*p));
+
+	if (!p)
+		return NULL;
+	*p = *old;
+	ref_init(&p->ref);
+	for (int i = 0; i < NS_KINDS; i++)
+		if (p->of[i])
+			ns_get(p->of[i]);
+	ns_get(p->time);
+	return p;
+}
+
+struct nsproxy *nsproxy_enter_time(struct nsproxy *old)
+{
+	struct nsproxy *p = nsproxy_dup(old);
+
+	nsproxy_put(old);
+	if (!p)
+		return ERR_PTR(-ENOMEM);
+	ns_put(p->time);
+	p->time = ns_get(p->of[NS_TIME]);
+	time_ns_freeze(p->time);
 	return p;
 }
 

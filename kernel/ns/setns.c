@@ -3,7 +3,9 @@
 #include <linux/sched.h>
 
 #include "pid_ns.h"
+#include "mm.h"
 #include "syscall.h"
+#include "time_ns.h"
 #include "user_ns.h"
 #include "vfs_impl.h"
 
@@ -135,6 +137,9 @@ static int check_enter(struct ns *ns, const struct change *c)
 {
 	const struct cred *cred = c->cred ? c->cred : current->cred;
 
+	/* Its clocks are those of the whole space. */
+	if (ns->kind == NS_TIME && (current->proc->nthreads > 1 || ref_read(&current->mm->ref) != 1))
+		return -EUSERS;
 	if (!cred_capable(cred, ns_owner(ns), CAP_SYS_ADMIN) ||
 	    !cred_capable(cred, cred->user_ns, CAP_SYS_ADMIN))
 		return -EPERM;
@@ -155,20 +160,18 @@ static int enter(struct ns *ns, struct change *c)
 	if (err)
 		return err;
 	if (!c->nsproxy) {
-		struct nsproxy *p = kmalloc(sizeof(*p));
-
-		if (!p)
+		c->nsproxy = nsproxy_dup(current->nsproxy);
+		if (!c->nsproxy)
 			return -ENOMEM;
-		*p = *current->nsproxy;
-		ref_init(&p->ref);
-		for (int i = 0; i < NS_KINDS; i++)
-			if (p->of[i])
-				ns_get(p->of[i]);
-		c->nsproxy = p;
 	}
 	ns_get(ns);
 	ns_put(c->nsproxy->of[ns->kind]);
 	c->nsproxy->of[ns->kind] = ns;
+	if (ns->kind == NS_TIME) {
+		ns_put(c->nsproxy->time);
+		c->nsproxy->time = ns_get(ns);
+		time_ns_freeze(ns);
+	}
 	return 0;
 }
 
@@ -188,6 +191,8 @@ static int namespaces_of(struct process *p, u64 flags, struct ns **found)
 
 		if (i == NS_PID)
 			ns = &task_pid_ns(t)->ns;
+		if (i == NS_TIME)
+			ns = t->nsproxy->time;
 		if (flags & ns_flag(i))
 			found[i] = ns_get(ns);
 	}
@@ -209,7 +214,7 @@ static int by_pidfd(struct process *p, u64 flags, struct change *c)
 	struct ns *found[NS_KINDS] = { 0 };
 	int err;
 
-	if (!flags || flags & ~(u64)(CLONE_NSPROXY | CLONE_NEWUSER | CLONE_NEWTIME))
+	if (!flags || flags & ~(u64)(CLONE_NSPROXY | CLONE_NEWUSER))
 		return -EINVAL;
 	err = namespaces_of(p, flags, found);
 	if (!err)
@@ -248,6 +253,8 @@ long sys_setns(u64 fd, u64 uflags)
 	}
 	if (!err && c.nsproxy && c.nsproxy->of[NS_MNT] != mnt)
 		err = mnt_ns_enter(c.nsproxy->of[NS_MNT]);
+	if (!err && c.nsproxy && c.nsproxy->time != current->nsproxy->time)
+		err = mc_clock_calls();
 	if (err)
 		change_drop(&c);
 	else

@@ -8,6 +8,7 @@
 #include <linux/time.h>
 
 #include "hoststat.h"
+#include "ktime.h"
 #include "layout.h"
 #include "pid_ns.h"
 #include "sched.h"
@@ -19,7 +20,7 @@ long sys_sysinfo(u64 to)
 	struct pv_host_stat st;
 
 	host_stat(&st);
-	info.uptime = (s64)(mc_clock(CLOCK_BOOTTIME) / NSEC_PER_SEC);
+	info.uptime = (s64)(clock_read(CLOCK_BOOTTIME) / NSEC_PER_SEC);
 	for (int i = 0; i < 3; i++)
 		info.loads[i] = st.load[i];
 	info.totalram = st.mem_total;

@@ -13,6 +13,7 @@
 #include "internal.h"
 #include "kept.h"
 #include "syscall.h"
+#include "time_ns.h"
 #include "trace_hook.h"
 
 #define USER_CS	     0x33
@@ -185,6 +186,8 @@ static void exec_resume(void *arg)
 		ret = exec_load(x);
 	if (!ret)
 		ret = exec_stack(x);
+	if (!ret && unlikely(time_shifted(t->nsproxy)))
+		ret = mc_clock_calls();
 	if (ret)
 		printk(LOG_DEBUG, "exec of %s failed too late: %d", x->filename, ret);
 	else
@@ -197,6 +200,17 @@ static void exec_resume(void *arg)
 	ptrace_exec(old_tid);
 }
 
+/* A program is in the time namespace that its process's children are in. */
+static int enter_time(void)
+{
+	struct nsproxy *p = nsproxy_enter_time(nsproxy_get(current->nsproxy));
+
+	if (IS_ERR(p))
+		return (int)PTR_ERR(p);
+	nsproxy_install(p);
+	return 0;
+}
+
 /* The point of no return. Frees x if it returns. */
 static int exec_commit(struct exec *x)
 {
@@ -206,6 +220,8 @@ static int exec_commit(struct exec *x)
 	t->in_exec = true;
 	x->old_tid = ptrace_own_tid();
 	ret = kill_other_threads();
+	if (!ret && unlikely(nsproxy_time_differs(t->nsproxy)))
+		ret = enter_time();
 	if (ret) {
 		t->in_exec = false;
 		exec_free(x);

@@ -15,6 +15,7 @@
 #include "ring.h"
 #include "seccomp.h"
 #include "syscall.h"
+#include "time_ns.h"
 #include "user_ns.h"
 
 /* What clone(2) was asked for, with the numbers that its child is to have (clone3). */
@@ -38,7 +39,7 @@ static int check_ns_flags(u64 f)
 	/* The threads of a process see the same ones of these. */
 	if (f & CLONE_THREAD && (f & (CLONE_NEWUSER | CLONE_NEWPID) || !same_pid_ns(current)))
 		return -EINVAL;
-	return f & CLONE_NEWTIME ? -EINVAL : 0;
+	return 0;
 }
 
 static int check_flags(const struct clone_args *a)
@@ -89,6 +90,8 @@ static int copy_parts(struct task *c, struct task *p, u64 flags)
 			if (c->sighand->action[i].handler != 1 /* SIG_IGN */)
 				c->sighand->action[i] = (struct ksigaction){ 0 };
 	c->nsproxy = nsproxy_copy(flags, p->nsproxy, c->cred->user_ns, c->fs);
+	if (!IS_ERR(c->nsproxy) && nsproxy_time_differs(c->nsproxy) && !(flags & CLONE_VM))
+		c->nsproxy = nsproxy_enter_time(c->nsproxy);
 	return IS_ERR(c->nsproxy) ? (int)PTR_ERR(take_error((void **)&c->nsproxy)) : 0;
 }
 
@@ -500,6 +503,8 @@ void kernel_task_start(struct task *t)
 	ptrace_task_start(t);
 	if (t->copied_mm)
 		mm_fork_child(t->mm);
+	if (t->copied_mm && unlikely(time_shifted(t->nsproxy)) && mc_clock_calls())
+		do_group_exit(SIGKILL);
 	if (t->set_child_tid)
 		mc_copy_to_user(t->set_child_tid, &t->vtid, sizeof(int));
 }

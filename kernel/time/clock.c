@@ -6,6 +6,7 @@
 
 #include "cred.h"
 #include "ktime.h"
+#include "time_ns.h"
 #include "timers.h"
 
 #define COARSE_RES 4000000 /* ns: a tick of a host kernel of 250 Hz */
@@ -93,6 +94,22 @@ static bool clock_is_coarse(int clock)
 	return clock == CLOCK_REALTIME_COARSE || clock == CLOCK_MONOTONIC_COARSE;
 }
 
+u64 clock_read(int clock)
+{
+	clock = plain_clock(clock);
+	return mc_clock(clock) + (u64)clock_offset(clock);
+}
+
+/* A time of current's namespace, as the first one has it. What is before its beginning has passed. */
+static u64 unshifted(int clock, u64 time)
+{
+	s64 offset = clock_offset(clock);
+
+	if (offset < 0)
+		return min(time_add(time, (u64)-offset), (u64)TIME_MAX);
+	return time < (u64)offset ? 0 : time - (u64)offset;
+}
+
 u64 deadline_of(int clock, u64 time, bool absolute)
 {
 	u64 now = monotonic_now(), there;
@@ -100,6 +117,7 @@ u64 deadline_of(int clock, u64 time, bool absolute)
 	if (!absolute)
 		return time_add(now, time);
 	clock = plain_clock(clock);
+	time = unshifted(clock, time);
 	if (clock == CLOCK_MONOTONIC)
 		return time;
 	there = mc_clock(clock);
@@ -112,7 +130,7 @@ long sys_clock_gettime(u64 id, u64 to)
 	u64 ns;
 
 	if (clock_is_wall(clock) || clock_is_coarse(clock) || clock == CLOCK_MONOTONIC_RAW) {
-		ns = mc_clock(plain_clock(clock));
+		ns = clock_read(clock);
 	} else {
 		int err = cpu_clock_read(clock, &ns);
 

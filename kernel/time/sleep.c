@@ -48,7 +48,7 @@ static u64 clock_now(int clock)
 	u64 ns = 0;
 
 	if (clock_is_wall(clock))
-		return mc_clock(clock);
+		return clock_read(clock);
 	cpu_clock_read(clock, &ns);
 	return ns;
 }

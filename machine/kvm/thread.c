@@ -201,3 +201,4 @@ void mc_code_original(bool original) { }
 /* The host's ps shows one VM. */
 void mc_set_cmdline(const char *args, size_t len) { }
 uaddr_t mc_vdso(void) { return 0; }
+int mc_clock_calls(void) { return 0; }

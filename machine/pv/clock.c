@@ -71,6 +71,23 @@ static u64 gettime(int clock)
 
 u64 mc_clock(int clock) { return gettime(clock); }
 
+/* The first instructions of clock_gettime in this process's copy of the vdso become the call. From then on the kernel's own reads are host calls. */
+int mc_clock_calls(void)
+{
+	static const u8 code[] = { 0xb8, 228 /* clock_gettime */, 0, 0, 0, 0x0f, 0x05, 0xc3 }; /* mov $228,%eax; syscall; ret */
+	void *function = (void *)PRIV->vdso_gettime;
+	s64 n;
+
+	if (!function)
+		return 0;
+	PRIV->vdso_gettime = NULL;
+	n = pv_own_write((u64)function, code, sizeof(code));
+	if (n == sizeof(code))
+		return 0;
+	PRIV->vdso_gettime = (long (*)(int, void *))function;
+	return n < 0 ? (int)n : -EFAULT;
+}
+
 /* The host's clock ids of threads and processes (include/linux/posix-timers.h there); number 0: the caller. */
 enum cpu_clock { CPU_PROF, CPU_VIRT, CPU_SCHED }; /* ticks of user and system time, of user time; exact, of both */
 #define CPU_THREAD 4

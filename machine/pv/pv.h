@@ -191,6 +191,7 @@ void pv_text_original(void); /* undo it all, for debuggers; takes that lock */
 void pv_text_fetch(void);    /* descriptors of those copies: who forks */
 /* clock.c */
 void pv_clock_setup(u64 vdso);
+s64 pv_own_write(uaddr_t addr, const void *buf, size_t len); /* of this process, by the hypervisor: read-only text, too */
 /* fpu.c */
 void pv_fpu_setup(void);
 /* Zeroed memory of the machine's own, page granular, never given back; NULL: exhausted. */

@@ -196,6 +196,11 @@ s64 mc_space_write(struct task *t, uaddr_t addr, const void *buf, size_t len)
 	return space_io(PV_MEM_WRITE, t, addr, (void *)(u64)buf, len);
 }
 
+s64 pv_own_write(uaddr_t addr, const void *buf, size_t len)
+{
+	return space_io(PV_MEM_WRITE, mc_current(), addr, (void *)(u64)buf, len);
+}
+
 int mc_usage(struct task *t, struct pv_proc_stat *st)
 {
 	struct pv_slot s;

@@ -587,6 +587,11 @@ uaddr_t mc_vdso(void)
 	return 0;
 }
 
+int mc_clock_calls(void)
+{
+	return 0;
+}
+
 /* ---- for tests ---- */
 
 int stub_page_prot(uaddr_t addr)

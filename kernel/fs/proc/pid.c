@@ -175,6 +175,7 @@ static const struct pseudo_entry pid_entries[] = {
 	COMMON_ENTRIES,
 	RO("mountstats", 0400, proc_mountstats),
 	PSEUDO_DIR("task", .dir = &task_dir),
+	RW("timens_offsets", 0644, pid_timens_offsets),
 	RW("timerslack_ns", 0666, pid_timerslack),
 	{ 0 },
 };

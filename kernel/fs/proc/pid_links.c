@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-/* /proc/PID/{exe,cwd,root,fd/,fdinfo/,ns/}: links to things rather than to names. */
+/* /proc/PID/{exe,cwd,root,fd/,fdinfo/,ns/}: links to things rather than to names. And timens_offsets. */
 #include "brought.h"
 #include "proc.h"
+#include "time_ns.h"
 #include "user_ns.h"
 
 #include <linux/fcntl.h>
@@ -175,7 +176,7 @@ int pid_fdinfo(struct seq *m, const struct pseudo_ctx *c)
 /* ---- ns ---- */
 
 /* Which namespace of a task an entry is. */
-enum { PID_OF_CHILDREN = NS_KINDS };
+enum { PID_OF_CHILDREN = NS_KINDS, TIME_OF_CHILDREN };
 
 static struct ns *pick(const struct task *t, uintptr_t which)
 {
@@ -188,6 +189,10 @@ static struct ns *pick(const struct task *t, uintptr_t which)
 		return &task_pid_ns(t)->ns;
 	case PID_OF_CHILDREN: /* in one without a first process nobody can be yet */
 		return pids && (!pid_ns_of(pids)->parent || pid_ns_of(pids)->reaper) ? pids : NULL;
+	case NS_TIME:
+		return t->nsproxy ? t->nsproxy->time : NULL;
+	case TIME_OF_CHILDREN:
+		return t->nsproxy ? t->nsproxy->of[NS_TIME] : NULL;
 	default:
 		return t->nsproxy ? t->nsproxy->of[which] : NULL;
 	}
@@ -226,6 +231,44 @@ int pid_ns_follow(const struct pseudo_ctx *c, struct path *out)
 	return IS_ERR(ns) ? (int)PTR_ERR(ns) : ns_path(ns, out);
 }
 
+/* ---- timens_offsets ---- */
+
+static struct time_ns *time_ns_of_ctx(const struct pseudo_ctx *c)
+{
+	struct task *t;
+
+	guard(&tasklist_lock);
+	if (!proc_find(c, &t) || !t || !t->nsproxy)
+		return ERR_PTR(-ESRCH);
+	return time_ns_of(ns_get(t->nsproxy->of[NS_TIME]));
+}
+
+int pid_timens_offsets(struct seq *m, const struct pseudo_ctx *c)
+{
+	struct time_ns *ns = time_ns_of_ctx(c);
+
+	if (IS_ERR(ns))
+		return (int)PTR_ERR(ns);
+	time_offsets_show(m, ns);
+	ns_put(&ns->ns);
+	return 0;
+}
+
+s64 pid_timens_offsets_store(const struct pseudo_ctx *c, char *text, size_t len)
+{
+	struct time_ns *ns;
+	int err;
+
+	if (len >= PAGE_SIZE)
+		return -EINVAL;
+	ns = time_ns_of_ctx(c);
+	if (IS_ERR(ns))
+		return PTR_ERR(ns);
+	err = time_offsets_write(ns, text, &len);
+	ns_put(&ns->ns);
+	return err ? err : (s64)len;
+}
+
 #define NS(n, which) PSEUDO_LINK(n, .show = pid_ns, .follow = pid_ns_follow, .arg = (void *)(uintptr_t)(which))
 const struct pseudo_entry ns_entries[] = {
 	NS("cgroup", NS_CGROUP),
@@ -235,7 +278,7 @@ const struct pseudo_entry ns_entries[] = {
 	NS("pid", NS_PID),
 	NS("pid_for_children", PID_OF_CHILDREN),
 	NS("time", NS_TIME),
-	NS("time_for_children", NS_TIME),
+	NS("time_for_children", TIME_OF_CHILDREN),
 	NS("user", NS_USER),
 	NS("uts", NS_UTS),
 	{ 0 },

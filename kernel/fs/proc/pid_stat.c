@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* /proc/PID/stat, statm, status: proc(5). */
 #include "proc.h"
+#include "time_ns.h"
 #include "user_ns.h"
 
 #include <linux/sched.h>
@@ -27,7 +28,7 @@ static void stat_times(struct seq *m, const struct snap *s)
 	seq_printf(m, " %lu %lu %lu %lu", TICKS(s->utime), TICKS(s->stime), TICKS(s->cutime),
 		   TICKS(s->cstime));
 	seq_printf(m, " %d %d %d 0 %lu", priority(&s->sched), s->sched.nice, s->nthreads,
-		   TICKS(s->start));
+		   TICKS(s->start + (u64)clock_offset(CLOCK_BOOTTIME)));
 }
 
 static void stat_memory(struct seq *m, const struct snap *s, const struct mm_sizes *z, bool inside)

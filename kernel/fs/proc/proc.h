@@ -126,6 +126,8 @@ SHOW(pid_timerslack);
 STORE(pid_timerslack_store);
 SHOW(pid_uid_map);
 STORE(pid_uid_map_store);
+SHOW(pid_timens_offsets);
+STORE(pid_timens_offsets_store);
 SHOW(pid_gid_map);
 STORE(pid_gid_map_store);
 SHOW(pid_projid_map);

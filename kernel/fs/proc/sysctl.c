@@ -163,7 +163,7 @@ const struct pseudo_entry sys_fs_entries[] = {
 #define MAX_NS(n, kind) SYSCTL_INTS("max_" n "_namespaces", &ns_limits[kind], 1, 0, 0x7fffffff, NULL)
 static const struct pseudo_entry user_entries[] = {
 	MAX_NS("cgroup", NS_CGROUP), MAX_NS("ipc", NS_IPC), MAX_NS("mnt", NS_MNT), MAX_NS("net", NS_NET),
-	MAX_NS("pid", NS_PID), PSEUDO_TEXT("max_time_namespaces", "0\n"), MAX_NS("user", NS_USER),
+	MAX_NS("pid", NS_PID), MAX_NS("time", NS_TIME), MAX_NS("user", NS_USER),
 	MAX_NS("uts", NS_UTS), { 0 },
 };
 

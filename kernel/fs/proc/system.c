@@ -5,6 +5,7 @@
 #include <linux/time.h>
 
 #include "hoststat.h"
+#include "ktime.h"
 #include "ring.h"
 #include "sched.h"
 #include "uts.h"
@@ -32,7 +33,7 @@ static void stat_line(struct seq *m, const char *name, const struct idle *i, u32
 int proc_stat(struct seq *m, const struct pseudo_ctx *c)
 {
 	u64 now = mc_clock(CLOCK_REALTIME) / NSEC_PER_SEC;
-	u64 up = mc_clock(CLOCK_BOOTTIME) / NSEC_PER_SEC;
+	u64 up = clock_read(CLOCK_BOOTTIME) / NSEC_PER_SEC;
 	struct idle i;
 	char name[16];
 
@@ -49,11 +50,11 @@ int proc_stat(struct seq *m, const struct pseudo_ctx *c)
 	return 0;
 }
 
-/* The host's: what CLOCK_BOOTTIME says, and start times count from. */
+/* What CLOCK_BOOTTIME says, and start times count from. */
 int proc_uptime(struct seq *m, const struct pseudo_ctx *c)
 {
 	const u64 centi = NSEC_PER_SEC / 100;
-	u64 up = mc_clock(CLOCK_BOOTTIME) / centi, idle;
+	u64 up = clock_read(CLOCK_BOOTTIME) / centi, idle;
 	struct idle i;
 
 	idle_times(&i);

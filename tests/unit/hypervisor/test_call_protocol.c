@@ -403,6 +403,7 @@ static void memory_of_processes(void **state)
 {
 	struct guest *g = *state;
 	static char word[16] = "before";
+	static const u64 forbidden[] = { USER_END - 1, USER_END, KTEXT_BASE, KDATA_BASE, KWIN_END - 1, 0x7ffffffff000, ~0ull - 1 };
 
 	assert_int_equal(ctl_call(g, PV_MEM_READ,
 				  (struct pv_req_ctl){ .pid = 1, .arg = (u64)word, .len = 7 }),
@@ -414,6 +415,9 @@ static void memory_of_processes(void **state)
 	assert_int_equal(ctl_call(g, PV_MEM_READ,
 				  (struct pv_req_ctl){ .pid = 2, .arg = (u64)word, .len = 7 }),
 			 -ESRCH);
+	for (size_t i = 0; i < sizeof(forbidden) / sizeof(*forbidden); i++)
+		assert_int_equal(ctl_call(g, PV_MEM_WRITE, (struct pv_req_ctl){ .pid = 1, .arg = forbidden[i], .len = 7 }),
+				 -EFAULT);
 }
 
 /* In the new pid namespace: number 1, and its child, number 2. */

@@ -331,6 +331,43 @@ VM_TEST(enter_by_file)
 	CHECK_EQ(sc(__NR_close, fd), 0);
 }
 
+/* ---- time ---- */
+
+static u64 monotonic_seconds(void)
+{
+	uaddr_t ts = ualloc(16);
+
+	CHECK_EQ(sc(__NR_clock_gettime, CLOCK_MONOTONIC, ts), 0);
+	return peek64(ts);
+}
+
+static int in_times_of_its_own(void *arg)
+{
+	return monotonic_seconds() >= 1000000 && sc(__NR_unshare, CLONE_NEWTIME) == 0 &&
+	       write_file("/proc/self/timens_offsets", "monotonic 0 0") == 13 && monotonic_seconds() >= 1000000;
+}
+
+static int make_times(void *arg)
+{
+	CHECK_EQ(sc(__NR_unshare, CLONE_NEWTIME), 0);
+	CHECK_EQ(write_file("/proc/self/timens_offsets", "monotonic 1000000 0"), 19);
+	CHECK(monotonic_seconds() < 1000000);
+	CHECK_EQ(wait_status(fork_run(in_times_of_its_own, NULL)), EXITED(1));
+	return write_file("/proc/self/timens_offsets", "monotonic 0 0") == -EACCES;
+}
+
+VM_TEST(times_and_references)
+{
+	u64 before = 0;
+
+	for (int round = 0; round < 200; round++) {
+		CHECK_EQ(wait_status(fork_run(make_times, NULL)), EXITED(1));
+		if (round == 9)
+			before = kheap_bytes();
+	}
+	CHECK(kheap_bytes() < before + 8192);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -345,6 +382,7 @@ int main(void)
 		cmocka_unit_test(numbers_of_groups),
 		cmocka_unit_test(after_the_end),
 		cmocka_unit_test(enter_by_file),
+		cmocka_unit_test(times_and_references),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
