@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * signalfd(2). What is read are the signals of whoever reads, so readiness belongs to a task, not
- * to the file: pollers wait on a queue chosen by the task's sighand. The queues are shared by hash,
- * and never freed: an epoll set may outlive the process that filled it. A needless wake-up does no
- * harm.
+ * to the file: pollers wait on a queue that the task's sighand is given at its first look. Queues are never
+ * freed: an epoll set may outlive the process that filled it. They are given out in turn, so only those of
+ * a thousand processes and more share one. A needless wake-up does no harm, but costs two switches of a process.
  */
 #include <asm/poll.h>
 #include <linux/signalfd.h>
@@ -12,12 +12,41 @@
 #include "syscall.h"
 #include "task.h"
 
-#define Q(i) WAITQ_INIT(queues[i])
-static struct waitq queues[] = { Q(0), Q(1), Q(2), Q(3), Q(4), Q(5), Q(6), Q(7) };
+#define QUEUES 1024
+static struct waitq queues[QUEUES] BSS_LARGE;
 
-struct waitq *signalfd_queue(struct sighand *s)
+static struct waitq *queue_nr(u32 nr)
 {
-	return &queues[hash_u64((u64)s) % ARRAY_SIZE(queues)];
+	return &queues[nr % QUEUES];
+}
+
+static struct waitq *signalfd_queue(struct sighand *s)
+{
+	static u32 given;
+	u32 nr = READ_ONCE(s->signalfd_queue), none = 0;
+
+	if (nr)
+		return queue_nr(nr);
+	nr = max(__atomic_add_fetch(&given, 1, __ATOMIC_RELAXED), 1u);
+	{
+		guard(&queue_nr(nr)->lock);
+		if (!queue_nr(nr)->waiters.next)
+			list_init(&queue_nr(nr)->waiters);
+	}
+	/* A full barrier: whoever finds none here has made his signal pending before the look at it that follows. */
+	if (!__atomic_compare_exchange_n(&s->signalfd_queue, &none, nr, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
+		nr = none; /* another thread's */
+	return queue_nr(nr);
+}
+
+void signalfd_wake(struct sighand *s)
+{
+	u32 nr;
+
+	smp_mb();
+	nr = READ_ONCE(s->signalfd_queue);
+	if (nr)
+		waitq_wake_all(queue_nr(nr), 0);
 }
 
 struct signalfd {
@@ -141,7 +170,7 @@ static int change_mask(int fd, sigmask_t mask)
 		return -EINVAL;
 	s = f->priv;
 	WRITE_ONCE(s->mask, mask);
-	waitq_wake_all(signalfd_queue(current->sighand), POLLIN);
+	signalfd_wake(current->sighand);
 	return fd;
 }
 

@@ -27,6 +27,7 @@ struct ksigaction {
 struct sighand {
 	refcount_t ref;
 	struct mutex lock; /* also protects the pending queues of the tasks and processes that share it */
+	u32 signalfd_queue; /* where those wait who watch its signals by a descriptor; 0: nobody has */
 	struct ksigaction action[NSIG_MAX];
 };
 
@@ -92,7 +93,7 @@ void notify_parent_locked(struct process *p, int why);
 /* Take one pending signal in `set` out of the queues (sigwait, signalfd). 0 if none. */
 int dequeue_signal(sigmask_t set, siginfo_t *info);
 sigmask_t pending_signals(struct task *t); /* thread's and process's; no lock needed */
-/* Queue of the readers and pollers of signals to processes that share s. */
-struct waitq *signalfd_queue(struct sighand *s);
+/* Wake who reads or polls signals to processes that share s by a descriptor. */
+void signalfd_wake(struct sighand *s);
 
 #endif

@@ -171,7 +171,7 @@ static int enqueue(struct task *t, struct sigpending *q, int sig, const siginfo_
 static void mark_pending(struct task *t, struct process *group, struct sigpending *q, int sig)
 {
 	__atomic_fetch_or(&q->set, SIGBIT(sig), __ATOMIC_SEQ_CST);
-	waitq_wake_all(signalfd_queue(t->sighand), 0);
+	signalfd_wake(t->sighand);
 	if (group)
 		wake_process(group, sig);
 	else if (!sig_in(sig, READ_ONCE(t->blocked)))

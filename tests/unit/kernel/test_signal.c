@@ -13,6 +13,7 @@
 #include <linux/time_types.h>
 #include <linux/wait.h>
 
+#include "fs.h"
 #include "harness.h"
 #include "task.h"
 
@@ -632,6 +633,48 @@ VM_TEST(signal_descriptor)
 	CHECK_EQ(sc(__NR_signalfd4, 99, uput(&mask, 8), 8, 0), -EBADF);
 }
 
+/* A signal wakes who watches that process' signals, and nobody else: the processes of PostgreSQL wake each other so. */
+#define WATCHERS 24
+static struct waitq *queue_of[WATCHERS];
+static long watched_fd;
+
+struct queue_note {
+	struct poll_table pt;
+	struct waitq **to;
+};
+
+static void note_queue(struct poll_table *pt, struct file *f, struct waitq *q)
+{
+	(void)f;
+	*((struct queue_note *)pt)->to = q;
+}
+
+static int watch(void *arg)
+{
+	struct queue_note note = { .pt.fn = note_queue, .to = arg };
+	struct file *f = fd_get((int)watched_fd);
+
+	vfs_poll(f, &note.pt);
+	file_put(f);
+	return 0;
+}
+
+VM_TEST(descriptors_of_others_sleep_on)
+{
+	u64 mask = SIGBIT(SIGUSR1);
+	struct waitq *again;
+
+	watched_fd = sc(__NR_signalfd4, -1, uput(&mask, 8), 8, SFD_NONBLOCK);
+	CHECK_EQ(watch(&queue_of[0]), 0);
+	CHECK_EQ(watch(&again), 0);
+	CHECK(queue_of[0] && again == queue_of[0]);
+	for (int i = 1; i < WATCHERS; i++) {
+		CHECK_EQ(wait_status(fork_run(watch, &queue_of[i])), 0);
+		for (int k = 0; k < i; k++)
+			CHECK(queue_of[k] != queue_of[i]);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -644,7 +687,7 @@ int main(void)
 		cmocka_unit_test(init_immune),	   cmocka_unit_test(permissions),
 		cmocka_unit_test(thread_choice),   cmocka_unit_test(signal_storm),
 		cmocka_unit_test(fault_kills),	   cmocka_unit_test(bad_frame_kills),
-		cmocka_unit_test(signal_descriptor),
+		cmocka_unit_test(signal_descriptor), cmocka_unit_test(descriptors_of_others_sleep_on),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
