@@ -6,7 +6,7 @@
  *
  *   0                  struct ring_header   indices, doorbell, responses
  *   RING_COUNTERS_OFF  struct guest_counters   written by the guest, shown by `callgate debug`
- *   RING_BOOT_OFF      struct boot_info     written by the hypervisor; its size last: pv waits for it
+ *   RING_BOOT_OFF      struct boot_info     written by the hypervisor; on pv the filter before the rest
  *   RING_TRACE_OFF     struct trace_header  and its records (trace_ring.h)
  *   RING_DATA_OFF      RING_SLOTS buffers of RING_BUF_SIZE bytes
  *   DATA_RINGS_OFF     DATA_RINGS data rings (number 0 is none), of DATA_RING_STRIDE bytes

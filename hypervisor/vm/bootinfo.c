@@ -314,16 +314,28 @@ static const char *hostname_of(const struct oci_spec *spec, struct utsname *uts)
 	return uname(uts) ? "callgate" : uts->nodename;
 }
 
+int bootinfo_begin(struct boot_info *b, size_t room, struct error *err)
+{
+	struct writer w = { .base = (char *)b, .used = sizeof(*b), .room = room };
+	struct sock_filter *filter = reserve(&w, FILTER_MAX * sizeof(*filter), &b->filter);
+	int ret = filter ? filter_build(filter, FILTER_MAX) : -E2BIG;
+
+	if (ret < 0)
+		return error_errno(err, -ret, "hypercall filter");
+	b->filter_len = (uint32_t)ret;
+	return 0;
+}
+
 int bootinfo_write(struct boot_info *b, size_t room, const struct vm_config *cfg, const struct container *c,
 		   struct error *err)
 {
 	const struct oci_spec *spec = cfg->spec;
-	struct writer w = { .base = (char *)b, .used = sizeof(*b), .room = room };
-	struct sock_filter *filter;
+	struct writer w = { .base = (char *)b, .used = b->filter + b->filter_len * sizeof(struct sock_filter), .room = room };
 	struct utsname uts;
 	int ret;
 
-	*b = (struct boot_info){ .vdso_ok = getenv("CALLGATE_NO_VDSO") == NULL, .debug = cfg->debug ? 7 : 4 };
+	b->vdso_ok = getenv("CALLGATE_NO_VDSO") == NULL;
+	b->debug = cfg->debug ? 7 : 4;
 	put_host(&w, b, cfg, c);
 	b->no_patch = getenv("CALLGATE_NO_PATCH") != NULL;
 	put_process(&w, &b->process, &spec->process, cfg->n_fds);
@@ -347,14 +359,9 @@ int bootinfo_write(struct boot_info *b, size_t room, const struct vm_config *cfg
 		ret = put_seccomp(&w, b, spec->linux_.seccomp, err);
 	if (ret)
 		return ret;
-	filter = reserve(&w, FILTER_MAX * sizeof(*filter), &b->filter);
-	ret = filter ? filter_build(filter, FILTER_MAX) : 0;
-	if (ret < 0)
-		return error_errno(err, -ret, "hypercall filter");
-	b->filter_len = (uint32_t)ret;
 	if (w.overflow)
 		return error_set(err, E2BIG, "process.args, process.env and mounts are too long together");
-	__atomic_store_n(&b->size, (uint32_t)w.used, __ATOMIC_RELEASE); /* vm0 waits for it */
+	b->size = (uint32_t)w.used;
 	return 0;
 }
 

@@ -14,7 +14,9 @@
 #define BOOT_HANDLE_BIND 4
 #define BOOT_HANDLE_MAX 16
 
-/* room: bytes at `info`. */
+/* What vm0 needs before all else: the hypercall filter. room: bytes at `info`, which are zero. */
+int must_check bootinfo_begin(struct boot_info *info, size_t room, struct error *err);
+/* The rest, behind that. */
 int must_check bootinfo_write(struct boot_info *info, size_t room, const struct vm_config *cfg,
 			      const struct container *c, struct error *err);
 

@@ -293,6 +293,10 @@ int container_enter(const struct oci_spec *spec, const struct container_stages *
 		ret = enter_cgroup(spec, stages->in_cgroup, out, err);
 	if (!ret)
 		ret = set_memory_policy(spec->linux_.memory_policy, err);
+	if (!ret && stages->names_first)
+		ret = namespaces_names(spec, &ns, err);
+	if (!ret)
+		ret = stages->placed(stages->placed_ctx, err);
 	if (!ret)
 		ret = enter_spaces(spec, stages, &ns, plan, out, err);
 	namespaces_close(&ns);

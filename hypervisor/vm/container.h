@@ -99,6 +99,13 @@ struct container_stages {
 	bool in_cgroup; /* of version 2: the process was cloned into it */
 	const char *state_dir, *states_dir; /* the host's paths */
 	void *ctx;
+	/*
+	 * The process is in its cgroup and has its memory policy, all else is the host's; but for ipc and uts namespaces made for
+	 * the container if names_first. 0 or -errno.
+	 */
+	int (*placed)(void *placed_ctx, struct error *err);
+	void *placed_ctx;
+	bool names_first; /* not with a user namespace, which they would belong to */
 	/* The namespaces are the container's, the root is still the host's. 0 or -errno. NULL: nothing to do. */
 	int (*namespaces_made)(void *ctx, struct error *err);
 };

@@ -126,6 +126,7 @@ static const char *start_failure(int status)
 		[JAIL_EXIT_FDS - JAIL_EXIT_FIRST] = "cannot pass descriptors",
 		[JAIL_EXIT_PRIVILEGES - JAIL_EXIT_FIRST] = "cannot drop privileges",
 		[JAIL_EXIT_EXEC - JAIL_EXIT_FIRST] = "cannot execute the guest kernel image",
+		[JAIL_EXIT_NAMESPACES - JAIL_EXIT_FIRST] = "cannot make the namespaces of its jail",
 		[120 - JAIL_EXIT_FIRST] = "the guest kernel cannot map its memory",
 		[121 - JAIL_EXIT_FIRST] = "the guest kernel cannot write its memory",
 		[122 - JAIL_EXIT_FIRST] = "the seccomp filter was refused",
@@ -166,7 +167,7 @@ static int take_listener(struct guest *g, struct error *err)
 	return 0;
 }
 
-int guest_spawn(struct guest *g, uid_t user, unsigned long keep, struct error *err)
+int guest_spawn(struct guest *g, uid_t user, int keep, struct error *err)
 {
 	struct jail_fds fds = { g->image_fd, g->mem_fd, g->ring_fd, g->chan_guest_fd };
 
@@ -187,7 +188,6 @@ int guest_start(struct guest *g, struct error *err)
 
 	if (g->machine == MACHINE_KVM)
 		return kvm_guest_new(&g->kvm, g->kvm_fd, g->vm_fd, g->image_fd, g->ring, boot->ncpus, boot->mem_total, err);
-	futex((uint32_t *)&boot->size, FUTEX_WAKE, 1, NULL);
 	return take_listener(g, err);
 }
 

@@ -34,16 +34,16 @@ struct guest {
 int must_check guest_open_image(struct guest *g, enum machine machine, struct error *err);
 /* Of the kvm machine: the VM, empty. Before container_enter(). */
 int must_check guest_make_vm(struct guest *g, struct error *err);
-/* The memory that hypervisor and guest share. After container_enter(): it is charged to the container. */
+/* The memory that hypervisor and guest share. In the container's cgroup: it is charged to the container. */
 int must_check guest_make_memory(struct guest *g, struct error *err);
 /*
- * pv: vm0, as this user of the host if there is one, on its way to the guest kernel's first instructions, which wait for
- * boot_info to have a size. keep: see jail_spawn().
+ * pv: vm0, as this user of the host if there is one, on its way to the guest kernel's first instructions, which install the
+ * filter of boot_info and wait for guest_release(). keep: see jail_spawn().
  */
-int must_check guest_spawn(struct guest *g, uid_t user, unsigned long keep, struct error *err);
-/* With boot_info in place. Returns when the guest's filter is in force, before the first guest process. */
+int must_check guest_spawn(struct guest *g, uid_t user, int keep, struct error *err);
+/* Returns when the guest's filter is in force, before the first guest process. */
 int must_check guest_start(struct guest *g, struct error *err);
-/* Lets the guest go on: the PV call server is ready. on_end: the VM can't go on (kvm; any thread). */
+/* Lets the guest go on: boot_info is written, the PV call server ready. on_end: the VM can't go on (kvm; any thread). */
 int must_check guest_release(struct guest *g, struct pv_server *server, void (*on_end)(void *ctx, const char *why),
 			     void *ctx, struct error *err);
 /* Kills every process of the VM and waits until they are gone. vm0 stays, a zombie: its pid is nobody else's. */

@@ -21,7 +21,8 @@
 #include "layout.h"
 #include "vm/jail.h"
 
-#define JAIL_NAMESPACES (CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS)
+/* What vm0 enters by itself, beside the hypervisor: the network namespace takes as long as all of clone. */
+#define JAIL_NAMESPACES (CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS)
 
 /* An empty, read-only root: no name means anything here. */
 static int empty_mounts(void)
@@ -131,7 +132,7 @@ static int bind_life(int hypervisor)
 	return poll(&p, 1, 0) == 0 ? 0 : -1;
 }
 
-static void __attribute__((noreturn)) vm0(const struct jail_fds *fds, int hypervisor, uid_t user)
+static void __attribute__((noreturn)) vm0(const struct jail_fds *fds, int hypervisor, uid_t user, int keep)
 {
 	static char name[ARGS_ROOM];
 	char *argv[] = { name, NULL }, *envp[] = { NULL };
@@ -139,6 +140,8 @@ static void __attribute__((noreturn)) vm0(const struct jail_fds *fds, int hyperv
 	if (bind_life(hypervisor))
 		_exit(JAIL_EXIT_USER);
 	setsid();
+	if (unshare(JAIL_NAMESPACES & ~keep))
+		_exit(JAIL_EXIT_NAMESPACES);
 	if (empty_mounts())
 		_exit(JAIL_EXIT_MOUNT);
 	set_limits();
@@ -155,10 +158,10 @@ static void __attribute__((noreturn)) vm0(const struct jail_fds *fds, int hyperv
 	_exit(JAIL_EXIT_EXEC);
 }
 
-pid_t jail_spawn(const struct jail_fds *fds, uid_t user, unsigned long keep, int *pidfd)
+pid_t jail_spawn(const struct jail_fds *fds, uid_t user, int keep, int *pidfd)
 {
 	struct clone_args a = {
-		.flags = (JAIL_NAMESPACES & ~keep) | CLONE_PIDFD,
+		.flags = CLONE_NEWPID | CLONE_PIDFD,
 		.pidfd = (uint64_t)(uintptr_t)pidfd,
 		.exit_signal = SIGCHLD,
 	};
@@ -166,7 +169,7 @@ pid_t jail_spawn(const struct jail_fds *fds, uid_t user, unsigned long keep, int
 	pid_t pid = self < 0 ? -1 : (pid_t)syscall(SYS_clone3, &a, sizeof(a));
 
 	if (pid == 0)
-		vm0(fds, self, user);
+		vm0(fds, self, user, keep);
 	pid = pid < 0 ? -errno : pid;
 	close(self);
 	return pid;

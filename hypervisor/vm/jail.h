@@ -21,6 +21,7 @@ enum {
 	JAIL_EXIT_FDS,
 	JAIL_EXIT_PRIVILEGES,
 	JAIL_EXIT_EXEC,
+	JAIL_EXIT_NAMESPACES,
 };
 
 /*
@@ -35,7 +36,7 @@ enum {
  * Starts vm0 as that user, or what there is. Its pid and a pidfd, or -errno. The caller must be single-threaded.
  * keep: of CLONE_NEWIPC and CLONE_NEWUTS, the caller's namespaces in which there is nobody but its container.
  */
-pid_t jail_spawn(const struct jail_fds *fds, uid_t user, unsigned long keep, int *pidfd);
+pid_t jail_spawn(const struct jail_fds *fds, uid_t user, int keep, int *pidfd);
 
 /* The hypervisor's own part: drops every capability but those that serving PV calls takes. 0 or -errno. */
 int jail_hypervisor(void);

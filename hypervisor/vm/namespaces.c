@@ -37,6 +37,7 @@ int namespaces_open(const struct oci_spec *spec, struct namespaces *ns, struct e
 	for (int i = 0; i < OCI_NS_COUNT; i++)
 		ns->fds[i] = -1;
 	ns->in_user = false;
+	ns->made = 0;
 	for (int i = 0; i < OCI_NS_COUNT; i++) {
 		const char *path = path_of(spec, (enum oci_namespace_type)i);
 
@@ -175,6 +176,24 @@ static int set_sysctls(const struct oci_pairs *sysctl, struct error *err)
 	return 0;
 }
 
+static bool to_make(const struct oci_spec *spec, enum oci_namespace_type type)
+{
+	return spec->linux_.namespaces[type].present && !path_of(spec, type);
+}
+
+int namespaces_own_names(const struct oci_spec *spec)
+{
+	return (to_make(spec, OCI_NS_IPC) ? CLONE_NEWIPC : 0) | (to_make(spec, OCI_NS_UTS) ? CLONE_NEWUTS : 0);
+}
+
+int namespaces_names(const struct oci_spec *spec, struct namespaces *ns, struct error *err)
+{
+	ns->made = namespaces_own_names(spec);
+	if (unshare(ns->made))
+		return error_errno(err, errno, "linux.namespaces: cannot make ipc and uts namespaces");
+	return 0;
+}
+
 int namespaces_mount(struct error *err)
 {
 	if (unshare(CLONE_NEWNS))
@@ -197,10 +216,10 @@ int namespaces_enter(const struct oci_spec *spec, struct namespaces *ns, struct 
 	if (ret)
 		return ret;
 	for (size_t i = 0; i < KINDS; i++) {
-		if (wanted[kinds[i].type].present && !wanted[kinds[i].type].path)
+		if (to_make(spec, kinds[i].type))
 			flags |= kinds[i].flag;
 	}
-	if (unshare(flags))
+	if (unshare(flags & ~ns->made))
 		return error_errno(err, errno, "linux.namespaces: cannot make namespaces");
 	if (flags & CLONE_NEWNET)
 		ret = loopback_up(err);

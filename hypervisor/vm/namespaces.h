@@ -11,6 +11,7 @@
 struct namespaces {
 	int fds[OCI_NS_COUNT]; /* of those given by a path, until they are joined; else -1 */
 	bool in_user;          /* in the container's user namespace */
+	int made;              /* by namespaces_names() */
 };
 
 /* Opens what is given by a path, while the host's paths are there. Call namespaces_close() in any case. */
@@ -19,6 +20,12 @@ void namespaces_close(struct namespaces *ns);
 
 /* Only the user namespace, if there is to be one: who is not root has no right to anything else before. */
 int must_check namespaces_user(const struct oci_spec *spec, struct namespaces *ns, struct error *err);
+
+/* New ipc and uts namespaces, if the container is to have its own: namespaces_enter() makes only the others then. */
+int must_check namespaces_names(const struct oci_spec *spec, struct namespaces *ns, struct error *err);
+
+/* Which of CLONE_NEWIPC and CLONE_NEWUTS are to be made for the container. */
+int namespaces_own_names(const struct oci_spec *spec);
 
 /* A new mount namespace. */
 int must_check namespaces_mount(struct error *err);

@@ -40,6 +40,7 @@
 #include "vm/filter.h"
 #include "vm/guest.h"
 #include "vm/jail.h"
+#include "vm/namespaces.h"
 #include "vm/notify.h"
 #include "vm/policy_log.h"
 #include "vm/process.h"
@@ -430,12 +431,45 @@ static void identify_vm0(struct vm *vm)
 	vm->pid_ns = openat(vm->container.procfd, name, O_RDONLY | O_CLOEXEC);
 }
 
-/* The container's own, made for it: guest processes need no further ones. They reach neither by any host call. */
-static unsigned long own_namespaces(const struct oci_spec *spec)
+static struct boot_info *boot_info(const struct vm *vm)
 {
-	const struct oci_namespace *ipc = &spec->linux_.namespaces[OCI_NS_IPC], *uts = &spec->linux_.namespaces[OCI_NS_UTS];
+	return (struct boot_info *)((char *)vm->guest.ring + RING_BOOT_OFF);
+}
 
-	return (ipc->present && !ipc->path ? CLONE_NEWIPC : 0) | (uts->present && !uts->path ? CLONE_NEWUTS : 0);
+/*
+ * vm0 needs nothing that the container is made of: it goes into its jail beside that, which takes as long. Not so where it is
+ * to inherit what is known later, or would be in the way: a user namespace, clocks, labels, hooks.
+ */
+static bool born_early(const struct vm_config *cfg)
+{
+	const struct oci_namespace *ns = cfg->spec->linux_.namespaces;
+	const struct oci_process *p = &cfg->spec->process;
+
+	return cfg->machine == MACHINE_PV && !geteuid() && !ns[OCI_NS_USER].present && !ns[OCI_NS_TIME].present &&
+	       !p->apparmor_profile && !p->selinux_label && !cfg->namespaces_made;
+}
+
+/* In the container's own ipc and uts namespaces, made for it: guest processes reach neither by any host call. */
+static int spawn_vm0(struct vm *vm, struct error *err)
+{
+	const struct vm_config *cfg = vm->cfg;
+	int ret = raise_limits();
+
+	if (!ret)
+		ret = domain_enter(cfg->policies, err);
+	return ret ? ret : guest_spawn(&vm->guest, JAIL_UID_BASE + (uid_t)cfg->pid, namespaces_own_names(cfg->spec), err);
+}
+
+static int placed(void *ctx, struct error *err)
+{
+	struct vm *vm = ctx;
+	int ret = guest_make_memory(&vm->guest, err);
+
+	if (ret)
+		return ret;
+	trace_init(&vm->trace, vm->guest.ring);
+	ret = bootinfo_begin(boot_info(vm), RING_BOOT_MAX, err);
+	return ret || !born_early(vm->cfg) ? ret : spawn_vm0(vm, err);
 }
 
 /* Everything up to the first instruction of the guest. */
@@ -449,6 +483,9 @@ static int vm_create(struct vm *vm, struct error *err)
 		.states_dir = cfg->states_dir,
 		.ctx = cfg->ctx,
 		.namespaces_made = cfg->namespaces_made,
+		.placed = placed,
+		.placed_ctx = vm,
+		.names_first = born_early(cfg),
 	};
 	struct process_setup setup;
 	int ret = guest_open_image(g, cfg->machine, err);
@@ -479,21 +516,11 @@ static int vm_create(struct vm *vm, struct error *err)
 	if (!ret)
 		ret = container_enter(cfg->spec, &stages, &vm->container, err);
 	if (!ret)
-		ret = raise_limits();
-	if (!ret)
-		ret = guest_make_memory(g, err);
-	if (!ret)
-		trace_init(&vm->trace, g->ring);
-	if (!ret)
 		ret = process_before_guest(&setup, cfg->spec, vm->container.procfd, err);
+	if (!ret && !born_early(cfg))
+		ret = spawn_vm0(vm, err);
 	if (!ret)
-		ret = domain_enter(cfg->policies, err);
-	if (!ret)
-		ret = guest_spawn(g, JAIL_UID_BASE + (uid_t)cfg->pid, own_namespaces(cfg->spec), err);
-	/* while vm0 goes into its jail */
-	if (!ret)
-		ret = bootinfo_write((struct boot_info *)((char *)g->ring + RING_BOOT_OFF), RING_BOOT_MAX, cfg,
-				     &vm->container, err);
+		ret = bootinfo_write(boot_info(vm), RING_BOOT_MAX, cfg, &vm->container, err);
 	if (!ret)
 		ret = watch(vm, err);
 	if (!ret)

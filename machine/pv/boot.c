@@ -83,14 +83,10 @@ static void attach_memory(void)
 	map_at(KPRIV_BASE, KPRIV_SIZE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1);
 }
 
-/* The hypervisor writes it while vm0 comes into being. */
-static void await_boot_info(void)
-{
-	while (!__atomic_load_n(&BOOT->size, __ATOMIC_ACQUIRE))
-		hostcall(futex, &BOOT->size, 0 /* FUTEX_WAIT */, 0, 0, 0, 0);
-}
-
-/* From here on everything outside the hypercall table is impossible. The hypervisor takes the listener's descriptor. */
+/*
+ * From here on everything outside the hypercall table is impossible. The hypervisor takes the listener's descriptor. It makes
+ * the container meanwhile: when it lets us go on the rest of the boot information is there.
+ */
 static void install_filter(void)
 {
 	struct sock_fprog prog = {
@@ -114,7 +110,6 @@ static void __attribute__((noreturn)) start_vm0(struct host_stack *h)
 
 	seed_data();
 	attach_memory();
-	await_boot_info();
 	t = (struct pv_thread *)mc_task_alloc(TBLOCK_ALT); /* kernel code looks into its struct task */
 	wrgsbase(t);
 	pv_clock_setup(h->vdso);
