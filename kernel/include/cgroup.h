@@ -11,12 +11,16 @@
 struct cgroup;
 struct process;
 struct seq;
+struct task;
 
 /* ---- callers hold tasklist_lock ---- */
 int cgroup_may_fork(const struct process *parent, struct cgroup *into); /* pids.max. 0 or -EAGAIN; for threads, too */
 /* Where a new process is: into, or NULL for its parent's. parent NULL: a process from outside. */
 void cgroup_fork(struct process *child, const struct process *parent, struct cgroup *into);
 void cgroup_exit(struct process *p); /* its last thread goes, or it never started */
+void cgroup_freeze_task(struct task *t); /* a new one, or one that has been stopped: WORK_FREEZE if it is to freeze */
+
+void cgroup_freeze_wait(void); /* WORK_FREEZE */
 
 void cgroup_free(struct process *p); /* nobody knows it any more */
 void cgroup_tell(void); /* what was changed under tasklist_lock becomes known to those who watch; call without locks */

@@ -39,6 +39,7 @@ struct pid_numbers;
 #define WORK_KERNEL 0x7fffffffu /* bit 31 is the machine's */
 #define WORK_NOTIFY 16u /* anything else; cleared on the way */
 #define WORK_PTRACE 32u /* a tracer wants a stop, or has gone */
+#define WORK_FREEZE 64u /* its cgroup is to be frozen */
 
 enum task_state { TASK_RUNNING, TASK_STOPPED, TASK_TRACED, TASK_ZOMBIE, TASK_DEAD };
 
@@ -85,6 +86,7 @@ struct task {
 	struct wake_batch *wake_batch; /* held: what this task wakes is put off (sync.h) */
 	struct vfork_done *vfork; /* the parent waits for exec or exit */
 	bool in_exec;
+	bool frozen, waits_vfork; /* rests for its cgroup, tasklist_lock; waits for a vfork child, which may rest */
 	bool nproc_exceeded; /* it became a user with more tasks than RLIMIT_NPROC: an exec fails while that is so */
 	bool core_passed; /* exits: a core dump does not wait for it; tasklist_lock */
 	bool copied_mm; /* fork: the address space is a copy that is its own */

@@ -5,6 +5,7 @@
  */
 #include <asm/unistd.h>
 
+#include "cgroup.h"
 #include "core.h"
 #include "mm.h"
 #include "sig.h"
@@ -140,7 +141,9 @@ void kernel_user_work(struct pt_regs *regs)
 		if (work & WORK_EXIT)
 			do_exit(t->proc->exit_code);
 		work_clear(t, WORK_NOTIFY);
-		if (work & WORK_STOP) {
+		if (unlikely(work & WORK_FREEZE)) {
+			cgroup_freeze_wait();
+		} else if (work & WORK_STOP) {
 			stop_wait(t);
 		} else if (work & WORK_PTRACE) {
 			ptrace_trap();

@@ -100,7 +100,7 @@ long sys_rt_sigpending(u64 to, u64 size)
 
 bool signal_pending(void)
 {
-	return (READ_ONCE(current->mc.work) & (WORK_SIGNAL | WORK_STOP | WORK_EXIT)) != 0;
+	return (READ_ONCE(current->mc.work) & (WORK_SIGNAL | WORK_STOP | WORK_FREEZE | WORK_EXIT)) != 0;
 }
 
 bool fatal_signal_pending(void)

@@ -9,6 +9,7 @@
  */
 #include "sig.h"
 
+#include "cgroup.h"
 #include "pid_ns.h"
 #include "user_ns.h"
 
@@ -198,6 +199,8 @@ static void leave_stop(struct task *t)
 	 */
 	if (t->proc->flags & (PROC_STOPPING | PROC_STOPPED))
 		work_set(t, WORK_STOP);
+	if (t->proc->cgroup)
+		cgroup_freeze_task(t);
 }
 
 void stop_wait(struct task *t)

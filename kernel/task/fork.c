@@ -248,6 +248,8 @@ static int link_task(struct task *c, struct task *me, const struct clone_request
 		/* A stop that began after signal_task_init() did not see the new thread. */
 		if (p->flags & (PROC_STOPPING | PROC_STOPPED))
 			__atomic_fetch_or(&c->mc.work, WORK_STOP, __ATOMIC_SEQ_CST);
+		if (unlikely(p->cgroup))
+			cgroup_freeze_task(c);
 		return 0;
 	}
 	p->pid = c->tid;
@@ -265,6 +267,8 @@ static int link_task(struct task *c, struct task *me, const struct clone_request
 	pgrp_join(p, parent->pgrp);
 	process_hash(p);
 	cgroup_fork(p, parent, r->into);
+	if (unlikely(p->cgroup))
+		cgroup_freeze_task(c);
 	return 0;
 }
 
@@ -320,11 +324,13 @@ void task_vfork_release(struct task *t)
 /* Only a fatal signal ends the wait early (vfork(2)): look now and then. */
 static void vfork_wait(struct vfork_done *v)
 {
+	current->waits_vfork = true;
 	while (!__atomic_load_n(&v->done, __ATOMIC_SEQ_CST)) {
 		mc_park_killable(mc_clock(1) + 100 * NSEC_PER_MSEC);
 		if (fatal_signal_pending())
 			break;
 	}
+	current->waits_vfork = false;
 	mutex_lock(&tasklist_lock);
 	v->parent = NULL;
 	mutex_unlock(&tasklist_lock);

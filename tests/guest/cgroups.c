@@ -6,10 +6,13 @@
 #include <linux/sched.h>
 #include <poll.h>
 #include <sched.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <sys/inotify.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
@@ -189,6 +192,213 @@ static void test_events(void)
 	close(events);
 }
 
+/* ---- freezing ---- */
+
+static void await_frozen(const char *path, int frozen)
+{
+	int fd = OK(open(path, O_RDONLY));
+	struct pollfd p = { fd, POLLPRI, 0 };
+	char buf[128] = "", want[16];
+
+	snprintf(want, sizeof(want), "frozen %d\n", frozen);
+	for (;;) {
+		memset(buf, 0, sizeof(buf));
+		CHECK(pread(fd, buf, sizeof(buf) - 1, 0) > 0);
+		if (strstr(buf, want))
+			break;
+		CHECK(poll(&p, 1, 20000) == 1); /* told of each change */
+	}
+	close(fd);
+}
+
+static void *shared(size_t size)
+{
+	void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	CHECK(p != MAP_FAILED);
+	return p;
+}
+
+static void await_more(volatile unsigned long *count)
+{
+	unsigned long now = *count;
+
+	for (int i = 0; *count == now; i++) {
+		CHECK(i < 20000);
+		pause_ms(1);
+	}
+}
+
+static void stays(volatile unsigned long *count)
+{
+	unsigned long now = *count;
+
+	pause_ms(30);
+	CHECK(*count == now);
+}
+
+static volatile unsigned long *counts;
+
+static void *count_on(void *nr)
+{
+	for (;;)
+		counts[(long)nr]++;
+	return NULL;
+}
+
+/* Two threads that work, in the cgroup of the caller. */
+static pid_t worker(const char *procs)
+{
+	pid_t pid = OK(fork());
+	pthread_t thread;
+
+	if (pid)
+		return pid;
+	OK(prctl(PR_SET_PDEATHSIG, SIGKILL));
+	put(procs, "0");
+	if (pthread_create(&thread, NULL, count_on, (void *)1))
+		_exit(1);
+	count_on((void *)0);
+	_exit(0);
+}
+
+static void test_freeze(void)
+{
+	char procs[128], freeze[128], events[128];
+	pid_t pid;
+
+	snprintf(procs, sizeof(procs), "%s/cgroup.procs", dir);
+	snprintf(freeze, sizeof(freeze), "%s/cgroup.freeze", dir);
+	snprintf(events, sizeof(events), "%s/cgroup.events", dir);
+	counts = shared(4096);
+	CHECK(!strcmp(get(freeze), "0\n"));
+	CHECK(error_of(freeze, "2") == ERANGE);
+	CHECK(error_of(freeze, "-1") == EINVAL || error_of(freeze, "-1") == ERANGE);
+	CHECK(error_of(freeze, "x") == EINVAL);
+	pid = worker(procs);
+	await_more(&counts[0]);
+	await_more(&counts[1]);
+	put(freeze, "1");
+	CHECK(!strcmp(get(freeze), "1\n"));
+	await_frozen(events, 1);
+	stays(&counts[0]);
+	stays(&counts[1]);
+	put(freeze, "0");
+	await_frozen(events, 0);
+	await_more(&counts[0]);
+	await_more(&counts[1]);
+	for (int i = 0; i < 20; i++) { /* again and again, with signals between */
+		put(freeze, i & 1 ? "0" : "1");
+		kill(pid, i % 3 ? SIGCONT : SIGURG);
+	}
+	await_more(&counts[0]);
+	put(freeze, "1");
+	await_frozen(events, 1);
+	put("cg/cgroup.procs", "0"); /* as it is */
+	OK(kill(pid, SIGKILL));
+	CHECK(reap(pid) == 1000 + SIGKILL);
+	await_frozen(events, 1); /* also if nobody is in it */
+	put(freeze, "0");
+	await_frozen(events, 0);
+}
+
+/* One that sleeps in calls: those go on, or are cut short as by a stop. */
+static void test_freeze_calls(void)
+{
+	char procs[128], freeze[128], events[128], number[16];
+	volatile int *state = shared(4096);
+	int pair[2];
+	pid_t pid;
+
+	snprintf(procs, sizeof(procs), "%s/cgroup.procs", dir);
+	snprintf(freeze, sizeof(freeze), "%s/cgroup.freeze", dir);
+	snprintf(events, sizeof(events), "%s/cgroup.events", dir);
+	OK(pipe(pair));
+	pid = OK(fork());
+	if (!pid) {
+		struct timespec ts = { 0, 100000000 };
+		char byte;
+
+		put(procs, "0");
+		*state = 1;
+		CHECK(read(pair[0], &byte, 1) == 1);
+		*state = 2;
+		OK(nanosleep(&ts, NULL));
+		if (!vfork()) { /* the parent waits for one who rests */
+			*state = 3;
+			nanosleep(&ts, NULL);
+			_exit(0);
+		}
+		wait(NULL);
+		_exit(7);
+	}
+	while (!*state)
+		pause_ms(1);
+	put(freeze, "1");
+	await_frozen(events, 1);
+	CHECK(write(pair[1], "x", 1) == 1);
+	pause_ms(20);
+	CHECK(*state == 1);
+	put(freeze, "0");
+	while (*state < 3)
+		pause_ms(1);
+	put(freeze, "1");
+	await_frozen(events, 1);
+	/* Elsewhere he goes on. */
+	snprintf(number, sizeof(number), "%d", pid);
+	put(freeze, "0");
+	CHECK(reap(pid) == 7);
+	put(freeze, "1");
+	pid = worker(procs);
+	await_frozen(events, 1);
+	stays(&counts[0]);
+	snprintf(number, sizeof(number), "%d", pid);
+	put("cg/cgroup.procs", number);
+	await_more(&counts[0]);
+	await_more(&counts[1]);
+	put(procs, number);
+	await_frozen(events, 1);
+	stays(&counts[0]);
+	put(in("cgroup.kill"), "1");
+	CHECK(reap(pid) == 1000 + SIGKILL);
+	put(freeze, "0");
+}
+
+/* From above; and a process that stops and goes on meanwhile. */
+static void test_freeze_tree(void)
+{
+	char below[128], events[128], freeze[128];
+	pid_t pid;
+	int status;
+
+	snprintf(below, sizeof(below), "%s/below/cgroup.procs", dir);
+	snprintf(events, sizeof(events), "%s/below/cgroup.events", dir);
+	snprintf(freeze, sizeof(freeze), "%s/cgroup.freeze", dir);
+	OK(mkdir(in("below"), 0755));
+	OK(mkdir(in("below/empty"), 0755));
+	pid = worker(below);
+	await_more(&counts[0]);
+	OK(kill(pid, SIGSTOP));
+	CHECK(OK(waitpid(pid, &status, WUNTRACED)) == pid && WIFSTOPPED(status));
+	put(freeze, "1");
+	await_frozen(events, 1);
+	await_frozen(in("below/empty/cgroup.events"), 1);
+	CHECK(!strcmp(get(in("below/cgroup.freeze")), "0\n"));
+	OK(kill(pid, SIGCONT));
+	stays(&counts[0]);
+	put(in("below/cgroup.freeze"), "1");
+	put(freeze, "0");
+	await_frozen(in("cgroup.events"), 0);
+	stays(&counts[0]);
+	put(in("below/cgroup.freeze"), "0");
+	await_more(&counts[0]);
+	await_frozen(events, 0);
+	OK(kill(pid, SIGKILL));
+	CHECK(reap(pid) == 1000 + SIGKILL);
+	OK(rmdir(in("below/empty")));
+	OK(rmdir(in("below")));
+}
+
 static void test_clone_into(void)
 {
 	int fd = OK(open(dir, O_PATH | O_DIRECTORY)), other = OK(open("/", O_PATH | O_DIRECTORY));
@@ -285,6 +495,9 @@ int main(void)
 	test_depth();
 	test_move();
 	test_clone_into(); /* first: Linux 6.18 kills who is made into a cgroup that was ever killed */
+	test_freeze();
+	test_freeze_calls();
+	test_freeze_tree();
 	test_events();
 	IN_CHILD(test_namespace());
 	if (getpid() == 1 && has("cg/cgroup.controllers", "pids"))

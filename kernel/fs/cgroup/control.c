@@ -11,7 +11,7 @@ static const char *const controllers[] = { "cpu", "memory", "pids" };
 
 /* ---- numbers ---- */
 
-static char *strip(char *text)
+char *cg_strip(char *text)
 {
 	size_t len;
 
@@ -37,7 +37,7 @@ static int parse_limit(char *text, u64 *out)
 	const char *end;
 	u64 n;
 
-	text = strip(text);
+	text = cg_strip(text);
 	if (!strcmp(text, "max")) {
 		*out = CG_NO_LIMIT;
 		return 0;
@@ -180,7 +180,7 @@ static int parse_pid(char *text)
 	const char *end;
 	u64 n;
 
-	text = strip(text);
+	text = cg_strip(text);
 	if (!parse_u64(text, &end, 10, &n) || *end || n > 0x7fffffff)
 		return -EINVAL;
 	return (int)n;
@@ -234,7 +234,7 @@ s64 cg_kill(const struct pseudo_ctx *ctx, char *text, size_t len)
 	const char *end;
 	u64 n;
 
-	text = strip(text);
+	text = cg_strip(text);
 	if (!parse_u64(text, &end, 0, &n) || *end)
 		return -EINVAL;
 	if (n != 1)
@@ -252,7 +252,7 @@ s64 cg_kill(const struct pseudo_ctx *ctx, char *text, size_t len)
 int cg_events(struct seq *m, const struct pseudo_ctx *ctx)
 {
 	guard(&tasklist_lock);
-	seq_printf(m, "populated %d\nfrozen 0\n", !ctx->cg->parent || ctx->cg->populated);
+	seq_printf(m, "populated %d\nfrozen %d\n", !ctx->cg->parent || ctx->cg->populated, cgroup_is_frozen(ctx->cg));
 	return 0;
 }
 
@@ -302,7 +302,7 @@ int cg_subtree(struct seq *m, const struct pseudo_ctx *ctx)
 /* "+cpu -pids": the last word on each counts. */
 static int parse_controllers(char *text, u32 *on, u32 *off)
 {
-	for (char *word = strip(text); *word;) {
+	for (char *word = cg_strip(text); *word;) {
 		size_t len = 0;
 		u32 i;
 
@@ -359,34 +359,21 @@ s64 cg_subtree_store(const struct pseudo_ctx *ctx, char *text, size_t len)
 
 s64 cg_type_store(const struct pseudo_ctx *ctx, char *text, size_t len)
 {
-	return strcmp(strip(text), "threaded") ? -EINVAL : -EOPNOTSUPP;
-}
-
-s64 cg_freeze_store(const struct pseudo_ctx *ctx, char *text, size_t len)
-{
-	const char *end;
-	u64 n;
-
-	text = strip(text);
-	if (!parse_u64(text, &end, 0, &n) || *end)
-		return -EINVAL;
-	if (n > 1)
-		return -ERANGE;
-	return n ? -EOPNOTSUPP : (s64)len;
+	return strcmp(cg_strip(text), "threaded") ? -EINVAL : -EOPNOTSUPP;
 }
 
 s64 cg_no_limit_store(const struct pseudo_ctx *ctx, char *text, size_t len)
 {
-	return strcmp(strip(text), "max") ? -EOPNOTSUPP : (s64)len;
+	return strcmp(cg_strip(text), "max") ? -EOPNOTSUPP : (s64)len;
 }
 
 s64 cg_no_cpu_max_store(const struct pseudo_ctx *ctx, char *text, size_t len)
 {
-	text = strip(text);
+	text = cg_strip(text);
 	return strcmp(text, "max") && !strstarts(text, "max ") ? -EOPNOTSUPP : (s64)len;
 }
 
 s64 cg_zero_store(const struct pseudo_ctx *ctx, char *text, size_t len)
 {
-	return strcmp(strip(text), "0") ? -EOPNOTSUPP : (s64)len;
+	return strcmp(cg_strip(text), "0") ? -EOPNOTSUPP : (s64)len;
 }

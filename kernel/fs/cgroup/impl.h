@@ -24,7 +24,8 @@ struct cgroup {
 	bool dead;               /* was removed */
 	u32 enabled;             /* subtree_control: CG_* of its children */
 	u32 here, populated;     /* live processes in it; with those below. Not counted for the container's own */
-	u32 changes;             /* of populated */
+	u32 changes;             /* of populated and frozen */
+	bool freeze, frozen;     /* asked for here; what was told last */
 	struct list_head told;   /* its change is to be told; with a reference */
 	struct waitq wait;
 	u64 max_depth, max_descendants;
@@ -69,9 +70,17 @@ struct cgroup *cgroup_ns_root(void); /* current's; NULL before the first mount *
 int cgroup_move(struct process *p, struct cgroup *to);
 int cgroup_for_each(struct cgroup *c, int (*fn)(struct process *p, void *arg), void *arg); /* in it and below */
 u32 cgroup_tasks(struct cgroup *c); /* threads, and processes nobody has waited for */
-u32 cgroup_descendants(const struct cgroup *c);
+u32 cgroup_descendants(struct cgroup *c);
+struct cgroup *cgroup_next(const struct cgroup *top, struct cgroup *c); /* all below top in turn, from top itself on; NULL: no more */
+void cgroup_changed(struct cgroup *c); /* its events */
 
-/* control.c, resource.c: what files show and take */
+/* freeze.c; tasklist_lock is held */
+bool cgroup_is_frozen(struct cgroup *c); /* it is to be, and so are all in it */
+void cgroup_look_frozen(struct cgroup *c); /* somebody in it has come to rest, or goes */
+int cgroup_freeze_process(struct process *p, void *arg); /* or thaw it, as where it is now demands */
+
+/* control.c, freeze.c, resource.c: what files show and take */
+char *cg_strip(char *text); /* without blanks around it */
 #define CG_SHOW(name) int name(struct seq *m, const struct pseudo_ctx *ctx)
 #define CG_STORE(name) s64 name(const struct pseudo_ctx *ctx, char *text, size_t len)
 CG_SHOW(cg_controllers);
@@ -89,7 +98,9 @@ CG_SHOW(cg_subtree);
 CG_STORE(cg_subtree_store);
 CG_SHOW(cg_threads);
 CG_STORE(cg_threads_store);
+CG_SHOW(cg_freeze);
 CG_STORE(cg_freeze_store);
+CG_STORE(cg_top_freeze_store);
 CG_STORE(cg_type_store);
 CG_SHOW(cg_cpu_stat);
 CG_SHOW(cg_cpu_weight);

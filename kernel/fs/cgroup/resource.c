@@ -139,7 +139,7 @@ const struct cgroup_entry cgroup_entries[] = {
 	FILE(0, "cgroup.procs", 0644, .show = cg_procs, .store = cg_procs_store),
 	FILE(0, "cgroup.controllers", 0444, .show = cg_controllers),
 	FILE(0, "cgroup.events", 0444, .show = cg_events, .poll = cg_events_poll),
-	LIMIT(0, "cgroup.freeze", "0\n", cg_freeze_store),
+	FILE(0, "cgroup.freeze", 0644, .show = cg_freeze, .store = cg_freeze_store),
 	FILE(0, "cgroup.kill", 0200, .store = cg_kill),
 	FILE(0, "cgroup.max.depth", 0644, .show = cg_max_depth, .store = cg_max_depth_store),
 	FILE(0, "cgroup.max.descendants", 0644, .show = cg_max_descendants, .store = cg_max_descendants_store),

@@ -42,7 +42,7 @@ const struct cgroup_entry cgroup_top_entries[] = {
 	FILE("cgroup.procs", 0644, .show = cg_procs, .store = cg_procs_store),
 	FILE("cgroup.controllers", 0444, .show = cg_controllers),
 	FILE("cgroup.events", 0444, .show = cg_events, .poll = cg_events_poll),
-	FILE("cgroup.freeze", 0644, .show = pseudo_show_text, .arg = "0\n", .store = cg_freeze_store),
+	FILE("cgroup.freeze", 0644, .show = pseudo_show_text, .arg = "0\n", .store = cg_top_freeze_store),
 	FILE("cgroup.kill", 0200, .store = cg_kill),
 	FILE("cgroup.max.depth", 0644, .show = cg_max_depth, .store = cg_max_depth_store),
 	FILE("cgroup.max.descendants", 0644, .show = cg_max_descendants, .store = cg_max_descendants_store),

@@ -34,7 +34,7 @@ bool cgroup_is_below(const struct cgroup *c, const struct cgroup *top)
 
 /* ---- those who are in it ---- */
 
-static void changed(struct cgroup *c)
+void cgroup_changed(struct cgroup *c)
 {
 	c->changes++;
 	if (!list_empty(&c->told))
@@ -51,7 +51,7 @@ static void count(struct cgroup *c, bool comes)
 	for (; c->parent; c = c->parent) {
 		c->populated += comes ? 1 : -1u;
 		if (c->populated == (comes ? 1 : 0))
-			changed(c);
+			cgroup_changed(c);
 	}
 }
 
@@ -74,6 +74,7 @@ void cgroup_exit(struct process *p)
 	p->cgroup->utime += p->utime;
 	p->cgroup->stime += p->stime;
 	count(p->cgroup, false);
+	cgroup_look_frozen(p->cgroup);
 }
 
 void cgroup_free(struct process *p)
@@ -90,6 +91,11 @@ int cgroup_move(struct process *p, struct cgroup *to)
 	p->cgroup = to->parent ? cgroup_get(to) : NULL;
 	count(p->cgroup, true);
 	count(from, false);
+	cgroup_freeze_process(p, NULL);
+	if (from)
+		cgroup_look_frozen(from);
+	if (p->cgroup)
+		cgroup_look_frozen(p->cgroup);
 	cgroup_put(from);
 	return 0;
 }
@@ -128,25 +134,23 @@ u32 cgroup_tasks(struct cgroup *c)
 	return sum;
 }
 
-u32 cgroup_descendants(const struct cgroup *top)
+/* Without recursion: depth is the user's to choose. */
+struct cgroup *cgroup_next(const struct cgroup *top, struct cgroup *c)
 {
-	const struct cgroup *c = top;
+	if (!list_empty(&c->children))
+		return list_first(&c->children, struct cgroup, sibling);
+	while (c != top && c->sibling.next == &c->parent->children)
+		c = c->parent;
+	return c == top ? NULL : list_entry(c->sibling.next, struct cgroup, sibling);
+}
+
+u32 cgroup_descendants(struct cgroup *top)
+{
 	u32 n = 0;
 
-	/* Without recursion: depth is the user's to choose. */
-	for (;;) {
-		if (!list_empty(&c->children)) {
-			c = list_first(&c->children, struct cgroup, sibling);
-			n++;
-			continue;
-		}
-		while (c != top && c->sibling.next == &c->parent->children)
-			c = c->parent;
-		if (c == top)
-			return n;
-		c = list_entry(c->sibling.next, struct cgroup, sibling);
+	for (struct cgroup *c = top; (c = cgroup_next(top, c));)
 		n++;
-	}
+	return n;
 }
 
 int cgroup_may_fork(const struct process *parent, struct cgroup *into)

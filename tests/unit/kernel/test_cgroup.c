@@ -179,7 +179,9 @@ VM_TEST(members)
 	CHECK_EQ(put(TOP "/x/y/cgroup.threads", "1"), -EOPNOTSUPP);
 	CHECK_EQ(put(TOP "/x/cgroup.kill", "0"), -ERANGE);
 	CHECK_EQ(put(TOP "/x/cgroup.kill", "one"), -EINVAL);
-	CHECK_EQ(put(TOP "/x/cgroup.freeze", "1"), -EOPNOTSUPP);
+	CHECK_EQ(put(TOP "/cgroup.freeze", "1"), -EOPNOTSUPP);
+	CHECK_EQ(put(TOP "/x/cgroup.freeze", "2"), -ERANGE);
+	CHECK_EQ(put(TOP "/x/cgroup.freeze", "x"), -EINVAL);
 	CHECK_EQ(put(TOP "/x/cgroup.type", "threaded"), -EOPNOTSUPP);
 	CHECK_EQ(put(TOP "/x/cgroup.type", "domain"), -EINVAL);
 }
