@@ -140,6 +140,7 @@ struct guest_counters {
 	u32 pvcalls[COUNTED_CALLS];  /* PV calls made while serving them */
 	u32 traps;                   /* guest calls that arrived by SIGSYS */
 	u32 patched;                 /* call sites patched */
+	u32 cpuid_served, cpuid_executed; /* cpuid instructions: answered from what is known; executed by the guest kernel */
 	u32 tracing;                 /* written by the hypervisor: not 0 while somebody traces (trace_ring.h) */
 	u32 rows[COUNTED_ROWS][COUNTED_CALLS]; /* more guest calls: of tasks that make many, each row of one at a time */
 };

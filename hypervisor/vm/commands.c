@@ -26,8 +26,9 @@ static void syscalls(struct control_client *client, json_t *request)
 			json_array_append_new(calls, json_pack("{sisIsIsI}", "nr", nr, "local", local, "proxied",
 							       proxied, "missing", missing));
 	}
-	control_answer(client, json_pack("{sosIsI}", "calls", calls, "hostCalls", (json_int_t)c->host_calls,
-					 "pvCalls", (json_int_t)c->pv_calls));
+	control_answer(client, json_pack("{sosIsIsIsI}", "calls", calls, "hostCalls", (json_int_t)c->host_calls,
+					 "pvCalls", (json_int_t)c->pv_calls, "cpuidServed", (json_int_t)c->cpuid_served,
+					 "cpuidExecuted", (json_int_t)c->cpuid_executed));
 }
 
 static void exits(struct control_client *client, json_t *request)

@@ -16,6 +16,7 @@ struct vm_counters {
 	uint64_t missing[VM_COUNTED_SYSCALLS]; /* answered ENOSYS */
 	uint64_t host_calls;                   /* hypercalls of all guest processes */
 	uint64_t pv_calls;                     /* requests to the hypervisor */
+	uint64_t cpuid_served, cpuid_executed; /* cpuid instructions of programs that the guest kernel answered by itself; that it executed */
 };
 
 #endif

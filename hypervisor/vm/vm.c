@@ -388,6 +388,8 @@ static const struct vm_counters *read_counters(void *ctx)
 		c->host_calls += g->hostcalls[i];
 		c->pv_calls += pv;
 	}
+	c->cpuid_served = g->cpuid_served;
+	c->cpuid_executed = g->cpuid_executed;
 	return c;
 }
 

@@ -238,6 +238,47 @@ pv_leave_full_end:
 
 	.globl pv_leave_check
 
+/*
+ * In place of cpuid (text_image.c): eax and ecx as it takes them, rdx = where to go on, rbx free; all other registers and the flags stay.
+ */
+	.globl pv_cpuid_entry
+pv_cpuid_entry:
+	mov %rsp, %gs:T_SCRATCH
+	mov %gs:T_REGS, %rsp
+	lea 168(%rsp), %rsp
+	push $USER_SS
+	push %gs:T_SCRATCH
+	pushfq
+	push $USER_CS
+	push %rdx
+	push $-1
+	push %rdi
+	push %rsi
+	push %rdx
+	push %rcx
+	push %rax
+	push %r8
+	push %r9
+	push %r10
+	push %r11
+	push %rbx
+	push %rbp
+	push %r12
+	push %r13
+	push %r14
+	push %r15
+	cld
+	testl $EFLAGS_AC, R_FLAGS(%rsp)
+	jz 1f
+	pushfq
+	andl $~EFLAGS_AC, (%rsp)
+	popfq
+1:
+	xor %ebp, %ebp
+	mov %rsp, %rdi
+	call pv_cpuid
+	jmp pv_leave_full
+
 /* What the host calls for a signal: rdi, rsi, rdx are the handler's. The flags are those of the interrupted code. */
 	.globl pv_signal_entry
 pv_signal_entry:

@@ -126,7 +126,7 @@ static inline u64 rdgsbase(void)
 extern char hostcall_block[], hostcall_block_end[], ktext_end[];
 extern char pv_intr_start[], pv_intr_syscall[], pv_wait_start[], pv_wait_syscall[], pv_eintr[];
 extern char pv_leave[], pv_leave_end[], pv_leave_check[], pv_leave_full[], pv_leave_full_end[], pv_iret[];
-extern char pv_syscall_entry[], pv_trap_entry[], pv_bounce_entry[], pv_signal_entry[];
+extern char pv_syscall_entry[], pv_trap_entry[], pv_bounce_entry[], pv_signal_entry[], pv_cpuid_entry[];
 long pv_ucopy(void *to, const void *from, size_t n);
 long pv_uclear(void *to, u64 unused, size_t n);
 long pv_ustrncpy(char *to, uaddr_t from, size_t room);
@@ -145,6 +145,7 @@ void pv_child_main(struct pv_thread *t);
 s64 pv_trapped_syscall(struct pt_regs *regs);
 void pv_user_work(struct pt_regs *regs);
 void pv_bounced(struct pt_regs *regs);
+void pv_cpuid(struct pt_regs *regs); /* cpuid.c */
 
 /* signal.c */
 void pv_signal_setup(bool first);        /* handlers: once per host image */

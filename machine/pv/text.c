@@ -25,11 +25,14 @@
 static struct text {
 	struct text_id id;
 	struct text_site *sites; /* TEXT_SITES of them */
+	struct cpuid_site *cpuids;
+	u32 ncpuids;
 	const struct text_image *image;
 	u32 nsites, ndone; /* the first `ndone` were there for an image: who traps there has not mapped it */
 	u32 traps; /* at others */
 	u32 builds;
 	bool building;
+	bool searched; /* for cpuids */
 } texts[TEXTS] BSS_SITES;
 
 static struct mutex texts_lock __attribute__((section(".data.hot")));
@@ -93,6 +96,7 @@ static struct text *find(const struct text_id *id)
 	if (t->building)
 		return NULL;
 	kfree(t->sites);
+	kfree(t->cpuids);
 	*t = (struct text){ .id = *id };
 	return t;
 }
@@ -100,35 +104,84 @@ static struct text *find(const struct text_id *id)
 static void build(struct text *t, const struct text_id *id, u32 file)
 {
 	struct text_site sites[TEXT_SITES];
+	struct text_patches what = { .cpuids = t->cpuids, .ncpuids = t->ncpuids, .calls = sites, .ncalls = t->nsites };
 	const struct text_image *image;
-	u32 n = t->nsites;
 
-	memcpy(sites, t->sites, n * sizeof(*sites));
+	memcpy(sites, t->sites, what.ncalls * sizeof(*sites));
 	t->building = true;
 	mutex_unlock(&texts_lock);
-	image = text_image_build(id, file, sites, n);
+	image = text_image_build(id, file, &what, false);
 	mutex_lock(&texts_lock);
 	t->building = false;
-	t->ndone = n;
+	t->ndone = what.ncalls;
 	t->builds++;
 	t->traps = 0;
 	if (image)
 		t->image = image;
 }
 
-/* Who it is that `file` has there, and the image to be mapped for it, if there is one. */
-static void recognise(struct text_map *m, u32 file, u64 off)
-{
-	struct text_id id = { .off = off, .len = m->len };
+/* The file that is mapped at `addr`: its text need not be read by the host, nor be there twice. */
+struct source {
+	u32 file;
+	uaddr_t addr;
+	const struct text_id *id;
+};
 
-	if (!identify(file, &id))
+static long read_source(void *ctx, void *buf, u64 len, u64 off)
+{
+	const struct source *s = ctx;
+	u64 at = off - s->id->off;
+
+	if (off < s->id->off || at >= s->id->len || len > s->id->len - at)
+		return text_file_read(s->file, buf, len, off);
+	return mc_copy_from_user(buf, s->addr + at, len) ? -EFAULT : (long)len;
+}
+
+/* Each cpuid costs more than a page of the image, and no process is without them: it is made at once. */
+static const struct text_image *search(struct text *t, const struct text_id *id, struct source *source)
+{
+	struct cpuid_file f = { source, read_source, id->off, id->len };
+	struct cpuid_site *cpuids = kmalloc(CPUID_SITES * sizeof(*cpuids));
+	struct text_patches what = { .cpuids = cpuids };
+	void *room __kfree = kmalloc(cpuid_room());
+	const struct text_image *image = NULL;
+
+	if (room && cpuids)
+		what.ncpuids = cpuid_find(&f, cpuids, room);
+	if (what.ncpuids)
+		image = text_image_build(id, source->file, &what, true);
+	guard(&texts_lock);
+	t->building = false;
+	t->cpuids = cpuids;
+	t->ncpuids = what.ncpuids;
+	if (image)
+		t->image = image;
+	return image;
+}
+
+/* The program and its interpreter, which is what has cpuids that each start executes, are the first that are mapped. */
+static bool search_begins(struct text *t, const struct text_id *id)
+{
+	if (!t || PRIV->ntext_maps >= 2)
+		return false;
+	guard(&texts_lock);
+	if (t->searched || t->building || t->image || !same(&t->id, id) || too_young(id))
+		return false;
+	t->searched = t->building = true;
+	return true;
+}
+
+/* Who it is that `file` has there, and the image to be mapped for it, if there is one. */
+static void recognise(struct text_map *m, struct text_id *id, u32 file)
+{
+	if (!identify(file, id))
 		return;
 	guard(&texts_lock);
-	m->text = find(&id);
+	m->text = find(id);
 	if (!m->text)
 		return;
-	if (m->text->traps >= traps_to_build(m->text) && !m->text->building && !too_young(&id))
-		build(m->text, &id, file);
+	if (m->text->traps >= traps_to_build(m->text) && !m->text->building && !too_young(id))
+		build(m->text, id, file);
 	m->image = m->text->image;
 }
 
@@ -137,19 +190,33 @@ static long map_file(const struct text_map *m, int flags, u32 file, u64 off)
 	return hostcall(mmap, m->start, m->len, PROT_READ | PROT_EXEC, flags, pv_fd(file), off);
 }
 
+/* The file, and over it what a sparse image has. */
+static long map_original(struct text_map *m, const struct text_id *id, int flags, u32 file)
+{
+	struct source source = { file, m->start, id };
+	long r = map_file(m, flags, file, id->off);
+
+	if (r >= 0 && search_begins(m->text, id))
+		m->image = search(m->text, id, &source);
+	if (m->image && (r < 0 || !m->image->sparse || !text_image_lay(m->image, m->start)))
+		m->image = NULL;
+	return r;
+}
+
 int pv_text_map(uaddr_t addr, u64 len, int flags, u32 file, u64 off)
 {
 	struct text_map m = { .start = addr, .len = len };
+	struct text_id id = { .off = off, .len = len };
 	long r = -1;
 
 	if (!BOOT->no_patch && !PRIV->patch_off && len <= TEXT_MAX && PRIV->ntext_maps < TEXT_MAPS)
-		recognise(&m, file, off);
-	if (m.image && pv_handle_present(m.image->handle))
-		r = map_file(&m, flags, m.image->handle, 0);
-	if (r < 0) {
+		recognise(&m, &id, file);
+	if (m.image && !pv_handle_present(m.image->handle))
 		m.image = NULL;
-		r = map_file(&m, flags, file, off);
-	}
+	if (m.image && !m.image->sparse)
+		r = map_file(&m, flags, m.image->handle, 0);
+	if (r < 0)
+		r = map_original(&m, &id, flags, file);
 	if (r >= 0 && m.text)
 		PRIV->text_maps[PRIV->ntext_maps++] = m;
 	return r < 0 ? (int)r : 0;

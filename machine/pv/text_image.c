@@ -22,11 +22,16 @@ static u32 nimages __attribute__((section(".data.hot")));
 static struct mutex images_lock; /* of who makes one */
 static u32 pages_used;
 
+#define CPUID_LEN 2
+#define ASK_LEN 13 /* of the instructions that go to pv_cpuid_entry */
+
 /* What is being made. */
 struct maker {
 	struct text_image *image;
 	const struct text_id *id;
+	const struct text_patches *what;
 	u64 tail, tail_end; /* where trampolines go, and as far as they do */
+	u8 *mem; /* of a sparse one: all that the object will hold */
 	u8 page[PAGE_SIZE];
 };
 
@@ -42,12 +47,35 @@ static bool object_io(const struct maker *m, void *buf, u64 len, u64 off, bool w
 	return hostcall(preadv2, fd, &iov, 1, off, 0, 0) == (long)len;
 }
 
-static long file_read(u32 file, void *buf, u64 len, u64 off)
+long text_file_read(u32 file, void *buf, u64 len, u64 off)
 {
 	struct mc_iovec iov = { (u64)buf, len };
 	int fd = pv_fd(file);
 
 	return fd < 0 ? fd : hostcall(preadv2, fd, &iov, 1, off, 0, 0);
+}
+
+/* Number of that page in a list that has it, else npages. */
+static u32 listed(const struct text_image *image, u64 page)
+{
+	u32 i = 0;
+
+	while (i < image->npages && image->pages[i] != page)
+		i++;
+	return i;
+}
+
+/* What will be mapped at that offset in the segment. */
+static bool text_io(const struct maker *m, void *buf, u64 len, u64 off, bool write)
+{
+	u8 *at = m->mem + listed(m->image, off / PAGE_SIZE) * PAGE_SIZE + off % PAGE_SIZE;
+
+	if (!m->image->sparse)
+		return object_io(m, buf, len, off, write);
+	if (listed(m->image, off / PAGE_SIZE) == m->image->npages)
+		return false;
+	memcpy(write ? at : buf, write ? buf : at, len);
+	return true;
 }
 
 /* Where in its last page the segment that is mapped so ends, as an offset in the segment; 0: there is none. */
@@ -72,7 +100,7 @@ static u64 segment_end(const struct text_id *id, const u8 *head, u64 len)
 
 static bool find_tail(struct maker *m, u32 file)
 {
-	long n = file_read(file, m->page, PAGE_SIZE, 0);
+	long n = text_file_read(file, m->page, PAGE_SIZE, 0);
 	u64 end = n < (long)sizeof(Elf64_Ehdr) ? 0 : segment_end(m->id, m->page, (u64)n);
 
 	if (!end || !(end & ~PAGE_MASK))
@@ -80,7 +108,7 @@ static bool find_tail(struct maker *m, u32 file)
 	m->tail = (end + 15) & ~15ULL;
 	m->tail_end = m->id->len;
 	memset(m->page, 0, PAGE_SIZE);
-	if (file_read(file, m->page, PAGE_SIZE, m->id->off + m->id->len - PAGE_SIZE) < 0)
+	if (text_file_read(file, m->page, PAGE_SIZE, m->id->off + m->id->len - PAGE_SIZE) < 0)
 		return false;
 	for (u64 i = end & ~PAGE_MASK; i < PAGE_SIZE; i++)
 		if (m->page[i])
@@ -111,7 +139,7 @@ static bool copy(struct maker *m, u32 file)
 
 	while (buf && at < m->id->len) {
 		u64 want = min(m->id->len - at, (u64)CHUNK);
-		long n = file_read(file, buf, want, m->id->off + at);
+		long n = text_file_read(file, buf, want, m->id->off + at);
 
 		/* The last page may end behind the file. */
 		if (n <= 0 || (n < (long)want && at + want < m->id->len))
@@ -136,16 +164,15 @@ static bool write_tramp(struct maker *m, u64 at, const u8 *insn, u32 len, u64 re
 	memcpy(code + len + 7, "\xff\x25", 2);
 	rel = (s32)(tail - (at + len + 13));
 	memcpy(code + len + 9, &rel, 4);
-	return object_io(m, code, TRAMP_LEN, at, true);
+	return text_io(m, code, TRAMP_LEN, at, true);
 }
 
 /* The page is in m->page. */
 static bool keep_original(struct maker *m, u32 number)
 {
-	for (u32 i = 0; i < m->image->npages; i++)
-		if (m->image->pages[i] == number)
-			return true;
-	if (!object_io(m, m->page, PAGE_SIZE, m->id->len + m->image->npages * PAGE_SIZE, true))
+	if (listed(m->image, number) < m->image->npages)
+		return true;
+	if (!object_io(m, m->page, PAGE_SIZE, m->image->originals + m->image->npages * PAGE_SIZE, true))
 		return false;
 	m->image->pages[m->image->npages++] = number;
 	return true;
@@ -157,7 +184,7 @@ static bool look(struct maker *m, u64 site, struct window *w)
 
 	w->at = (u32)(site - from);
 	w->len = (u32)(min(site + WINDOW_BEHIND, page_end) - from);
-	return w->at >= 32 && w->len >= w->at + 2 && object_io(m, w->code, w->len, from, false) &&
+	return w->at >= 32 && w->len >= w->at + 2 && text_io(m, w->code, w->len, from, false) &&
 	       w->code[w->at] == 0x0f && w->code[w->at + 1] == 0x05;
 }
 
@@ -174,50 +201,145 @@ static bool patch_site(struct maker *m, const struct text_site *s, u64 tail, u64
 	memcpy(insn, w.code + w.at - v.len, v.len);
 	if (v.disp && !pv_patch_adapt(insn, v.disp, s->off - v.len, at))
 		return true;
-	if (!write_tramp(m, at, insn, v.len, s->off + 2, tail) || !object_io(m, m->page, PAGE_SIZE, page, false) ||
+	if (!write_tramp(m, at, insn, v.len, s->off + 2, tail) || !text_io(m, m->page, PAGE_SIZE, page, false) ||
 	    !keep_original(m, (u32)(page / PAGE_SIZE)))
 		return false;
 	pv_patch_write(m->page, s->off, &v, at);
 	m->tail = at + TRAMP_LEN;
-	return object_io(m, m->page, PAGE_SIZE, page, true);
+	return text_io(m, m->page, PAGE_SIZE, page, true);
+}
+
+/*
+ * What was before the cpuid; lea back(%rip),%rdx; jmp *entry(%rip); what was behind it; jmp to what follows. `is`: the bytes that
+ * are replaced. Its length; 0: it is too far.
+ */
+static u32 cpuid_tramp(const struct cpuid_site *s, u8 *is, u64 at, u64 entry, u8 *code)
+{
+	u32 before = s->at, behind = s->len - CPUID_LEN - before, ask = before, back = ask + ASK_LEN;
+	u64 moved = s->disp > before ? at + ASK_LEN - CPUID_LEN : at;
+	s32 rel;
+
+	if (s->disp && !pv_patch_adapt(is, s->disp, s->from, moved))
+		return 0;
+	memcpy(code, is, before);
+	memcpy(code + ask, "\x48\x8d\x15", 3);
+	rel = behind ? ASK_LEN - 7 : (s32)(s->from + s->len - (at + ask + 7));
+	memcpy(code + ask + 3, &rel, 4);
+	memcpy(code + ask + 7, "\xff\x25", 2);
+	rel = (s32)(entry - (at + back));
+	memcpy(code + ask + 9, &rel, 4);
+	if (!behind)
+		return back;
+	memcpy(code + back, is + before + CPUID_LEN, behind);
+	code[back + behind] = JMP_REL32;
+	rel = (s32)(s->from + s->len - (at + back + behind + 5));
+	memcpy(code + back + behind + 1, &rel, 4);
+	return back + behind + 5;
+}
+
+static bool patch_cpuid(struct maker *m, const struct cpuid_site *s, u64 tail, u64 entry)
+{
+	u8 code[64] = { 0 }, is[32];
+	u64 page = s->from & PAGE_MASK;
+	struct verdict v = { .len = s->len };
+	u32 len;
+
+	if (s->from + s->len > tail || s->len > sizeof(is) || !text_io(m, m->page, PAGE_SIZE, page, false))
+		return true;
+	memcpy(is, m->page + (s->from - page), s->len);
+	len = cpuid_tramp(s, is, m->tail, entry, code);
+	if (!len || m->tail + len > m->tail_end)
+		return true;
+	if (!text_io(m, code, len, m->tail, true) || !text_io(m, m->page, PAGE_SIZE, page, false) || !keep_original(m, (u32)(page / PAGE_SIZE)))
+		return false;
+	pv_patch_write(m->page, s->from + s->len, &v, m->tail);
+	m->tail += len;
+	return text_io(m, m->page, PAGE_SIZE, page, true);
 }
 
 /* In the original of the last page, too: somebody may be in a trampoline when it comes back. */
 static bool keep_tramps(struct maker *m, u64 tail)
 {
-	u64 last = m->id->len - PAGE_SIZE;
+	u64 last = m->id->len - PAGE_SIZE, to;
+	u32 i = listed(m->image, last / PAGE_SIZE);
 
-	for (u32 i = 0; i < m->image->npages; i++) {
-		if (m->image->pages[i] != last / PAGE_SIZE)
-			continue;
-		if (!object_io(m, m->page, m->tail - tail, tail, false) ||
-		    !object_io(m, m->page, m->tail - tail, m->id->len + i * PAGE_SIZE + (tail - last), true))
-			return false;
-	}
+	if (i == m->image->npages)
+		return true;
+	to = m->image->originals + i * PAGE_SIZE + (tail - last);
+	if (!text_io(m, m->page, m->tail - tail, tail, false))
+		return false;
+	if (!m->image->sparse)
+		return object_io(m, m->page, m->tail - tail, to, true);
+	memcpy(m->mem + to, m->page, m->tail - tail);
 	return true;
 }
 
-static bool patch_all(struct maker *m, const struct text_site *sites, u32 n)
+static bool patch_all(struct maker *m)
 {
-	u64 entry = (u64)pv_syscall_entry, tail = m->tail;
+	u64 entries[] = { (u64)pv_syscall_entry, (u64)pv_cpuid_entry }, tail = m->tail;
 
-	m->tail += sizeof(entry);
-	if (!object_io(m, &entry, sizeof(entry), tail, true))
+	m->tail += sizeof(entries);
+	if (m->tail > m->tail_end || !text_io(m, entries, sizeof(entries), tail, true))
 		return false;
-	for (u32 i = 0; i < n && m->tail + TRAMP_LEN <= m->tail_end; i++)
-		if (!patch_site(m, &sites[i], tail, m->tail))
+	for (u32 i = 0; i < m->what->ncpuids; i++)
+		if (!patch_cpuid(m, &m->what->cpuids[i], tail, tail + sizeof(*entries)))
+			return false;
+	for (u32 i = 0; i < m->what->ncalls && m->tail + TRAMP_LEN <= m->tail_end; i++)
+		if (!patch_site(m, &m->what->calls[i], tail, m->tail))
 			return false;
 	return keep_tramps(m, tail);
 }
 
-static bool make(struct maker *m, u32 file, const struct text_site *sites, u32 n)
+/* The pages with cpuids, and the last one; in ascending order, as the cpuids are. What there is no room for is left alone. */
+static void list_pages(struct maker *m)
 {
-	u64 len = m->id->len;
+	struct text_image *image = m->image;
+	u32 last = (u32)(m->id->len / PAGE_SIZE) - 1;
 
-	if (!find_tail(m, file) || !make_object(m, len + n * PAGE_SIZE))
+	for (u32 i = 0; i < m->what->ncpuids && image->npages < SPARSE_PAGES - 1; i++)
+		if (listed(image, m->what->cpuids[i].from / PAGE_SIZE) == image->npages)
+			image->pages[image->npages++] = (u32)(m->what->cpuids[i].from / PAGE_SIZE);
+	if (listed(image, last) == image->npages)
+		image->pages[image->npages++] = last;
+	image->originals = image->npages * PAGE_SIZE;
+}
+
+static bool make_sparse(struct maker *m, u32 file)
+{
+	struct text_image *image = m->image;
+	u8 *mem __kfree = NULL;
+
+	list_pages(m);
+	m->mem = mem = kzalloc(2 * image->originals); /* zeros: the file may end in the last page */
+	if (!mem)
 		return false;
-	m->image->len = len;
-	if (copy(m, file) && patch_all(m, sites, n) && m->image->npages)
+	for (u32 i = 0; i < image->npages; i++)
+		if (text_file_read(file, mem + i * PAGE_SIZE, PAGE_SIZE, m->id->off + image->pages[i] * PAGE_SIZE) <= 0)
+			return false;
+	memcpy(mem + image->originals, mem, image->originals);
+	if (!patch_all(m) || !make_object(m, 2 * image->originals))
+		return false;
+	if (object_io(m, mem, 2 * image->originals, 0, true))
+		return true;
+	mc_handle_release(image->handle);
+	return false;
+}
+
+static u32 pages_of_copy(const struct text_id *id, const struct text_patches *what)
+{
+	return (u32)(id->len / PAGE_SIZE) + what->ncalls + what->ncpuids + 1;
+}
+
+static bool make(struct maker *m, u32 file)
+{
+	if (!find_tail(m, file))
+		return false;
+	if (m->image->sparse)
+		return make_sparse(m, file);
+	m->image->originals = m->id->len;
+	if (!make_object(m, pages_of_copy(m->id, m->what) * PAGE_SIZE))
+		return false;
+	if (copy(m, file) && patch_all(m) && m->image->npages)
 		return true;
 	mc_handle_release(m->image->handle);
 	return false;
@@ -231,22 +353,47 @@ static u64 pages_allowed(void)
 }
 
 /* They are never given back: whoever has one mapped may need the original pages yet. */
-const struct text_image *text_image_build(const struct text_id *id, u32 file, const struct text_site *sites, u32 n)
+const struct text_image *text_image_build(const struct text_id *id, u32 file, const struct text_patches *what, bool sparse)
 {
-	u32 pages = (u32)(id->len / PAGE_SIZE) + n;
+	u32 pages = sparse ? 2 * SPARSE_PAGES : pages_of_copy(id, what);
 	struct maker *m __kfree = kmalloc(sizeof(*m));
 
 	guard(&images_lock);
 	if (!m || nimages == IMAGES || pages_used + pages > pages_allowed())
 		return NULL;
 	m->id = id;
+	m->what = what;
 	m->image = &images[nimages];
 	memset(m->image, 0, sizeof(*m->image));
-	if (!make(m, file, sites, n))
+	m->image->sparse = sparse;
+	if (!make(m, file))
 		return NULL;
-	pages_used += pages;
+	pages_used += sparse ? 2 * m->image->npages : pages;
 	__atomic_store_n(&nimages, nimages + 1, __ATOMIC_RELEASE);
 	return m->image;
+}
+
+static long map_page(const struct text_image *image, int fd, uaddr_t addr, u32 i, u32 n, u64 off)
+{
+	return hostcall(mmap, addr + image->pages[i] * PAGE_SIZE, n * PAGE_SIZE, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_FIXED, fd, off);
+}
+
+/* The last page first: that is where jumps in the others lead. If one of these fails it is as it was. */
+bool text_image_lay(const struct text_image *image, uaddr_t addr)
+{
+	int fd = pv_fd(image->handle);
+	u32 end = image->npages;
+
+	while (end) {
+		u32 from = end - 1;
+
+		while (end < image->npages && from && image->pages[from - 1] + 1 == image->pages[from])
+			from--;
+		if (map_page(image, fd, addr, from, end - from, from * PAGE_SIZE) < 0 && end == image->npages)
+			return false;
+		end = from;
+	}
+	return true;
 }
 
 void text_image_undo(const struct text_image *image, uaddr_t addr)
@@ -254,8 +401,7 @@ void text_image_undo(const struct text_image *image, uaddr_t addr)
 	int fd = pv_fd(image->handle);
 
 	for (u32 i = 0; i < image->npages; i++)
-		hostcall(mmap, addr + image->pages[i] * PAGE_SIZE, PAGE_SIZE, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_FIXED, fd,
-			 image->len + i * PAGE_SIZE);
+		map_page(image, fd, addr, i, 1, image->originals + i * PAGE_SIZE);
 }
 
 void pv_text_fetch(void)

@@ -39,6 +39,7 @@ static void print_syscalls(json_t *reply)
 	       calls ? (double)number(reply, "hostCalls") / (double)calls : 0,
 	       number(reply, "pvCalls"),
 	       calls ? (double)number(reply, "pvCalls") / (double)calls : 0);
+	printf("cpuid: %lld answered, %lld executed\n", number(reply, "cpuidServed"), number(reply, "cpuidExecuted"));
 }
 
 static int debug_syscalls(const struct globals *globals, const char *id, struct error *err)
