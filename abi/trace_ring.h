@@ -9,6 +9,9 @@
  *
  * A record that finds no room is counted, and the next one says how many there were; with TRACE_WAIT the
  * call waits for room instead.
+ *
+ * Calls that concern nobody but their task may leave short records (trace_short) with the guest for a while: `waiting`. They are appended
+ * before the next other record of that task; or when `drain` is counted up, with which comes a kick: then `drained` follows.
  */
 #ifndef CALLGATE_TRACE_RING_H
 #define CALLGATE_TRACE_RING_H
@@ -43,10 +46,14 @@ struct trace_header {
 	s32 pid;         /* only this process; 0: all */
 	u32 string_size; /* at most TRACE_STRING_MAX */
 	u32 tail;        /* bytes taken */
+	u32 session;     /* counts traces: what is left from an earlier one is nothing to this one */
+	u32 drain;       /* counts wishes to have all records */
 	u64 wanted[COUNTED_CALLS / 64]; /* by number of the call */
 	/* Written by the guest. */
 	u32 head __attribute__((aligned(64))); /* bytes written; goes round at 2^32 */
 	u32 lost;                              /* records, so far */
+	u32 waiting;                           /* 1: records have been left with the guest, perhaps */
+	u32 drained;                           /* the last `drain` that was met */
 	struct trace_sum sums[COUNTED_CALLS];
 };
 
@@ -56,6 +63,7 @@ enum trace_type {
 	TRACE_CALL = 1,
 	TRACE_SIGNAL = 2, /* nr = signal, delivered to a handler */
 	TRACE_EXITED = 3, /* the process ended: result = its wait status */
+	TRACE_SHORT = 5, /* struct trace_short */
 	TRACE_STARTED = 4, /* a call is going to sleep: what is known of it. Its TRACE_CALL follows when it ends */
 };
 
@@ -74,6 +82,17 @@ struct trace_record {
 	s64 result;
 	u32 host_calls, pv_calls;
 	u8 data[]; /* struct trace_item with its bytes, again and again, each from a multiple of 4 on */
+};
+
+/* A call without host calls and PV calls, whose arguments point to nothing that is shown. */
+struct trace_short {
+	u32 size; /* with arguments: as many as there is room for, 6 at most */
+	u16 type;
+	u16 nr;
+	s32 tid;
+	u32 lost;
+	s64 result;
+	u64 args[];
 };
 
 /* What an argument points to. */

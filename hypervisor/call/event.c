@@ -118,6 +118,15 @@ static int enter(struct event_table *t, struct event *e, unsigned int nfds)
 	return number;
 }
 
+void pv_server_nudge(struct pv_server *server)
+{
+	__atomic_fetch_add(&server->ring->events, 1, __ATOMIC_SEQ_CST);
+	if (server->cfg.wake_guest)
+		server->cfg.wake_guest(server->cfg.ctx);
+	else if (server->cfg.vm0 > 0)
+		kill(server->cfg.vm0, SIG_KICK_NR);
+}
+
 int pv_server_post(struct pv_server *server, const struct pv_event *event, size_t blob_size, const int *fds,
 		   unsigned int nfds)
 {
@@ -138,11 +147,7 @@ int pv_server_post(struct pv_server *server, const struct pv_event *event, size_
 		event_free(e);
 		return number;
 	}
-	__atomic_fetch_add(&server->ring->events, 1, __ATOMIC_SEQ_CST);
-	if (server->cfg.wake_guest)
-		server->cfg.wake_guest(server->cfg.ctx);
-	else if (server->cfg.vm0 > 0)
-		kill(server->cfg.vm0, SIG_KICK_NR);
+	pv_server_nudge(server);
 	return number;
 }
 

@@ -122,6 +122,9 @@ int pv_server_boot_fd(struct pv_server *server, unsigned int index, int fd);
 int pv_server_post(struct pv_server *server, const struct pv_event *event, size_t blob_size, const int *fds,
 		   unsigned int nfds);
 
+/* The guest's first thread looks for events, and whether records of its trace are asked for. Any thread. */
+void pv_server_nudge(struct pv_server *server);
+
 /*
  * Stops serving and frees everything, unless a thread is stuck in a host call: that one keeps
  * its memory until the process exits.

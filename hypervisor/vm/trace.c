@@ -6,13 +6,15 @@
 #include <poll.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <time.h>
 #include <unistd.h>
 
 #define LOOK_BUSY_MS 4
 #define LOOK_QUIET_MS 20
+#define DRAIN_MS 1000 /* how long the guest may take to write what waits, before the end */
 #define LAST_MS 2000 /* how long a reader may take that has all of the ring before it */
 
-void trace_init(struct vm_trace *t, void *ring)
+void trace_init(struct vm_trace *t, void *ring, void (*nudge)(void *ctx), void *ctx)
 {
 	char *base = ring;
 
@@ -21,7 +23,17 @@ void trace_init(struct vm_trace *t, void *ring)
 		.header = (struct trace_header *)(base + RING_TRACE_OFF),
 		.data = (uint8_t *)base + RING_TRACE_DATA_OFF,
 		.fd = -1,
+		.nudge = nudge,
+		.ctx = ctx,
 	};
+}
+
+static int64_t now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 }
 
 /* The records' memory goes back to the container: it is charged for it. */
@@ -33,6 +45,8 @@ static void switch_off(struct vm_trace *t)
 	t->fd = -1;
 	t->client = NULL;
 	t->stopping = false;
+	t->drain_until = 0;
+	t->header->session = 0; /* what waits is forgotten */
 	madvise((void *)t->data, TRACE_DATA_SIZE, MADV_REMOVE);
 }
 
@@ -106,6 +120,10 @@ static void switch_on(struct vm_trace *t, struct trace_header *want)
 	t->lost_before = h->lost;
 	memset(h->sums, 0, sizeof(h->sums));
 	want->tail = t->tail;
+	if (!++t->session)
+		t->session = 1;
+	want->session = t->session;
+	want->drain = t->drain;
 	memcpy(h, want, offsetof(struct trace_header, head));
 	__atomic_store_n(&t->counters->tracing, 1, __ATOMIC_SEQ_CST);
 }
@@ -158,7 +176,7 @@ static void finish(struct vm_trace *t)
 {
 	struct control_client *client = t->client;
 	uint32_t lost = t->header->lost - t->lost_before;
-	bool cut = t->fd >= 0 && t->tail != t->end;
+	bool cut = t->fd >= 0 && (t->tail != t->end || (t->drain_until && t->header->waiting));
 	json_t *reply = json_pack("{sIsbso}", "lost", (json_int_t)lost, "cut", cut, "sums", sums(t));
 
 	control_on_hangup(client, NULL, NULL);
@@ -200,12 +218,45 @@ static void pass_on(struct vm_trace *t, uint32_t head)
 	}
 }
 
+/* Short records may wait with their tasks: the guest's first thread writes them. It may have to be told again: there was no room. */
+static void ask_for_all(struct vm_trace *t, bool again)
+{
+	if (!again)
+		__atomic_store_n(&t->header->drain, ++t->drain, __ATOMIC_SEQ_CST);
+	t->nudge(t->ctx);
+}
+
+/* From now on nothing is added that would count. */
+static void close_ring(struct vm_trace *t)
+{
+	__atomic_store_n(&t->counters->tracing, 0, __ATOMIC_SEQ_CST);
+	t->end = __atomic_load_n(&t->header->head, __ATOMIC_ACQUIRE);
+	t->stopping = true;
+}
+
+/* What waits is asked for at each look; before the end until it has come, or for too long. */
+static void drain(struct vm_trace *t)
+{
+	bool done = __atomic_load_n(&t->header->drained, __ATOMIC_ACQUIRE) == t->drain;
+
+	if (t->stopping)
+		return;
+	if (t->drain_until && (done || now_ms() >= t->drain_until)) {
+		if (done)
+			t->drain_until = 0;
+		close_ring(t);
+	} else if (!done || t->header->waiting) {
+		ask_for_all(t, !done);
+	}
+}
+
 void trace_pump(struct vm_trace *t)
 {
 	uint32_t head;
 
 	if (!t->client || t->fd < 0)
 		return;
+	drain(t);
 	head = t->stopping ? t->end : __atomic_load_n(&t->header->head, __ATOMIC_ACQUIRE);
 	if (!sane(t, head)) {
 		fail(t);
@@ -221,18 +272,12 @@ int trace_timeout(const struct vm_trace *t)
 {
 	if (!t->client || t->fd < 0)
 		return -1;
+	if (t->drain_until && !t->stopping)
+		return 1;
 	return t->quiet ? LOOK_QUIET_MS : LOOK_BUSY_MS;
 }
 
 /* ---- stop ---- */
-
-/* From now on nothing is added that would count. */
-static void close_ring(struct vm_trace *t)
-{
-	__atomic_store_n(&t->counters->tracing, 0, __ATOMIC_SEQ_CST);
-	t->end = __atomic_load_n(&t->header->head, __ATOMIC_ACQUIRE);
-	t->stopping = true;
-}
 
 void trace_stop(struct vm_trace *t, struct control_client *client)
 {
@@ -240,11 +285,14 @@ void trace_stop(struct vm_trace *t, struct control_client *client)
 		control_fail(client, EINVAL, "trace-stop: this connection traces nothing");
 		return;
 	}
-	close_ring(t);
-	if (t->fd < 0)
+	if (t->fd < 0) {
+		close_ring(t);
 		finish(t);
-	else
-		trace_pump(t);
+		return;
+	}
+	__atomic_store_n(&t->counters->tracing, 0, __ATOMIC_SEQ_CST);
+	t->drain_until = now_ms() + DRAIN_MS;
+	ask_for_all(t, false);
 }
 
 void trace_last(struct vm_trace *t)

@@ -22,13 +22,17 @@ struct vm_trace {
 	int fd;        /* the client's pipe; -1: sums only */
 	uint32_t tail; /* how far the ring has been passed on */
 	uint32_t lost_before;
+	uint32_t session, drain; /* how many traces there were; how often all that waits was asked for */
+	int64_t drain_until; /* ms, CLOCK_MONOTONIC: so long do we wait for it before the end; 0: we don't */
+	void (*nudge)(void *ctx); /* the guest looks at `drain` */
+	void *ctx;
 	bool quiet; /* there was nothing at the last look */
 	bool stopping; /* the client waits for the rest, which ends at `end` */
 	uint32_t end;
 };
 
-/* ring: the region of ring.h */
-void trace_init(struct vm_trace *trace, void *ring);
+/* ring: the region of ring.h; nudge: kicks the guest's first thread */
+void trace_init(struct vm_trace *trace, void *ring, void (*nudge)(void *ctx), void *ctx);
 
 /*
  * {"cmd":"trace","records":true,"sums":false,"wait":false,"pid":0,"strings":32,"calls":[0,1]}, with a descriptor for

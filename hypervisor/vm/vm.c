@@ -235,6 +235,13 @@ static void on_wake_guest(void *ctx)
 	kvm_guest_notify(vm->guest.kvm);
 }
 
+static void on_trace_nudge(void *ctx)
+{
+	struct vm *vm = ctx;
+
+	pv_server_nudge(vm->server);
+}
+
 static int start_server(struct vm *vm, struct error *err)
 {
 	struct container *c = &vm->container;
@@ -469,7 +476,7 @@ static int placed(void *ctx, struct error *err)
 
 	if (ret)
 		return ret;
-	trace_init(&vm->trace, vm->guest.ring);
+	trace_init(&vm->trace, vm->guest.ring, on_trace_nudge, vm);
 	ret = bootinfo_begin(boot_info(vm), RING_BOOT_MAX, err);
 	return ret || !born_early(vm->cfg) ? ret : spawn_vm0(vm, err);
 }

@@ -116,6 +116,7 @@ struct task {
 	u32 shared_counts;	/* ... and has done so this often */
 	u64 futex_waits; /* statistics: voluntary switches */
 	struct trace_record *trace; /* of an exec under way (trace/) */
+	struct trace_own *trace_own; /* short records that wait (trace/own.h); NULL: none yet */
 	struct trace_record *trace_call; /* of the call that is traced, until it has been told that it sleeps */
 	struct ptrace ptrace;
 };

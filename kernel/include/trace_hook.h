@@ -19,6 +19,8 @@ static inline void trace_may_sleep(void)
 	if (unlikely(current->trace_call))
 		trace_sleeps(current);
 }
+/* The hypervisor has kicked: does it want the records that wait? */
+void trace_drain(void);
 /* A program that no call has executed: the container's first, or an exec from outside. Strings of argv, one after another. */
 void trace_program(struct task *t, const char *filename, const char *argv, size_t len);
 /* An exec that succeeded: it does not return. */

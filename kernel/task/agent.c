@@ -10,6 +10,7 @@
 #include "hoststat.h"
 #include "internal.h"
 #include "pv_ctl.h"
+#include "trace_hook.h"
 
 /* pid 1 waits for its start. tasklist_lock. */
 static struct {
@@ -250,6 +251,7 @@ void kernel_host_events(void)
 {
 	struct pv_event *e;
 
+	trace_drain();
 	while ((e = next_event()))
 		serve(e);
 }

@@ -7,6 +7,8 @@
 #include <linux/time.h>
 
 #include "capture.h"
+#include "list.h"
+#include "own.h"
 #include "sync.h"
 #include "trace_hook.h"
 
@@ -17,11 +19,13 @@ static u8 *ring;
 /* Of the ring; `told`: how many lost records a record has spoken of. */
 static struct mutex lock;
 static u32 told;
+static struct list_head owns = LIST_HEAD_INIT(owns);
 
 void trace_boot(void)
 {
 	counters = mc_counters();
 	head = mc_trace(&ring);
+	trace_own_boot();
 }
 
 bool tracing(void) { return READ_ONCE(counters->tracing) != 0; }
@@ -30,26 +34,167 @@ bool tracing(void) { return READ_ONCE(counters->tracing) != 0; }
 
 static u64 now(void) { return mc_clock(CLOCK_MONOTONIC); }
 
+static u32 room_locked(void)
+{
+	u32 used = head->head - __atomic_load_n(&head->tail, __ATOMIC_ACQUIRE);
+
+	return used <= TRACE_DATA_SIZE ? TRACE_DATA_SIZE - used : 0;
+}
+
+/* Records that were lost before this one. */
+static u32 tell_lost(void)
+{
+	u32 lost = head->lost - told;
+
+	told = head->lost;
+	return lost;
+}
+
 static void write_locked(struct trace_record *r)
 {
 	u32 at = head->head % TRACE_DATA_SIZE;
 	u32 first = min(r->size, TRACE_DATA_SIZE - at);
 
-	r->lost = head->lost - told;
-	told = head->lost;
+	r->lost = tell_lost();
 	memcpy(ring + at, r, first);
-	memcpy(ring, (u8 *)r + first, r->size - first);
+	if (first < r->size)
+		memcpy(ring, (u8 *)r + first, r->size - first);
 	__atomic_store_n(&head->head, head->head + r->size, __ATOMIC_RELEASE);
 }
+
+/* ---- short records that wait ---- */
+
+/* The oldest one, of that size: to the ring. */
+static void write_own_locked(struct trace_own *o, u32 size)
+{
+	u32 at = head->head;
+
+	o->words[(o->tail + 1) % OWN_WORDS] |= (u64)tell_lost() << 32;
+	for (u32 i = 0; i < size / sizeof(u64); i++, at += sizeof(u64))
+		*(u64 *)(ring + at % TRACE_DATA_SIZE) = o->words[(o->tail + i) % OWN_WORDS];
+	__atomic_store_n(&o->tail, o->tail + size / (u32)sizeof(u64), __ATOMIC_RELEASE);
+	__atomic_store_n(&head->head, at, __ATOMIC_RELEASE);
+}
+
+/* All of them at once, if there is room and nothing to tell. */
+static void write_owns_locked(struct trace_own *o)
+{
+	u32 n = __atomic_load_n(&o->head, __ATOMIC_ACQUIRE) - o->tail, at = head->head;
+
+	if (n * sizeof(u64) > room_locked() || head->lost != told)
+		return;
+	while (n) {
+		u32 from = o->tail % OWN_WORDS, to = at % TRACE_DATA_SIZE;
+		u32 piece = min(n, OWN_WORDS - from);
+
+		piece = min(piece, (TRACE_DATA_SIZE - to) / (u32)sizeof(u64));
+		memcpy(ring + to, o->words + from, piece * sizeof(u64));
+		__atomic_store_n(&o->tail, o->tail + piece, __ATOMIC_RELEASE);
+		at += piece * (u32)sizeof(u64);
+		n -= piece;
+	}
+	__atomic_store_n(&head->head, at, __ATOMIC_RELEASE);
+}
+
+/* False: some still wait for room. `lose`: they don't, they are counted. */
+static bool drain_locked(struct trace_own *o, bool lose)
+{
+	u32 size;
+
+	if (o->session != READ_ONCE(head->session))
+		__atomic_store_n(&o->tail, __atomic_load_n(&o->head, __ATOMIC_ACQUIRE), __ATOMIC_RELEASE);
+	write_owns_locked(o);
+	while ((size = trace_own_next(o))) {
+		if (size <= room_locked()) {
+			write_own_locked(o, size);
+			continue;
+		}
+		if (!lose)
+			return false;
+		head->lost++;
+		__atomic_store_n(&o->tail, o->tail + size / (u32)sizeof(u64), __ATOMIC_RELEASE);
+	}
+	return true;
+}
+
+void trace_drain(void)
+{
+	u32 wish = __atomic_load_n(&head->drain, __ATOMIC_ACQUIRE);
+	struct trace_own *o;
+	bool all = true;
+
+	if (likely(wish == READ_ONCE(head->drained)))
+		return;
+	guard(&lock);
+	__atomic_store_n(&head->waiting, 0, __ATOMIC_SEQ_CST);
+	list_for_each(o, &owns, node)
+		all = drain_locked(o, false) && all;
+	if (all)
+		__atomic_store_n(&head->drained, wish, __ATOMIC_RELEASE);
+	else
+		WRITE_ONCE(head->waiting, 1);
+}
+
+/* The task's, emptied, and of this trace. NULL: no memory. */
+static struct trace_own *own_room(struct task *t)
+{
+	struct trace_own *o = t->trace_own, *made = NULL;
+
+	if (!o) {
+		made = kzalloc(sizeof(*made));
+		if (!made)
+			return NULL;
+	}
+	guard(&lock);
+	if (made) {
+		o = t->trace_own = made;
+		list_add(&o->node, &owns);
+	}
+	drain_locked(o, true);
+	o->session = READ_ONCE(head->session);
+	return o;
+}
+
+static void own_free(struct task *t)
+{
+	struct trace_own *o = t->trace_own;
+
+	if (!o)
+		return;
+	mutex_lock(&lock);
+	drain_locked(o, true);
+	list_del(&o->node);
+	t->trace_own = NULL;
+	mutex_unlock(&lock);
+	kfree(o);
+}
+
+static void own_call(struct task *t, const struct pt_regs *regs, s64 result)
+{
+	struct trace_own *o = t->trace_own;
+
+	if (unlikely(!o || o->session != READ_ONCE(head->session)))
+		o = own_room(t);
+	if (unlikely(o && !trace_own_add(o, t, regs, result))) {
+		o = own_room(t);
+		if (o)
+			trace_own_add(o, t, regs, result);
+	}
+	if (!READ_ONCE(head->waiting))
+		WRITE_ONCE(head->waiting, 1);
+}
+
+/* ---- all records ---- */
 
 /* True: it is written, or counted as lost. */
 static bool try_write(struct trace_record *r, bool wait)
 {
-	u32 used;
+	struct trace_own *o = current->trace_own;
 
 	guard(&lock);
-	used = head->head - __atomic_load_n(&head->tail, __ATOMIC_ACQUIRE);
-	if (used <= TRACE_DATA_SIZE - r->size)
+	if (o && !drain_locked(o, !wait))
+		return false;
+	if (r->size <= room_locked())
 		write_locked(r);
 	else if (wait)
 		return false;
@@ -161,19 +306,21 @@ void trace_exec(struct task *t)
 	kfree(r);
 }
 
+static bool cost_nothing(const struct task *t)
+{
+	return t->mc.host_calls == t->call_host && t->mc.pv_calls == t->call_pv;
+}
+
 static bool ends_thread(u32 nr) { return nr == __NR_exit || nr == __NR_exit_group; }
 
-s64 trace_syscall(struct task *t, struct pt_regs *regs)
+/* Its record has room for all that it may show. */
+static __attribute__((noinline)) s64 trace_large(struct task *t, struct pt_regs *regs)
 {
 	u64 room[TRACE_RECORD_MAX / sizeof(u64)];
 	struct trace_record *r = (struct trace_record *)room;
 	u32 nr = t->syscall_nr;
 	s64 ret;
 
-	if (!wanted(t, nr))
-		return syscall_run(t, regs);
-	if (nr == __NR_execve || nr == __NR_execveat)
-		return trace_execve(t, regs);
 	begin(r, t, regs);
 	if (ends_thread(nr)) {
 		r->flags = TRACE_NO_RESULT;
@@ -185,6 +332,33 @@ s64 trace_syscall(struct task *t, struct pt_regs *regs)
 	t->trace_call = NULL;
 	finish(r, t, ret);
 	return ret;
+}
+
+/* It was to have a short one, and cost something. */
+static __attribute__((noinline)) void trace_after(struct task *t, struct pt_regs *regs, s64 ret)
+{
+	struct trace_record r;
+
+	begin(&r, t, regs);
+	finish(&r, t, ret);
+}
+
+s64 trace_syscall(struct task *t, struct pt_regs *regs)
+{
+	u32 nr = t->syscall_nr;
+	s64 ret;
+
+	if (!wanted(t, nr))
+		return syscall_run(t, regs);
+	if (trace_is_own(nr) && READ_ONCE(head->flags) == TRACE_RECORDS) {
+		ret = syscall_run(t, regs);
+		if (likely(cost_nothing(t)))
+			own_call(t, regs, ret);
+		else
+			trace_after(t, regs, ret);
+		return ret;
+	}
+	return nr == __NR_execve || nr == __NR_execveat ? trace_execve(t, regs) : trace_large(t, regs);
 }
 
 void trace_may_sleep_task(void) { trace_may_sleep(); }
@@ -264,4 +438,5 @@ void trace_exit(struct task *t, bool last, int wait_status)
 	t->trace_call = NULL;
 	if (last && tracing())
 		tell(t, TRACE_EXITED, 0, wait_status, 0, 0);
+	own_free(t);
 }

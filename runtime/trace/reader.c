@@ -91,12 +91,33 @@ static void show(struct trace_reader *t, const struct trace_record *r)
 
 /* ---- the bytes ---- */
 
+static void show_short(struct trace_reader *t, const struct trace_short *s)
+{
+	struct trace_record r = {
+		.size = sizeof(r), .type = TRACE_CALL, .nr = s->nr, .tid = s->tid, .lost = s->lost, .result = s->result
+	};
+
+	memcpy(r.args, s->args, s->size - sizeof(*s));
+	show(t, &r);
+}
+
 /* The bytes used up, or -EPROTO: what is there can't be a record. */
 static ssize_t print_next(struct trace_reader *t, size_t at)
 {
 	struct trace_record *r = (void *)(t->room + at);
+	struct trace_short *s = (void *)r;
 	size_t left = t->used - at;
 
+	if (left < sizeof(*s))
+		return 0;
+	if (s->type == TRACE_SHORT) {
+		if (s->size < sizeof(*s) || s->size > sizeof(*s) + sizeof(r->args) || s->size % 8)
+			return -EPROTO;
+		if (left < s->size)
+			return 0;
+		show_short(t, s);
+		return (ssize_t)s->size;
+	}
 	if (left < sizeof(*r))
 		return 0;
 	if (r->size < sizeof(*r) || r->size > TRACE_RECORD_MAX || r->size % 8)

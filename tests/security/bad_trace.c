@@ -39,7 +39,9 @@ static void lie(u32 size)
 	for (u32 i = sizeof(*r); i + 8 < size; i += 8)
 		memcpy(room + i, rand() % 2 ? "\33[2J\33]0;" : (char[]){ (char)(rand() % 6), 0, 30, 0, 27, 7, 10, 13 }, 8);
 	r->size = size;
-	r->type = (u16)(rand() % 5);
+	r->type = (u16)(rand() % 6);
+	if (r->type == TRACE_SHORT)
+		size = r->size = (u32)(sizeof(struct trace_short) + 8 * (size_t)(rand() % 7));
 	if (rand() % 8)
 		r->nr %= COUNTED_CALLS;
 	if (at + size > TRACE_DATA_SIZE)
