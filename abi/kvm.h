@@ -81,7 +81,7 @@ enum kvm_call_nr {
 	KVM_CALL_POLL = 9,     /* u.poll: what is ready now; if nothing is, and arm is set, KVM_VEC_EVENT when something is */
 	KVM_CALL_WATCH = 10,   /* u.watch: epoll_ctl */
 	KVM_CALL_EVENTS = 11,  /* u.watch.watch, arg = how many; out: u.events. Never blocks; op = 1: arms, if there are none */
-	KVM_CALL_MAP = 12,     /* u.map: map a handle's object into the window; out: u.map.gpa, size, and KVM_MAP_WRITE in flags if it may be written */
+	KVM_CALL_MAP = 12,     /* u.map: map a handle's object into the window; out: u.map.gpa, off, len, size, and KVM_MAP_WRITE in flags if it may be written */
 	KVM_CALL_UNMAP = 13,   /* u.map.gpa */
 	KVM_CALL_SIZE = 14,    /* u.map.gpa; ret = the object's size now, in pages */
 	KVM_CALL_SYNC = 15,    /* u.map.gpa, off, len, flags: msync; KVM_SYNC_PUNCH: madvise(MADV_REMOVE) */
@@ -153,7 +153,7 @@ struct kvm_call {
 			u64 data, arg;
 		} watch;
 		struct {
-			u32 handle, flags; /* MAP: KVM_MAP_WRITE, if it can be had */
+			u32 handle, flags; /* MAP: KVM_MAP_WRITE, if it can be had; KVM_MAP_WHOLE */
 			u64 off, len, gpa, size;
 		} map;
 		struct {
@@ -172,6 +172,7 @@ _Static_assert(sizeof(struct kvm_call) <= KVM_CALL_ROOM, "a call page is too sma
 _Static_assert(__builtin_offsetof(struct kvm_call, apf) % 64 == 0, "KVM wants it so");
 
 #define KVM_MAP_WRITE 1u
+#define KVM_MAP_WHOLE 2u /* from the file's beginning to its end at least, if it is not large */
 #define KVM_SYNC_PUNCH 0x1000000u
 
 /*

@@ -189,6 +189,7 @@ struct mc_iovec {
 #define MC_WRITE 1
 #define MC_NOWAIT 2   /* -EAGAIN instead of blocking */
 #define MC_APPEND 4
+#define MC_AS_MAPPED 8 /* mc_io_kernel, of a file that is mapped next: what a mapping shows will do, with zeros behind the file's end */
 /* read or write; off -1: at the object's own position. Interruptible if it blocks. Bytes or -errno. */
 s64 mc_io(u32 handle, const struct mc_iovec *iov, int n, s64 off, int flags);
 s64 mc_io_kernel(u32 handle, void *buf, size_t len, s64 off, int flags); /* kernel memory */

@@ -307,28 +307,35 @@ static bool call_events(struct vcpu *c, s64 *ret)
 
 /* ---- the window ---- */
 
+static void answer_map(struct kvm_call *k, const struct window_place *p)
+{
+	k->u.map.flags = p->write ? KVM_MAP_WRITE : 0;
+	k->u.map.gpa = KVM_WINDOW_GPA + p->off;
+	k->u.map.off = p->file_off;
+	k->u.map.len = p->len;
+	k->u.map.size = p->pages;
+}
+
 static bool call_map(struct vcpu *c, s64 *ret)
 {
 	struct kvm_call *k = c->call;
-	u64 off, len, at = 0, pages = 0;
+	struct window_place p = { 0 };
 	struct pv_handle *h;
 	u32 id, flags;
-	bool write;
 
 	fetch(&id, &k->u.map.handle, sizeof(id));
 	fetch(&flags, &k->u.map.flags, sizeof(flags));
-	fetch(&off, &k->u.map.off, sizeof(off));
-	fetch(&len, &k->u.map.len, sizeof(len));
+	fetch(&p.file_off, &k->u.map.off, sizeof(p.file_off));
+	fetch(&p.len, &k->u.map.len, sizeof(p.len));
 	h = take(c, id, ret);
 	if (*ret == -EISDIR)
 		*ret = -ENODEV;
 	if (!h)
 		return true;
-	write = flags & KVM_MAP_WRITE;
-	*ret = window_map(c->guest, h, off, len, &write, &at, &pages);
-	k->u.map.flags = write ? KVM_MAP_WRITE : 0;
-	k->u.map.gpa = KVM_WINDOW_GPA + at;
-	k->u.map.size = pages;
+	p.write = flags & KVM_MAP_WRITE;
+	p.whole = flags & KVM_MAP_WHOLE;
+	*ret = window_map(c->guest, h, &p);
+	answer_map(k, &p);
 	handle_put(h);
 	return true;
 }
@@ -336,18 +343,16 @@ static bool call_map(struct vcpu *c, s64 *ret)
 static bool call_larger(struct vcpu *c, s64 *ret)
 {
 	struct kvm_call *k = c->call;
-	u64 gpa, len, at = 0, pages = 0;
+	struct window_place p = { 0 };
+	u64 gpa;
 	u32 flags;
-	bool write;
 
 	fetch(&gpa, &k->u.map.gpa, sizeof(gpa));
-	fetch(&len, &k->u.map.len, sizeof(len));
+	fetch(&p.len, &k->u.map.len, sizeof(p.len));
 	fetch(&flags, &k->u.map.flags, sizeof(flags));
-	write = flags & KVM_MAP_WRITE;
-	*ret = window_map_again(c->guest, gpa - KVM_WINDOW_GPA, len, &write, &at, &pages);
-	k->u.map.flags = write ? KVM_MAP_WRITE : 0;
-	k->u.map.gpa = KVM_WINDOW_GPA + at;
-	k->u.map.size = pages;
+	p.write = flags & KVM_MAP_WRITE;
+	*ret = window_map_again(c->guest, gpa - KVM_WINDOW_GPA, &p);
+	answer_map(k, &p);
 	return *ret != -EINVAL;
 }
 

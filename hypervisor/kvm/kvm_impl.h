@@ -123,9 +123,15 @@ void vcpu_prefault(struct vcpu *c);
 bool serve_call(struct vcpu *c, u32 nr, const char **why);
 /* window.c */
 void window_init(struct window *w);
-s64 window_map(struct kvm_guest *g, struct pv_handle *h, u64 file_off, u64 len, bool *write, u64 *off, u64 *pages);
+struct window_place {
+	u64 file_off, len; /* in: what is wanted; out: what is there */
+	bool write;        /* the same */
+	bool whole;	   /* in: all of the file, unless it is large */
+	u64 off, pages;    /* out: where in the window; how many pages there are */
+};
+s64 window_map(struct kvm_guest *g, struct pv_handle *h, struct window_place *p);
 /* What lies at `from` once more, with another length. */
-s64 window_map_again(struct kvm_guest *g, u64 from, u64 len, bool *write, u64 *off, u64 *pages);
+s64 window_map_again(struct kvm_guest *g, u64 from, struct window_place *p);
 s64 window_unmap(struct kvm_guest *g, u64 off);
 s64 window_pages(struct kvm_guest *g, u64 off);
 s64 window_sync(struct kvm_guest *g, u64 off, u64 from, u64 len, u32 flags);

@@ -11,6 +11,7 @@
 
 #define PAGE 4096ULL
 #define LEN_MAX (1ULL << 36)
+#define WHOLE_MAX (64ULL << 20)
 
 void window_init(struct window *w)
 {
@@ -65,60 +66,73 @@ static bool map_file(void *place, const struct window_object *o, int fd, bool *w
 	return mmap(place, o->len, PROT_READ, flags, fd, (off_t)o->file_off) != MAP_FAILED;
 }
 
-s64 window_map(struct kvm_guest *g, struct pv_handle *h, u64 file_off, u64 len, bool *write, u64 *off, u64 *pages)
+static void take_whole(const struct pv_handle *h, struct window_place *p)
+{
+	u64 end = p->file_off + p->len, size;
+	struct stat st;
+
+	if (fstat(h->fd, &st) || !S_ISREG(st.st_mode) || st.st_size > (off_t)WHOLE_MAX || end > WHOLE_MAX)
+		return;
+	size = ((u64)st.st_size + PAGE - 1) & ~(PAGE - 1);
+	p->file_off = 0;
+	p->len = end > size ? end : size;
+}
+
+s64 window_map(struct kvm_guest *g, struct pv_handle *h, struct window_place *p)
 {
 	struct window *w = &g->window;
 	struct window_object *o, **at;
 	void *place;
 	s64 ret = 0;
 
-	if (!len || len > LEN_MAX || len % PAGE || file_off % PAGE)
+	if (!p->len || p->len > LEN_MAX || p->len % PAGE || p->file_off % PAGE || p->file_off > INT64_MAX - LEN_MAX)
 		return -EINVAL;
 	o = calloc(1, sizeof(*o));
 	if (!o)
 		return -ENOMEM;
+	if (p->whole)
+		take_whole(h, p);
 	pthread_mutex_lock(&w->lock);
-	at = find_gap(w, len, &o->off);
+	at = find_gap(w, p->len, &o->off);
 	if (!at) {
 		pthread_mutex_unlock(&w->lock);
 		free(o);
 		return -ENOMEM;
 	}
 	place = g->slots[SLOT_WINDOW].at + o->off;
-	o->len = len;
-	o->file_off = file_off;
-	if (!map_file(place, o, h->fd, write)) {
+	o->len = p->len;
+	o->file_off = p->file_off;
+	if (!map_file(place, o, h->fd, &p->write)) {
 		ret = -errno;
 		free(o);
 	} else {
 		o->handle = handle_ref(h);
 		o->next = *at;
 		*at = o;
-		*off = o->off;
-		*pages = pages_of(o);
+		p->off = o->off;
+		p->pages = pages_of(o);
 	}
 	pthread_mutex_unlock(&w->lock);
 	return ret;
 }
 
-s64 window_map_again(struct kvm_guest *g, u64 from, u64 len, bool *write, u64 *off, u64 *pages)
+s64 window_map_again(struct kvm_guest *g, u64 from, struct window_place *p)
 {
 	struct window *w = &g->window;
 	struct pv_handle *h = NULL;
 	const struct window_object *o;
-	u64 file_off = 0;
 	s64 ret;
 
 	pthread_mutex_lock(&w->lock);
 	o = find(w, from);
 	if (o) {
 		h = handle_ref(o->handle);
-		file_off = o->file_off;
+		p->file_off = o->file_off;
 	}
 	pthread_mutex_unlock(&w->lock);
 	if (!h)
 		return -EINVAL;
-	ret = window_map(g, h, file_off, len, write, off, pages);
+	ret = window_map(g, h, p);
 	handle_put(h);
 	return ret;
 }

@@ -313,6 +313,8 @@ int vfs_unlink(const char *path);
 int vfs_stat(int dirfd, const char *path, u32 at_flags, struct statx *st);
 int vfs_fstat(struct file *f, struct statx *st);
 s64 vfs_read_kernel(struct file *f, void *buf, size_t len, s64 off);
+/* Of a file that is open to be executed: zeros may stand behind its end. */
+s64 vfs_read_mapped(struct file *f, void *buf, size_t len, s64 off);
 s64 vfs_write_kernel(struct file *f, const void *buf, size_t len, s64 off);
 s64 vfs_read(struct file *f, struct uio *u, s64 *pos);
 s64 vfs_write(struct file *f, struct uio *u, s64 *pos);

@@ -15,7 +15,7 @@ struct header {
 
 static int header_read(struct header *h, struct file *f)
 {
-	s64 n = vfs_read_kernel(f, h->buf, HEADER_SIZE, 0);
+	s64 n = vfs_read_mapped(f, h->buf, HEADER_SIZE, 0);
 
 	h->len = n < 0 ? 0 : (size_t)n;
 	h->buf[h->len] = 0;
@@ -24,7 +24,7 @@ static int header_read(struct header *h, struct file *f)
 
 static int read_exactly(struct file *f, void *buf, size_t len, u64 off)
 {
-	s64 n = vfs_read_kernel(f, buf, len, (s64)off);
+	s64 n = vfs_read_mapped(f, buf, len, (s64)off);
 
 	return n < 0 ? (int)n : (size_t)n == len ? 0 : -ENOEXEC;
 }

@@ -355,6 +355,17 @@ s64 vfs_read_kernel(struct file *f, void *buf, size_t len, s64 off)
 	return vfs_read(f, &u, &off);
 }
 
+s64 vfs_read_mapped(struct file *f, void *buf, size_t len, s64 off)
+{
+	s64 r;
+
+	if (!(f->mode & FMODE_HOST) || (f->mode & FMODE_STREAM))
+		return vfs_read_kernel(f, buf, len, off);
+	r = mc_io_kernel(f->handle, buf, len, off, MC_AS_MAPPED);
+	stat_runs_changed();
+	return r;
+}
+
 s64 vfs_write_kernel(struct file *f, const void *buf, size_t len, s64 off)
 {
 	struct mc_iovec iov;

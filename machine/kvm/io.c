@@ -219,13 +219,13 @@ s64 mc_io_kernel(u32 handle, void *buf, size_t len, s64 off, int flags)
 {
 	struct transfer t = { .call = KVM_CALL_IO, .handle = handle, .flags = (u32)flags, .off = off };
 	size_t n = min(len, (size_t)0x100000);
-	u8 *copy = kmalloc(n + 1);
+	s64 r = flags & MC_AS_MAPPED ? object_read(handle, buf, len, (u64)off) : -EAGAIN;
+	u8 *copy = r < 0 ? kmalloc(n + 1) : NULL;
 	struct kvm_extent seg = { (u64)copy - KVM_DIRECT, n };
 	u64 limit;
-	s64 r;
 
 	if (!copy)
-		return -ENOMEM;
+		return r < 0 ? -ENOMEM : r;
 	if (flags & MC_WRITE)
 		memcpy(copy, buf, n);
 	while ((r = make_call(&t, &seg, 1, &limit)) == -EAGAIN && !(flags & MC_NOWAIT)) {

@@ -260,6 +260,9 @@ u64 page_hold(struct space *s, uaddr_t addr, bool write);
 /* For debuggers, who may write to private pages that the program itself may not. */
 u64 page_hold_forced(struct space *s, uaddr_t addr);
 void page_drop(u64 gpa);
+/* object.c */
+s64 object_read(u32 handle, void *buf, size_t len, u64 off); /* by a mapping; -EAGAIN: it can't */
+void objects_forget(u32 handle); /* it is about to be another file's */
 /* fpu.c */
 void fpu_init_cpu(void);
 u8 *fpu_alloc(void);

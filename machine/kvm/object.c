@@ -45,20 +45,11 @@ static struct object *object_mapped(u32 call, u64 len, int *err)
 		return NULL;
 	}
 	o->gpa = k->u.map.gpa;
+	o->first = k->u.map.off;
 	o->pages = k->u.map.size;
-	o->limit = len / PAGE_SIZE;
+	o->limit = k->u.map.len / PAGE_SIZE;
 	o->writable = k->u.map.flags & KVM_MAP_WRITE;
 	return o;
-}
-
-struct object *object_file(u32 handle, u64 off, u64 len, bool write, int *err)
-{
-	struct kvm_call *k = call_begin();
-
-	k->u.map.handle = handle;
-	k->u.map.flags = write ? KVM_MAP_WRITE : 0;
-	k->u.map.off = off;
-	return object_mapped(KVM_CALL_MAP, len, err);
 }
 
 struct object *object_larger(const struct object *old, u64 len, int *err)
@@ -68,6 +59,91 @@ struct object *object_larger(const struct object *old, u64 len, int *err)
 	k->u.map.gpa = old->gpa;
 	k->u.map.flags = old->writable ? KVM_MAP_WRITE : 0;
 	return object_mapped(KVM_CALL_LARGER, len, err);
+}
+
+/*
+ * ---- files that are mapped to be read, by handle: the segments of a program are one piece of the window, which stays until
+ * the handle is released, and with it what KVM knows of its pages ----
+ */
+
+static struct object *by_handle[256];
+static struct spinlock by_handle_lock;
+
+static struct object **bucket(u32 handle) { return &by_handle[handle % ARRAY_SIZE(by_handle)]; }
+
+static struct object *find_mapped(u32 handle, u64 off, u64 len)
+{
+	struct object *o;
+
+	spin_lock(&by_handle_lock);
+	for (o = *bucket(handle); o; o = o->next)
+		if (o->handle == handle && off >= o->first && off + len <= o->first + o->limit * PAGE_SIZE)
+			break;
+	object_get(o);
+	spin_unlock(&by_handle_lock);
+	return o;
+}
+
+static void remember(struct object *o, u32 handle)
+{
+	object_get(o);
+	o->handle = handle;
+	spin_lock(&by_handle_lock);
+	o->next = *bucket(handle);
+	*bucket(handle) = o;
+	spin_unlock(&by_handle_lock);
+}
+
+static struct object *take_mapped(u32 handle)
+{
+	struct object **at, *o;
+
+	spin_lock(&by_handle_lock);
+	for (at = bucket(handle); *at && (*at)->handle != handle; at = &(*at)->next)
+		;
+	o = *at;
+	if (o)
+		*at = o->next;
+	spin_unlock(&by_handle_lock);
+	return o;
+}
+
+void objects_forget(u32 handle)
+{
+	struct object *o;
+
+	while ((o = take_mapped(handle)))
+		object_put(o);
+}
+
+struct object *object_file(u32 handle, u64 off, u64 len, bool write, int *err)
+{
+	struct object *o = write ? NULL : find_mapped(handle, off, len);
+	struct kvm_call *k = call_begin();
+
+	if (o)
+		return o;
+	k->u.map.handle = handle;
+	k->u.map.flags = write ? KVM_MAP_WRITE : KVM_MAP_WHOLE;
+	k->u.map.off = off;
+	o = object_mapped(KVM_CALL_MAP, len, err);
+	if (o && !write)
+		remember(o, handle);
+	return o;
+}
+
+s64 object_read(u32 handle, void *buf, size_t len, u64 off)
+{
+	int err;
+	u64 from = off & PAGE_MASK;
+	struct object *o = object_file(handle, from, PAGE_ALIGN(off + len) - from, false, &err);
+	u64 end = o ? min(o->first + READ_ONCE(o->pages) * PAGE_SIZE, off + len) : 0;
+	s64 n = -EAGAIN;
+
+	if (end > off && !kvm_wcopy(buf, direct(o->gpa + (off - o->first)), end - off))
+		n = (s64)(end - off);
+	object_put(o);
+	return n;
 }
 
 struct object *object_get(struct object *o)

@@ -91,6 +91,7 @@ void mc_handle_release(u32 h)
 {
 	struct pv_slot s;
 
+	objects_forget(h);
 	mc_pv_get(&s);
 	s.req.cmd = PV_RELEASE;
 	s.req.u.release = (struct pv_req_xen_release){ .id = h };

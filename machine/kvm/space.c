@@ -71,6 +71,8 @@ static int give_object(struct region *r, u32 handle, u64 off, u64 len)
 		r->object = object_shared(len);
 	if (!r->object)
 		return handle || r->shared ? err : 0;
+	if (handle)
+		r->off = off - r->object->first;
 	return !handle || !r->shared || !(r->prot & PROT_WRITE) || r->object->writable ? 0 : -EACCES;
 }
 

@@ -12,6 +12,9 @@ struct object {
 	u32 refs;
 	bool file;
 	bool writable;
+	u32 handle; /* file: of which it is known, for whoever maps it next; see object_file() */
+	struct object *next;
+	u64 first; /* file: the place in it of what is mapped here */
 	u64 gpa;   /* file: where it lies in the window */
 	u64 pages; /* file: how much of it there was, from its first page on, when last looked at */
 	u64 limit; /* file: how many pages are mapped, whether there or not */
@@ -56,7 +59,7 @@ void zap_mapped(struct space *s, uaddr_t from, uaddr_t to); /* only pages of fil
 int populate(struct space *s, uaddr_t from, uaddr_t to);
 /* object.c */
 struct object *object_shared(u64 len);
-struct object *object_file(u32 handle, u64 off, u64 len, bool write, int *err);
+struct object *object_file(u32 handle, u64 off, u64 len, bool write, int *err); /* `first` may be less than off */
 /* The same file from the same place on, mapped to hold len bytes. NULL: *err */
 struct object *object_larger(const struct object *o, u64 len, int *err);
 struct object *object_get(struct object *o);
