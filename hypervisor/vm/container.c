@@ -93,9 +93,14 @@ static int leave_with_root(const struct container *c, struct error *err)
 	const int fds[] = { c->procfd, c->infofd, c->state_fd, c->states_fd, c->cgroups.unified ? c->cgroups.fd : -1,
 			    c->cgroups.unified ? c->cgroups_fd : -1 };
 
-	for (size_t i = 0; i < sizeof(fds) / sizeof(fds[0]); i++)
-		if (fds[i] >= 0 && move_mount(fds[i], "", AT_FDCWD, THROWAWAY_BASE, MOVE_MOUNT_F_EMPTY_PATH))
+	for (size_t i = 0; i < sizeof(fds) / sizeof(fds[0]); i++) {
+		if (fds[i] < 0)
+			continue;
+		/* a copy of a shared mount is one of its peers: what is mounted on it, as the root is next, would show on the host */
+		if (mounts_set_attrs(fds[i], false, 0, 0, MS_PRIVATE) ||
+		    move_mount(fds[i], "", AT_FDCWD, THROWAWAY_BASE, MOVE_MOUNT_F_EMPTY_PATH))
 			return error_errno(err, errno, "cannot mount what the hypervisor keeps of the host");
+	}
 	return 0;
 }
 
