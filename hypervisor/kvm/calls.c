@@ -489,6 +489,7 @@ static bool dispatch(struct vcpu *c, u32 nr, s64 *ret)
 bool serve_call(struct vcpu *c, u32 nr, const char **why)
 {
 	s64 ret = -ENOSYS;
+	bool served;
 
 	if (nr < KVM_CALLS)
 		count(&c->calls[nr]);
@@ -496,7 +497,10 @@ bool serve_call(struct vcpu *c, u32 nr, const char **why)
 		panicked(c);
 		return false;
 	}
-	if (!dispatch(c, nr, &ret)) {
+	__atomic_store_n(&c->serving, nr, __ATOMIC_RELAXED);
+	served = dispatch(c, nr, &ret);
+	__atomic_store_n(&c->serving, 0, __ATOMIC_RELAXED);
+	if (!served) {
 		*why = "the guest broke the protocol of calls by exit";
 		return false;
 	}

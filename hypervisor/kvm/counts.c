@@ -31,6 +31,11 @@ static const char *const call_names[KVM_CALLS] = {
 	[KVM_CALL_LARGER] = "larger", [KVM_CALL_BOOTED] = "booted", [KVM_CALL_GIVE] = "give",
 };
 
+const char *counts_call_name(u32 nr)
+{
+	return nr < KVM_CALLS ? call_names[nr] : NULL;
+}
+
 /* The description of the i-th count. */
 static bool describe(const struct vcpu *c, const struct kvm_stats_header *h, u32 i, struct kvm_stats_desc *d, char *name)
 {

@@ -82,11 +82,13 @@ int kvm_guest_run(struct kvm_guest *g, struct pv_server *server, void (*on_end)(
 	g->on_end = on_end;
 	g->ctx = ctx;
 	sigaction(WAKE_SIGNAL, &sa, NULL);
-	/* vCPUs take the signal that ends them; all others are the main thread's */
+	look_init(g);
+	/* vCPUs take the signals that end them or ask them; all others are the main thread's */
 	sigfillset(&set);
 	pthread_sigmask(SIG_SETMASK, &set, &old);
 	ret = ready_start(g);
 	sigdelset(&set, WAKE_SIGNAL);
+	look_signal(&set);
 	pthread_sigmask(SIG_SETMASK, &set, NULL);
 	if (!ret)
 		ret = vcpu_start(&g->cpus[0]);

@@ -44,5 +44,7 @@ void kvm_guest_free(struct kvm_guest *g);
  * of its start as "boot", with the bytes of memory that it took, "touched". Any thread.
  */
 json_t *kvm_guest_exits(const struct kvm_guest *g);
+/* What its virtual CPUs do at this moment, and where its memory is, for people: {"text":"..."}. The main thread. */
+json_t *kvm_guest_look(struct kvm_guest *g);
 
 #endif

@@ -5,6 +5,7 @@
 
 #include <linux/kvm.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdbool.h>
 
 #include "call/server_impl.h"
@@ -56,6 +57,17 @@ struct kvm_stats {
 	s64 at[KVM_STATS];
 };
 
+/* A vCPU's state, for who asks what it does: look.c. */
+struct vcpu_look {
+	bool asked; /* atomic */
+	bool told;  /* under look_lock, as what follows */
+	struct kvm_regs regs;
+	struct kvm_sregs sregs;
+	struct kvm_lapic_state apic;
+	struct kvm_mp_state mp;
+	struct kvm_vcpu_events events;
+};
+
 struct vcpu {
 	struct kvm_guest *guest;
 	unsigned int id;
@@ -68,6 +80,8 @@ struct vcpu {
 	u64 calls[KVM_CALLS]; /* exits that this program saw; only its thread counts */
 	u64 kicks;            /* signals */
 	struct kvm_stats stats;
+	u32 serving;          /* the call that is being served, 0: none; for display */
+	struct vcpu_look look;
 };
 
 struct kvm_guest {
@@ -87,6 +101,8 @@ struct kvm_guest {
 	u16 armed[MAX_HANDLES]; /* under ready_lock: what somebody waits for, by handle */
 	pthread_t ready_thread;
 	bool ready_started;
+	pthread_mutex_t look_lock;
+	pthread_cond_t look_told;
 	bool stopping; /* atomic */
 	bool has_booted; /* atomic: `boot` is complete */
 	struct kvm_boot boot;
@@ -111,6 +127,11 @@ u64 memory_touched(const struct slot *s, u64 from, u64 most);
 void counts_open(struct vcpu *c);
 void counts_close(struct vcpu *c);
 s64 counts_booted(struct kvm_guest *g);
+const char *counts_call_name(u32 nr); /* NULL: there is no such call */
+/* look.c */
+void look_init(struct kvm_guest *g);
+void look_signal(sigset_t *set); /* vCPUs take it, too */
+void look_tell(struct vcpu *c);
 /* vcpu.c */
 int vcpu_make(struct kvm_guest *g, unsigned int id, int kvm_fd, u64 entry, struct error *err);
 int vcpu_start(struct vcpu *c);

@@ -139,6 +139,8 @@ static void *vcpu_main(void *arg)
 		return NULL;
 	}
 	do {
+		if (__atomic_load_n(&c->look.asked, __ATOMIC_RELAXED))
+			look_tell(c);
 		if (ioctl(c->fd, KVM_RUN, 0) < 0)
 			ok = run_failed(c);
 		else

@@ -31,15 +31,26 @@ static void syscalls(struct control_client *client, json_t *request)
 					 "cpuidExecuted", (json_int_t)c->cpuid_executed));
 }
 
+static void answer_of_cpus(struct control_client *client, json_t *answer)
+{
+	if (answer)
+		control_answer(client, answer);
+	else
+		control_fail(client, ENOENT, "this virtual machine has no virtual CPUs");
+}
+
 static void exits(struct control_client *client, json_t *request)
 {
 	struct command_ctx *ctx = control_ctx(client);
-	json_t *counts = ctx->exits ? ctx->exits(ctx->vm) : NULL;
 
-	if (counts)
-		control_answer(client, counts);
-	else
-		control_fail(client, ENOENT, "this virtual machine has no virtual CPUs");
+	answer_of_cpus(client, ctx->exits ? ctx->exits(ctx->vm) : NULL);
+}
+
+static void cpus(struct control_client *client, json_t *request)
+{
+	struct command_ctx *ctx = control_ctx(client);
+
+	answer_of_cpus(client, ctx->cpus ? ctx->cpus(ctx->vm) : NULL);
 }
 
 static void status(struct control_client *client, json_t *request)
@@ -184,6 +195,7 @@ const struct control_command vm_commands[] = {
 	{ "processes", list_processes },
 	{ "syscalls", syscalls },
 	{ "exits", exits },
+	{ "cpus", cpus },
 	{ "start", command_start },
 	{ "status", status },
 	{ "signal", send_signal },

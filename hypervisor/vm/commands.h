@@ -21,6 +21,8 @@ struct command_ctx {
 	const struct vm_counters *(*counters)(void *vm);
 	/* How often virtual CPUs have left the guest. NULL: there are none. */
 	json_t *(*exits)(void *vm);
+	/* What virtual CPUs do, as text. NULL: there are none. */
+	json_t *(*cpus)(void *vm);
 	void (*has_started)(void *vm);
 	/* Ends the VM: the container could not be started. */
 	void (*fail)(void *vm, const char *why);

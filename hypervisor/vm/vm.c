@@ -407,6 +407,13 @@ static json_t *read_exits(void *ctx)
 	return vm->guest.kvm ? kvm_guest_exits(vm->guest.kvm) : NULL;
 }
 
+static json_t *read_cpus(void *ctx)
+{
+	const struct vm *vm = ctx;
+
+	return vm->guest.kvm ? kvm_guest_look(vm->guest.kvm) : NULL;
+}
+
 static void has_started(void *ctx)
 {
 	const struct vm *vm = ctx;
@@ -513,6 +520,7 @@ static int vm_create(struct vm *vm, struct error *err)
 		.connections = &vm->connections,
 		.counters = read_counters,
 		.exits = read_exits,
+		.cpus = read_cpus,
 		.limits = read_limits,
 		.has_started = has_started,
 		.fail = start_failed,

@@ -40,7 +40,7 @@ struct thread {
 	u32 cpu;    /* on which it ran last */
 	bool on_cpu; /* its stack is in use */
 	bool intr;   /* parked: a kick ends it */
-	bool freed;  /* nobody needs it any more: it goes when its stack is left */
+	bool freed;  /* nobody needs it any more: it goes some time after its stack is left */
 	bool boot;   /* the first process */
 	u8 how;      /* enum mc_start */
 	bool timed_out;
@@ -195,6 +195,7 @@ void sched_idle(void) __attribute__((noreturn));
 void schedule(void);          /* run_lock held; released when the thread runs again */
 void sched_dead(void) __attribute__((noreturn));
 void sched_switched(void);    /* first thing on a new thread's stack */
+void sched_reap(void);        /* the memory of threads that are gone; may sleep */
 void sched_tick(void);
 void sched_share(void);
 /* Until one of the tokens comes: those that came (and are taken), 0 (no cause), -EINTR, -ETIMEDOUT. */

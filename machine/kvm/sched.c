@@ -11,6 +11,7 @@
 struct spinlock run_lock;
 static struct thread *first, **last = &first; /* those that wait for a CPU */
 static u32 waiting;
+static struct thread *left; /* dead, and nobody needs them any more: by `next` */
 static struct tree_node *sleepers; /* with a deadline */
 static struct thread *lock_sleepers[64];
 
@@ -81,16 +82,36 @@ void make_runnable(struct thread *t)
 
 /* ---- the switch ---- */
 
-/* On the new thread's stack: the old one's is free to be used elsewhere. */
+/*
+ * On the new thread's stack: the old one's is free to be used elsewhere. Its memory is not given back here: the heap has
+ * mutexes, and whoever goes on here may be an idle CPU, which cannot sleep, or hold one of them.
+ */
 void sched_switched(void)
 {
 	struct thread *prev = this_cpu()->prev;
-	bool free = prev->state == T_DEAD && prev->freed;
 
 	prev->on_cpu = false;
+	if (prev->state == T_DEAD && prev->freed) {
+		prev->next = left;
+		WRITE_ONCE(left, prev);
+	}
 	spin_unlock(&run_lock);
-	if (free)
-		thread_free(prev);
+}
+
+void sched_reap(void)
+{
+	struct thread *t, *next;
+
+	if (likely(!READ_ONCE(left)))
+		return;
+	spin_lock(&run_lock);
+	t = left;
+	left = NULL;
+	spin_unlock(&run_lock);
+	for (; t; t = next) {
+		next = t->next;
+		thread_free(t);
+	}
 }
 
 static inline u64 rdgs(void)
@@ -159,6 +180,10 @@ void schedule(void)
 	struct cpu *c = this_cpu();
 	struct thread *t = c->thread, *next = dequeue();
 
+	if (unlikely(t == &c->idle_thread && t->state == T_PARKED)) {
+		spin_unlock(&run_lock);
+		panic("an idle CPU was to sleep for a lock");
+	}
 	c->resched = false;
 	c->slice_end = 0;
 	if (next && waiting)

@@ -56,7 +56,7 @@ void kvm_leave(struct pt_regs *regs)
 	struct thread *t = self();
 
 	tell_booted();
-
+	sched_reap();
 	for (;;) {
 		if (__atomic_load_n(&t->work, __ATOMIC_ACQUIRE) & ~WORK_FULL)
 			kernel_user_work(regs);

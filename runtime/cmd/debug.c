@@ -80,11 +80,23 @@ static int debug_exits(const struct globals *globals, const char *id, struct err
 	return 0;
 }
 
+static int debug_cpus(const struct globals *globals, const char *id, struct error *err)
+{
+	cleanup(control_unref) json_t *reply = control_ask(globals->root, id, json_pack("{ss}", "cmd", "cpus"), err);
+
+	if (!reply)
+		return -err->code;
+	fputs(json_string_value(json_object_get(reply, "text")) ?: "", stdout);
+	return 0;
+}
+
 int cmd_debug(const struct globals *globals, int argc, char **argv, struct error *err)
 {
 	if (argc == 3 && !strcmp(argv[1], "syscalls"))
 		return debug_syscalls(globals, argv[2], err);
 	if (argc == 3 && !strcmp(argv[1], "exits"))
 		return debug_exits(globals, argv[2], err);
-	return error_set(err, EINVAL, "usage: callgate debug syscalls|exits ID");
+	if (argc == 3 && !strcmp(argv[1], "cpus"))
+		return debug_cpus(globals, argv[2], err);
+	return error_set(err, EINVAL, "usage: callgate debug syscalls|exits|cpus ID");
 }

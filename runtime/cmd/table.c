@@ -118,7 +118,7 @@ const struct command commands[] = {
 	{ "spec", "[OPTIONS]", "write a config.json to start from",
 	  "  -b, --bundle DIR  where to write it (default: the current folder)\n"
 	  "      --rootless    for an ordinary user: with a user namespace, without limits\n", cmd_spec },
-	{ "debug", "syscalls|exits ID", "show which system calls a container made, and who served them; exits of virtual CPUs",
+	{ "debug", "syscalls|exits|cpus ID", "show which system calls a container made, and who served them; exits of virtual CPUs; what these do",
 	  "", cmd_debug },
 	{ "policy", "check|list|learn [FILE...]", "check and list connection policies, and write one from what was done", "",
 	  cmd_policy },
