@@ -69,7 +69,7 @@ def boot(initrd, kernel):
     command = ["qemu-system-x86_64", "-nodefaults", "-no-user-config", "-no-reboot", "-display", "none", "-machine", "q35",
                "-accel", "tcg,thread=multi", "-cpu", "EPYC,+svm,+npt,+umip", "-smp", "2", "-m", "1500",
                "-kernel", str(pathlib.Path(kernel, "vmlinuz")), "-initrd", str(initrd), "-serial", "stdio",
-               "-append", "console=ttyS0 panic=-1 mitigations=off quiet cryptomgr.notests nosoftlockup rdinit=/init"]
+               "-append", "console=ttyS0 panic=-1 mitigations=off quiet cryptomgr.notests nosoftlockup no_timer_check rdinit=/init"]
     console = initrd.with_name("console")
     with console.open("wb") as out, contextlib.suppress(subprocess.TimeoutExpired):
         subprocess.run(command, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.DEVNULL, timeout=500, check=False)
