@@ -27,7 +27,7 @@ static void *server_main(void *arg)
 	/* Workers are this thread's children, and inherit its filter. */
 	if (caller_init(&me, srv) < 0 || confine_thread() < 0 || streams_start(srv) < 0)
 		serve_violation(srv, "a server thread cannot be set up");
-	srv->spinner.allowed = wait_may_poll();
+	wait_init(&srv->spinner);
 	while (!server_stopping(srv)) {
 		wait_for_request(srv);
 		do {

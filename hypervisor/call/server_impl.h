@@ -18,6 +18,7 @@
 struct spinner {
 	int score; /* > 0: requests have been following each other closely */
 	bool allowed; /* more than one CPU */
+	u64 start_left; /* ns: what may still be spent on waiting for the guest's first requests */
 };
 
 struct donor {
@@ -75,7 +76,7 @@ void serve_violation(struct pv_server *srv, const char *why);
 
 /* wait.c: until the ring holds a request or the server stops. */
 void wait_for_request(struct pv_server *srv);
-bool wait_may_poll(void); /* there is a CPU for the guest beside ours */
+void wait_init(struct spinner *s);
 bool ring_pending(struct pv_server *srv);
 void ring_wake_server(struct pv_server *srv);
 void futex_wake(u32 *word);

@@ -16,6 +16,9 @@
 #define SPIN_NS 40000u
 #define WAKE_NS 60000u /* what a wake adds to the gap that we see after a sleep */
 #define SCORE_MAX 8
+/* A container that starts asks for one thing after the other, at distances that a sleep would double. */
+#define START_NS 600000u
+#define START_GAP_NS 100000u
 #define PAUSES_PER_LOOK 16
 
 static u64 now_ns(void)
@@ -89,11 +92,24 @@ static void sleep_until_ready(struct pv_server *srv)
 	__atomic_store_n(sleeping, 0, __ATOMIC_RELAXED);
 }
 
-bool wait_may_poll(void)
+void wait_init(struct spinner *s)
 {
 	cpu_set_t set;
 
-	return sched_getaffinity(0, sizeof(set), &set) == 0 && CPU_COUNT(&set) > 1;
+	s->allowed = sched_getaffinity(0, sizeof(set), &set) == 0 && CPU_COUNT(&set) > 1;
+	s->start_left = s->allowed ? START_NS : 0;
+}
+
+
+static bool spin_at_start(struct pv_server *srv, u64 start)
+{
+	struct spinner *s = &srv->spinner;
+	u64 most = s->start_left < START_GAP_NS ? s->start_left : START_GAP_NS;
+	bool found = spin(srv, start + most);
+	u64 spent = now_ns() - start;
+
+	s->start_left -= spent < s->start_left ? spent : s->start_left;
+	return found;
 }
 
 void wait_for_request(struct pv_server *srv)
@@ -104,6 +120,8 @@ void wait_for_request(struct pv_server *srv)
 	if (ready(srv))
 		return;
 	start = now_ns();
+	if (s->start_left && spin_at_start(srv, start))
+		return;
 	if (s->allowed && s->score > 0 && spin(srv, start + SPIN_NS)) {
 		rate(s, true);
 		return;
