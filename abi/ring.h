@@ -133,16 +133,18 @@ _Static_assert(sizeof(struct ring_header) <= RING_COUNTERS_OFF, "header overlaps
 
 #define COUNTED_CALLS 512
 #define COUNTED_ROWS 16
+#define ROW_HOSTCALLS COUNTED_CALLS /* of a row: host calls made while serving its calls */
+#define ROW_WORDS (COUNTED_CALLS + 16)
 struct guest_counters {
 	u32 calls[COUNTED_CALLS];   /* guest calls entered, by number; without those of `rows` */
 	u32 missing[COUNTED_CALLS]; /* ... of these answered ENOSYS */
-	u32 hostcalls[COUNTED_CALLS]; /* host calls made while serving them */
+	u32 hostcalls[COUNTED_CALLS]; /* host calls made while serving them; without those of `rows` */
 	u32 pvcalls[COUNTED_CALLS];  /* PV calls made while serving them */
 	u32 traps;                   /* guest calls that arrived by SIGSYS */
 	u32 patched;                 /* call sites patched */
 	u32 cpuid_served, cpuid_executed; /* cpuid instructions: answered from what is known; executed by the guest kernel */
 	u32 tracing;                 /* written by the hypervisor: not 0 while somebody traces (trace_ring.h) */
-	u32 rows[COUNTED_ROWS][COUNTED_CALLS]; /* more guest calls: of tasks that make many, each row of one at a time */
+	u32 rows[COUNTED_ROWS][ROW_WORDS]; /* more guest calls: of tasks that make many, each row of one at a time */
 };
 
 _Static_assert(RING_COUNTERS_OFF + sizeof(struct guest_counters) <= RING_BOOT_OFF, "counters overlap");

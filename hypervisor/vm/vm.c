@@ -384,6 +384,8 @@ static const struct vm_counters *read_counters(void *ctx)
 	struct vm_counters *c = &vm->counters;
 
 	memset(c, 0, sizeof(*c));
+	for (int row = 0; row < COUNTED_ROWS; row++)
+		c->host_calls += g->rows[row][ROW_HOSTCALLS];
 	for (int i = 0; i < COUNTED_CALLS; i++) {
 		uint32_t calls = g->calls[i], missing = g->missing[i], pv = g->pvcalls[i];
 

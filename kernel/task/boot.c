@@ -122,7 +122,7 @@ void syscall_counts_release(struct task *t)
 
 	t->call_counts = NULL;
 	if (row)
-		__atomic_fetch_and(&rows_taken, ~(1u << ((row - counters->rows[0]) / COUNTED_CALLS)), __ATOMIC_RELEASE);
+		__atomic_fetch_and(&rows_taken, ~(1u << ((row - counters->rows[0]) / ROW_WORDS)), __ATOMIC_RELEASE);
 }
 
 /* Who makes many calls counts them in a row of its own: a locked instruction takes as long as half of getppid(). */
@@ -140,7 +140,9 @@ void syscall_account(struct task *t)
 {
 	u64 host = t->mc.host_calls - t->call_host, pv = t->mc.pv_calls - t->call_pv;
 
-	if (host)
+	if (host && likely(t->call_counts))
+		WRITE_ONCE(t->call_counts[ROW_HOSTCALLS], t->call_counts[ROW_HOSTCALLS] + (u32)host);
+	else if (host)
 		__atomic_fetch_add(&counters->hostcalls[t->syscall_nr], (u32)host, __ATOMIC_RELAXED);
 	if (pv)
 		__atomic_fetch_add(&counters->pvcalls[t->syscall_nr], (u32)pv, __ATOMIC_RELAXED);

@@ -42,18 +42,29 @@ static bool ready_now(int fd, int flags)
 	return hostcall(ppoll, &p, 1, &zero, 0, 0) != 0;
 }
 
-static s64 do_io(u32 handle, const struct mc_iovec *iov, int n, s64 off, int flags)
+/* Nearly all: one piece, no flags. */
+static inline s64 one_io(u32 handle, const struct mc_iovec *iov, s64 off, int flags)
 {
 	int fd = pv_fd(handle);
+
+	if (unlikely(fd < 0))
+		return fd;
+	if (off != -1)
+		return flags ? hostcall_intr(pwritev2, fd, iov, 1, off, off >> 63, 0) :
+			       hostcall_intr(preadv2, fd, iov, 1, off, off >> 63, 0);
+	return flags ? hostcall_intr(write, fd, iov->base, iov->len) : hostcall_intr(read, fd, iov->base, iov->len);
+}
+
+static s64 do_io(u32 handle, const struct mc_iovec *iov, int n, s64 off, int flags)
+{
+	int fd;
 	s64 r;
 
+	if (likely(n == 1 && !(flags & ~MC_WRITE)))
+		return one_io(handle, iov, off, flags);
+	fd = pv_fd(handle);
 	if (fd < 0)
 		return fd;
-	if (n == 1 && off == -1 && !(flags & ~MC_WRITE)) {
-		if (flags & MC_WRITE)
-			return hostcall_intr(write, fd, iov->base, iov->len);
-		return hostcall_intr(read, fd, iov->base, iov->len);
-	}
 	r = vector_io(fd, iov, n, off, flags);
 	if (r == -EOPNOTSUPP && (flags & MC_NOWAIT)) /* terminals and others that do not know RWF_NOWAIT */
 		r = ready_now(fd, flags) ? vector_io(fd, iov, n, off, flags & ~MC_NOWAIT) : -EAGAIN;
