@@ -5,7 +5,8 @@
  *
  * - the bytes 0f a2 lie in a function that .eh_frame has: where it begins and ends is known;
  * - decoded from its begin it consists of whole instructions to its end, and this is one of them;
- * - it has no jump to an unknown place (a table), and none of its jumps leads into the bytes that are replaced, other than to the first;
+ * - it has no jump to an unknown place (those by tables are known if they look as compilers write them), and none of its jumps leads into the
+ *   bytes that are replaced, other than to the first;
  * - nor does any of a function that it jumps to: that may be a part of it that the compiler put elsewhere.
  *
  * What a program's file says here can harm that program only.
@@ -13,19 +14,14 @@
 #include <linux/elf.h>
 
 #include "cpuid_sites.h"
+#include "eh_frame.h"
 #include "insn.h"
 
 #define PAGE 4096u
 #define JUMP_LEN 5u
-#define CHUNK 0x8000u
+#define CHUNK EH_CHUNK
 #define FUNCTION_MAX 0x4000u
 #define SHT_X86_64_UNWIND 0x70000001u
-#define PCREL_SDATA4 0x1b
-
-struct function {
-	u64 start; /* address in the file's terms */
-	u32 len;
-};
 
 struct finder {
 	const struct cpuid_file *file;
@@ -33,15 +29,15 @@ struct finder {
 	u8 owner[CPUID_SITES]; /* each site's function */
 	u32 nsites;
 	u64 vaddr; /* of the segment's begin */
-	Elf64_Shdr eh;
+	Elf64_Phdr loads[8];
+	u32 nloads;
+	struct eh_frame eh;
 	u64 found[128]; /* addresses of 0f a2, ascending */
 	u32 nfound;
 	struct function functions[48];
 	u32 nfunctions;
 	struct { u64 to; u8 owner; bool known; } outs[64]; /* where functions jump out of themselves */
 	u32 nouts;
-	struct { u64 at; bool good; } cies[32];
-	u32 ncies;
 	u8 buf[CHUNK];
 	u8 code[FUNCTION_MAX];
 	u8 begins[FUNCTION_MAX / 8], targets[FUNCTION_MAX / 8]; /* offsets in the function: of instructions; that are jumped to */
@@ -51,14 +47,6 @@ size_t cpuid_room(void) { return sizeof(struct finder); }
 
 static bool bit(const u8 *map, u32 i) { return map[i / 8] >> (i % 8) & 1; }
 static void set_bit(u8 *map, u32 i) { map[i / 8] |= (u8)(1u << (i % 8)); }
-
-static u32 le32(const u8 *p)
-{
-	u32 v;
-
-	__builtin_memcpy(&v, p, sizeof(v));
-	return v;
-}
 
 static bool read_all(const struct finder *f, void *buf, u64 len, u64 off)
 {
@@ -79,6 +67,8 @@ static bool find_segment(struct finder *f, const Elf64_Ehdr *h)
 		__builtin_memcpy(&p, f->code + h->e_phoff + i * sizeof(p), sizeof(p));
 		if (p.p_type == PT_INTERP)
 			return false;
+		if (p.p_type == PT_LOAD && f->nloads < sizeof(f->loads) / sizeof(*f->loads))
+			f->loads[f->nloads++] = p;
 		if (p.p_type == PT_LOAD && p.p_flags & PF_X && (p.p_offset & ~(u64)(PAGE - 1)) == f->file->off) {
 			f->vaddr = p.p_vaddr & ~(u64)(PAGE - 1);
 			found = true;
@@ -107,9 +97,11 @@ static bool find_eh_frame(struct finder *f, const Elf64_Ehdr *h)
 	if (!read_all(f, f->code, len, s.sh_offset))
 		return false;
 	for (u32 i = 0; i < h->e_shnum; i++) {
-		__builtin_memcpy(&f->eh, f->buf + i * sizeof(s), sizeof(s));
-		if (is_eh_frame(&f->eh, f->code, len))
-			return f->eh.sh_size < (u64)1 << 30;
+		__builtin_memcpy(&s, f->buf + i * sizeof(s), sizeof(s));
+		if (!is_eh_frame(&s, f->code, len))
+			continue;
+		f->eh = (struct eh_frame){ .file = f->file, .addr = s.sh_addr, .off = s.sh_offset, .size = s.sh_size, .buf = f->buf };
+		return s.sh_size < (u64)1 << 30;
 	}
 	return false;
 }
@@ -152,107 +144,6 @@ static bool scan(struct finder *f)
 	return true;
 }
 
-/* ---- .eh_frame ---- */
-
-static bool uleb_skip(const u8 *p, u32 len, u32 *at)
-{
-	while (*at < len)
-		if (!(p[(*at)++] & 0x80))
-			return true;
-	return false;
-}
-
-/* Bytes of a pointer in this encoding; 0: it is not one of a known length. */
-static u32 pointer_len(u8 encoding)
-{
-	switch (encoding & 0xf) {
-	case 0: case 4: case 0xc: return 8;
-	case 3: case 0xb: return 4;
-	case 2: case 0xa: return 2;
-	}
-	return 0;
-}
-
-/* Does what begins at `p`, behind the id, say that its functions' addresses are relative words? */
-static bool cie_good(const u8 *p, u32 len)
-{
-	u32 at = 1, end = 1;
-
-	while (end < len && p[end])
-		end++;
-	if (!len || p[0] != 1 || end >= len || p[1] != 'z')
-		return false;
-	at = end + 1;
-	if (!uleb_skip(p, len, &at) || !uleb_skip(p, len, &at) || ++at >= len || !uleb_skip(p, len, &at))
-		return false;
-	for (u32 i = 2; i < end && at < len; i++) {
-		switch (p[i]) {
-		case 'R': return p[at] == PCREL_SDATA4;
-		case 'L': at++; break;
-		case 'P':
-			if (!pointer_len(p[at]))
-				return false;
-			at += 1 + pointer_len(p[at]);
-			break;
-		case 'S': case 'B': break;
-		default: return false;
-		}
-	}
-	return false;
-}
-
-static bool cie_known_good(const struct finder *f, u64 at)
-{
-	for (u32 i = f->ncies; i--;)
-		if (f->cies[i].at == at)
-			return f->cies[i].good;
-	return false;
-}
-
-/* A record at `at` in the section: `p` has `len` bytes from its id on. */
-static void record(struct finder *f, u64 at, const u8 *p, u32 len, void (*each)(struct finder *f, const struct function *fn))
-{
-	struct function fn;
-	u32 id = len < 4 ? 0 : le32(p);
-
-	if (len >= 4 && !id && f->ncies < sizeof(f->cies) / sizeof(*f->cies)) {
-		f->cies[f->ncies].at = at;
-		f->cies[f->ncies++].good = cie_good(p + 4, len - 4);
-	}
-	if (!id || len < 12 || !cie_known_good(f, at + 4 - id))
-		return;
-	fn.start = f->eh.sh_addr + at + 8 + (u64)(s64)(s32)le32(p + 4);
-	fn.len = le32(p + 8);
-	each(f, &fn);
-}
-
-/* All functions that the section has. Its CIEs come before what refers to them. */
-static void walk(struct finder *f, void (*each)(struct finder *f, const struct function *fn))
-{
-	u64 at = 0, base = 0, have = 0;
-
-	f->ncies = 0;
-	while (at + 8 <= f->eh.sh_size) {
-		u64 left = f->eh.sh_size - at, want = left < CHUNK ? left : CHUNK, seen;
-		u32 len;
-
-		if (at - base + 64 > have && base + have < f->eh.sh_size) {
-			long n = f->file->read(f->file->ctx, f->buf, want, f->eh.sh_offset + at);
-
-			base = at;
-			have = n < 8 ? 0 : (u64)n;
-		}
-		seen = have - (at - base);
-		if (at - base + 8 > have)
-			return;
-		len = le32(f->buf + (at - base));
-		if (!len || len > left - 4) /* the end; 64 bit lengths nobody has */
-			return;
-		record(f, at, f->buf + (at - base) + 4, len < seen - 4 ? len : (u32)(seen - 4), each);
-		at += 4 + (u64)len;
-	}
-}
-
 /* ---- functions ---- */
 
 static bool has_found(const struct finder *f, const struct function *fn)
@@ -270,8 +161,9 @@ static bool has_found(const struct finder *f, const struct function *fn)
 	return low < f->nfound && f->found[low] - fn->start < fn->len;
 }
 
-static void note_function(struct finder *f, const struct function *fn)
+static void note_function(void *ctx, const struct function *fn)
 {
+	struct finder *f = ctx;
 	u32 i;
 
 	if (fn->len > FUNCTION_MAX || fn->start < f->vaddr || fn->start + fn->len > f->vaddr + f->file->len || !has_found(f, fn))
@@ -296,39 +188,82 @@ static bool note_out(struct finder *f, u64 to, u8 owner)
 	return true;
 }
 
-/* Into f->code; f->begins and f->targets are what it is. False: not certain. */
-static bool decode_function(struct finder *f, const struct function *fn, u8 owner)
-{
-	struct insn insn;
-	u32 at = 0;
-
-	if (!read_all(f, f->code, fn->len, f->file->off + (fn->start - f->vaddr)))
-		return false;
-	__builtin_memset(f->begins, 0, sizeof(f->begins));
-	__builtin_memset(f->targets, 0, sizeof(f->targets));
-	for (; at < fn->len; at += insn.len) {
-		s64 to;
-
-		if (!insn_decode(f->code + at, fn->len - at, &insn) || insn.kind == INSN_INDIRECT)
-			return false;
-		set_bit(f->begins, at);
-		if (insn.kind != INSN_JUMP && insn.kind != INSN_CALL)
-			continue;
-		to = (s64)at + insn.target;
-		if (to >= 0 && to < (s64)fn->len)
-			set_bit(f->targets, (u32)to);
-		else if (insn.kind == INSN_JUMP && !note_out(f, fn->start + (u64)to, owner))
-			return false;
-	}
-	return at == fn->len;
-}
-
 static bool jumped_into(const struct finder *f, u32 from, u32 end)
 {
 	for (u32 i = from + 1; i < end; i++)
 		if (bit(f->targets, i))
 			return true;
 	return false;
+}
+
+static bool note_jump(struct finder *f, const struct function *fn, s64 to, u8 owner)
+{
+	if (to < 0 || to >= (s64)fn->len)
+		return note_out(f, fn->start + (u64)to, owner);
+	set_bit(f->targets, (u32)to);
+	return true;
+}
+
+/* Of what the program can't write: a table. */
+static bool read_constant(const struct finder *f, void *buf, u64 len, u64 vaddr)
+{
+	for (u32 i = 0; i < f->nloads; i++) {
+		const Elf64_Phdr *p = &f->loads[i];
+
+		if (!(p->p_flags & PF_W) && vaddr >= p->p_vaddr && vaddr - p->p_vaddr < p->p_filesz && len <= p->p_filesz - (vaddr - p->p_vaddr))
+			return read_all(f, buf, len, p->p_offset + (vaddr - p->p_vaddr));
+	}
+	return false;
+}
+
+/* The last six instructions end in a jump by a table: all that is in it. */
+static bool note_table(struct finder *f, const struct function *fn, const u32 at[6], u8 owner)
+{
+	s32 words[256];
+	s64 table;
+	u32 n;
+
+	if (!insn_table_jump(f->code, at, &table, &n) || !read_constant(f, words, n * sizeof(*words), fn->start + (u64)table))
+		return false;
+	for (u32 i = 0; i < n; i++)
+		if (!note_jump(f, fn, table + words[i], owner))
+			return false;
+	return true;
+}
+
+/* Into f->code; f->begins and f->targets are what it is. False: not certain. */
+static bool decode_function(struct finder *f, const struct function *fn, u8 owner)
+{
+	struct { u32 from, to; } tables[8]; /* what must be executed as a whole */
+	u32 at = 0, last[6] = { 0 }, n = 0, ntables = 0;
+	struct insn insn;
+
+	if (!read_all(f, f->code, fn->len, f->file->off + (fn->start - f->vaddr)))
+		return false;
+	__builtin_memset(f->begins, 0, sizeof(f->begins));
+	__builtin_memset(f->targets, 0, sizeof(f->targets));
+	for (; at < fn->len; at += insn.len) {
+		if (!insn_decode(f->code + at, fn->len - at, &insn))
+			return false;
+		set_bit(f->begins, at);
+		__builtin_memmove(last, last + 1, sizeof(last) - sizeof(*last));
+		last[5] = at;
+		n++;
+		if (insn.kind == INSN_INDIRECT) {
+			if (n < 6 || ntables == sizeof(tables) / sizeof(*tables) || !note_table(f, fn, last, owner))
+				return false;
+			tables[ntables].from = last[0];
+			tables[ntables++].to = at + 1;
+		}
+		if (insn.kind == INSN_CALL && (u64)((s64)at + insn.target) < fn->len)
+			set_bit(f->targets, (u32)((s64)at + insn.target));
+		if (insn.kind == INSN_JUMP && !note_jump(f, fn, (s64)at + insn.target, owner))
+			return false;
+	}
+	while (ntables--)
+		if (jumped_into(f, tables[ntables].from, tables[ntables].to))
+			return false;
+	return at == fn->len;
 }
 
 /* Movable instructions from `from` on that make `want` bytes; `s` grows by them. */
@@ -418,8 +353,10 @@ static bool comes_back(const struct finder *f, const struct function *fn, u8 own
 	return false;
 }
 
-static void look_at_out(struct finder *f, const struct function *fn)
+static void look_at_out(void *ctx, const struct function *fn)
 {
+	struct finder *f = ctx;
+
 	for (u32 i = 0; i < f->nouts; i++) {
 		if (f->outs[i].to - fn->start >= fn->len || f->outs[i].known)
 			continue;
@@ -453,7 +390,7 @@ u32 cpuid_find(const struct cpuid_file *file, struct cpuid_site sites[CPUID_SITE
 	if (__builtin_memcmp(h.e_ident, ELFMAG, SELFMAG) || h.e_ident[EI_CLASS] != ELFCLASS64 ||
 	    !find_segment(f, &h) || !find_eh_frame(f, &h) || !scan(f) || !f->nfound)
 		return 0;
-	walk(f, note_function);
+	eh_frame_walk(&f->eh, note_function, f);
 	for (u32 i = 0; i < f->nfunctions; i++) {
 		u32 outs = f->nouts;
 
@@ -463,7 +400,7 @@ u32 cpuid_find(const struct cpuid_file *file, struct cpuid_site sites[CPUID_SITE
 			f->nouts = outs;
 	}
 	if (f->nsites && f->nouts)
-		walk(f, look_at_out);
+		eh_frame_walk(&f->eh, look_at_out, f);
 	for (u32 i = 0; i < f->nouts; i++)
 		if (!f->outs[i].known)
 			drop_owner(f, f->outs[i].owner);

@@ -217,3 +217,65 @@ bool insn_decode(const u8 *code, size_t room, struct insn *out)
 	out->len = (u32)d.at;
 	return ok;
 }
+
+/* ---- jumps by a table ---- */
+
+struct plain {
+	u8 op, rex, reg, rm; /* registers with their bits of REX */
+	const u8 *behind; /* ModRM */
+};
+
+/* An instruction with a one-byte opcode and ModRM, and no prefix but REX. */
+static struct plain plain(const u8 *p)
+{
+	struct plain i = { 0 };
+
+	if ((*p & 0xf0) == 0x40)
+		i.rex = *p++;
+	i.op = *p++;
+	i.reg = (u8)((*p >> 3 & 7) | (i.rex & 4) << 1);
+	i.rm = (u8)((*p & 7) | (i.rex & 1) << 3);
+	i.behind = p + 1;
+	return i;
+}
+
+static u8 mod(const struct plain *i) { return i->behind[-1] >> 6; }
+static bool is_wide(const struct plain *i, u8 op) { return i->op == op && i->rex & 8; }
+
+/* cmp $last, register */
+static bool compares(const u8 *p, u8 reg, u32 *last)
+{
+	struct plain i = plain(p);
+
+	*last = ~0u;
+	if (i.op == 0x83 && mod(&i) == 3 && (i.reg & 7) == 7 && i.rm == reg && !(i.rex & 8) && *i.behind < 0x80)
+		*last = *i.behind;
+	else if (i.op == 0x81 && mod(&i) == 3 && (i.reg & 7) == 7 && i.rm == reg && !(i.rex & 8))
+		__builtin_memcpy(last, i.behind, 4);
+	else if (*p == 0x3d && !reg)
+		__builtin_memcpy(last, p + 1, 4);
+	return *last < 256;
+}
+
+bool insn_table_jump(const u8 *code, const u32 at[6], s64 *table, u32 *entries)
+{
+	const u8 *ja = code + at[1], *notrack = code + at[5];
+	struct plain lea = plain(code + at[2]), load = plain(code + at[3]), add = plain(code + at[4]), jmp = plain(notrack + (*notrack == 0x3e));
+	u8 sib = *load.behind, index = (u8)((sib >> 3 & 7) | (load.rex & 2) << 2), base = (u8)((sib & 7) | (load.rex & 1) << 3);
+	u32 last;
+	s32 disp;
+
+	if (!is_wide(&lea, 0x8d) || mod(&lea) || (lea.rm & 7) != 5 || !is_wide(&load, 0x63) || mod(&load) || (load.rm & 7) != 4 || sib >> 6 != 2 ||
+	    index == 4 || (base & 7) == 5 || base != lea.reg)
+		return false;
+	if (!is_wide(&add, 0x01) || mod(&add) != 3 || add.reg != base || add.rm != load.reg)
+		return false;
+	if (jmp.op != 0xff || mod(&jmp) != 3 || (jmp.reg & 7) != 4 || jmp.rm != load.reg)
+		return false;
+	if (!(ja[0] == 0x77 || (ja[0] == 0x0f && ja[1] == 0x87)) || !compares(code + at[0], index, &last))
+		return false;
+	__builtin_memcpy(&disp, lea.behind, 4);
+	*table = (s64)at[3] + disp;
+	*entries = last + 1;
+	return true;
+}

@@ -24,4 +24,10 @@ struct insn {
 /* False: it is none, is one that this decoder does not know, or does not end before `room` does. */
 bool insn_decode(const u8 *code, size_t room, struct insn *out);
 
+/*
+ * Instructions at code + at[0] to code + at[5], one behind the other: is this how compilers jump by a table (cmp $last, index; ja; lea table(%rip);
+ * movslq (table, index, 4); add table; jmp)? *table: its distance from `code`; *entries: how many words it has, each relative to its begin.
+ */
+bool insn_table_jump(const u8 *code, const u32 at[6], s64 *table, u32 *entries);
+
 #endif

@@ -285,6 +285,35 @@ static void parts(void **state)
 	assert_int_equal(with_part(8, false), 0);
 }
 
+/* cmp $1,%eax; ja end; lea table(%rip),%rdx; movslq (%rdx,%rax,4),%rax; add %rdx,%rax; jmp *%rax; cpuid; ...: sites, if it leads there. */
+static u32 with_table(u8 last, int first, int second, u8 base)
+{
+	struct cpuid_site sites[CPUID_SITES];
+	static struct image im;
+	s32 words[] = { first - 0x100, second - 0x100 }; /* the table is 0x100 behind the function's begin */
+
+	begin(&im);
+	FUNCTION(&im, 0x83, 0xf8, last, 0x77, 0x18, 0x48, 0x8d, 0x15, 0xf4, 0, 0, 0, 0x48, 0x63, 0x04, (u8)(0x80 + base), 0x48, 0x01, 0xd0, 0xff, 0xe0,
+		 CPUID, 0x89, 0xc2, NOP4, RET); /* cpuid at 21, behind it at 23, the end of what is replaced at 29 */
+	im.text = 0x200; /* the table is text, too */
+	finish(&im);
+	add(&im, TEXT_OFF + 0x100, words, sizeof(words));
+	return find(&im, sites);
+}
+
+static void tables(void **state)
+{
+	(void)state;
+	assert_int_equal(with_table(1, 21, 29, 2), 1);
+	assert_int_equal(with_table(1, 21, 23, 2), 0);
+	assert_int_equal(with_table(1, 25, 29, 2), 0);
+	assert_int_equal(with_table(0, 21, 23, 2), 1); /* that entry is not there */
+	assert_int_equal(with_table(1, 21, 29, 1), 0); /* another register: who knows */
+	assert_int_equal(with_table(1, 5, 29, 2), 0); /* around the comparison */
+	assert_int_equal(with_table(1, 0x1000, 29, 2), 0);
+	assert_int_equal(with_table(0x80, 21, 29, 2), 0);
+}
+
 static void page_border(void **state)
 {
 	struct cpuid_site sites[CPUID_SITES];
@@ -340,7 +369,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(instructions_of_a_library), cmocka_unit_test(random_instructions), cmocka_unit_test(good_ones),
-		cmocka_unit_test(bad_ones), cmocka_unit_test(parts), cmocka_unit_test(page_border), cmocka_unit_test(hostile_files),
+		cmocka_unit_test(bad_ones), cmocka_unit_test(parts), cmocka_unit_test(tables), cmocka_unit_test(page_border), cmocka_unit_test(hostile_files),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
