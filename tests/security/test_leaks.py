@@ -52,3 +52,21 @@ def test_procfs_that_appears_later(start, scratch):
         with mounted(scratch / "proc", "-t", "proc", "proc"):
             result = container.wait(10)
     assert result.stdout == "seen\n", str(result)
+
+
+SHARED = """
+umount -l /sys/fs/cgroup; mount -t cgroup2 none /sys/fs/cgroup && mount --make-rshared / || exit 99
+cat /proc/self/mountinfo >{scratch}/before
+{run} >{scratch}/out || exit
+cat /proc/self/mountinfo >{scratch}/after
+"""
+
+
+def test_mounts_of_a_host_that_shares_them(bundles, scratch):
+    """As systemd mounts everything: what is mounted for a container does not appear on the host's, of cgroups say."""
+    bundle = bundles.make(["/bin/sh", "-c", "grep -c . /proc/self/mountinfo; ls /sys/fs/cgroup >/dev/null"])
+    run = " ".join(map(str, [*runtime_command(RUNTIME), "run", "--bundle", bundle, "t-shared"]))
+    subprocess.run(["unshare", "-m", "--propagation", "private", "sh", "-c", SHARED.format(scratch=scratch, run=run)],
+                   stdin=subprocess.DEVNULL, timeout=60, check=True)
+    assert int((scratch / "out").read_text()) > 3
+    assert (scratch / "after").read_text() == (scratch / "before").read_text()
