@@ -99,6 +99,13 @@ static int make_object(struct inode *i, u64 len)
 	return 0;
 }
 
+/* Set-user-ID and file capabilities are for what the file was. */
+static void drop_privs(struct mem_inode *m)
+{
+	if (unlikely(m->i.mode & (S_ISUID | S_ISGID) || m->xattrs))
+		memfile_drop_privs(m);
+}
+
 int memfile_resize(struct inode *i, u64 len)
 {
 	struct mem_inode *m = mem_inode(i);
@@ -121,6 +128,7 @@ int memfile_resize(struct inode *i, u64 len)
 	}
 	if (len < m->charged)
 		charge(m, len, true);
+	drop_privs(m);
 	inode_touch(i, ATTR_MTIME);
 	return 0;
 }
@@ -128,6 +136,7 @@ int memfile_resize(struct inode *i, u64 len)
 void memfile_free(struct mem_inode *m)
 {
 	charge(m, 0, true);
+	memfile_free_xattrs(m);
 	if (m->i.handle)
 		mc_handle_release(m->i.handle);
 }
@@ -139,6 +148,8 @@ int memfile_setattr(struct inode *i, const struct iattr *a)
 	guard(&i->lock);
 	if (a->valid & ATTR_SIZE)
 		r = memfile_resize(i, a->size);
+	if (!r && a->valid & (ATTR_UID | ATTR_GID))
+		drop_privs(mem_inode(i));
 	if (!r)
 		inode_set_fields(i, a);
 	return r;
@@ -203,6 +214,7 @@ static s64 write_locked(struct file *f, struct uio *u, s64 *pos)
 		charge(m, max(before, r > 0 ? (u64)*pos : 0), true);
 	if (r > 0)
 		m->i.size = max(m->i.size, (u64)*pos);
+	drop_privs(m);
 	inode_touch(&m->i, ATTR_MTIME);
 	return r;
 }

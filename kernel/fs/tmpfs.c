@@ -389,6 +389,9 @@ static const struct inode_ops dir_ops = {
 	.unlink = tmpfs_unlink,
 	.rename = tmpfs_rename,
 	.statfs = tmpfs_statfs,
+	.getxattr = memfile_getxattr,
+	.setxattr = memfile_setxattr,
+	.listxattr = memfile_listxattr,
 	.release = tmpfs_release,
 };
 
@@ -396,17 +399,26 @@ static const struct inode_ops file_inode_ops = {
 	.open = memfile_open,
 	.setattr = memfile_setattr,
 	.statfs = tmpfs_statfs,
+	.getxattr = memfile_getxattr,
+	.setxattr = memfile_setxattr,
+	.listxattr = memfile_listxattr,
 	.release = tmpfs_release,
 };
 
 static const struct inode_ops link_ops = {
 	.readlink = tmpfs_readlink,
 	.statfs = tmpfs_statfs,
+	.getxattr = memfile_getxattr,
+	.setxattr = memfile_setxattr,
+	.listxattr = memfile_listxattr,
 	.release = tmpfs_release,
 };
 
 static const struct inode_ops node_ops = {
 	.statfs = tmpfs_statfs,
+	.getxattr = memfile_getxattr,
+	.setxattr = memfile_setxattr,
+	.listxattr = memfile_listxattr,
 	.release = tmpfs_release,
 };
 

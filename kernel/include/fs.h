@@ -181,6 +181,10 @@ struct inode_ops {
 	int (*unlink)(struct inode *dir, const char *name, size_t len, bool rmdir);
 	int (*rename)(struct inode *dir, const char *name, size_t len, struct inode *dir2, const char *name2, size_t len2, u32 flags);
 	int (*statfs)(struct inode *i, struct statfs *st);
+	/* Extended attributes, NULL: none. Whole names. Length (size 0: only that) or -errno; value NULL: remove. Permissions are the caller's business. */
+	int (*getxattr)(struct inode *i, const char *name, void *buf, size_t size);
+	int (*setxattr)(struct inode *i, const char *name, const void *value, size_t size, u32 flags);
+	int (*listxattr)(struct inode *i, char *buf, size_t size);
 	void (*release)(struct inode *i); /* last reference; must kfree(i) */
 };
 

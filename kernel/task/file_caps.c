@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-/* File capabilities are an extended attribute of host files; guest file systems have none. */
+/* File capabilities are an extended attribute. */
 #include "user_ns.h"
 #include "hostfs.h"
 #include "task.h"
+#include "xattr.h"
 
 #define ATTRIBUTE "security.capability"
 
@@ -29,7 +30,7 @@ static s64 host_read(struct name *n, void *arg)
 
 static s64 guest_read(struct name *n, void *arg)
 {
-	return -ENODATA;
+	return xattr_guest_caps(n->inode, ((struct attribute *)arg)->value);
 }
 
 /* Root gets everything without them: spare it the question, which is a PV call. */

@@ -1,28 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Extended attributes: of host files, by the hypervisor. Guest file systems have none. */
+/* Extended attributes: of host files, by the hypervisor; of guest file systems: xattr_guest.c. */
 #include <linux/limits.h>
 
 #include "hostfs.h"
 #include "ring.h"
 #include "syscall.h"
 #include "vfs_impl.h"
-
-struct xattr {
-	char name[XATTR_NAME_MAX + 1];
-	uaddr_t value; /* user memory */
-	u64 size;
-	u32 flags;
-};
-
-static s64 guest_none(struct name *n, void *arg)
-{
-	return -EOPNOTSUPP;
-}
-
-static s64 guest_empty_list(struct name *n, void *arg)
-{
-	return 0;
-}
+#include "xattr.h"
 
 static int import_name(struct xattr *x, uaddr_t uname)
 {
@@ -150,7 +134,7 @@ long sys_setxattr(u64 path, u64 name, u64 value, u64 size, u64 flags)
 	struct xattr x;
 	int r = import_set(&x, name, value, size, flags);
 
-	return r ? r : by_path(path, 0, host_set, guest_none, &x);
+	return r ? r : by_path(path, 0, host_set, xattr_guest_set, &x);
 }
 
 long sys_lsetxattr(u64 path, u64 name, u64 value, u64 size, u64 flags)
@@ -158,7 +142,7 @@ long sys_lsetxattr(u64 path, u64 name, u64 value, u64 size, u64 flags)
 	struct xattr x;
 	int r = import_set(&x, name, value, size, flags);
 
-	return r ? r : by_path(path, NAME_NOFOLLOW, host_set, guest_none, &x);
+	return r ? r : by_path(path, NAME_NOFOLLOW, host_set, xattr_guest_set, &x);
 }
 
 long sys_fsetxattr(u64 fd, u64 name, u64 value, u64 size, u64 flags)
@@ -166,7 +150,7 @@ long sys_fsetxattr(u64 fd, u64 name, u64 value, u64 size, u64 flags)
 	struct xattr x;
 	int r = import_set(&x, name, value, size, flags);
 
-	return r ? r : by_fd((int)fd, host_set, guest_none, &x);
+	return r ? r : by_fd((int)fd, host_set, xattr_guest_set, &x);
 }
 
 long sys_getxattr(u64 path, u64 name, u64 value, u64 size)
@@ -174,7 +158,7 @@ long sys_getxattr(u64 path, u64 name, u64 value, u64 size)
 	struct xattr x;
 	int r = import_get(&x, name, value, size);
 
-	return r ? r : by_path(path, 0, host_get, guest_none, &x);
+	return r ? r : by_path(path, 0, host_get, xattr_guest_get, &x);
 }
 
 long sys_lgetxattr(u64 path, u64 name, u64 value, u64 size)
@@ -182,7 +166,7 @@ long sys_lgetxattr(u64 path, u64 name, u64 value, u64 size)
 	struct xattr x;
 	int r = import_get(&x, name, value, size);
 
-	return r ? r : by_path(path, NAME_NOFOLLOW, host_get, guest_none, &x);
+	return r ? r : by_path(path, NAME_NOFOLLOW, host_get, xattr_guest_get, &x);
 }
 
 long sys_fgetxattr(u64 fd, u64 name, u64 value, u64 size)
@@ -190,28 +174,28 @@ long sys_fgetxattr(u64 fd, u64 name, u64 value, u64 size)
 	struct xattr x;
 	int r = import_get(&x, name, value, size);
 
-	return r ? r : by_fd((int)fd, host_get, guest_none, &x);
+	return r ? r : by_fd((int)fd, host_get, xattr_guest_get, &x);
 }
 
 long sys_listxattr(u64 path, u64 list, u64 size)
 {
 	struct xattr x = {.value = list, .size = size};
 
-	return by_path(path, 0, host_list, guest_empty_list, &x);
+	return by_path(path, 0, host_list, xattr_guest_list, &x);
 }
 
 long sys_llistxattr(u64 path, u64 list, u64 size)
 {
 	struct xattr x = {.value = list, .size = size};
 
-	return by_path(path, NAME_NOFOLLOW, host_list, guest_empty_list, &x);
+	return by_path(path, NAME_NOFOLLOW, host_list, xattr_guest_list, &x);
 }
 
 long sys_flistxattr(u64 fd, u64 list, u64 size)
 {
 	struct xattr x = {.value = list, .size = size};
 
-	return by_fd((int)fd, host_list, guest_empty_list, &x);
+	return by_fd((int)fd, host_list, xattr_guest_list, &x);
 }
 
 long sys_removexattr(u64 path, u64 name)
@@ -219,7 +203,7 @@ long sys_removexattr(u64 path, u64 name)
 	struct xattr x = {};
 	int r = import_name(&x, name);
 
-	return r ? r : by_path(path, 0, host_remove, guest_none, &x);
+	return r ? r : by_path(path, 0, host_remove, xattr_guest_remove, &x);
 }
 
 long sys_lremovexattr(u64 path, u64 name)
@@ -227,7 +211,7 @@ long sys_lremovexattr(u64 path, u64 name)
 	struct xattr x = {};
 	int r = import_name(&x, name);
 
-	return r ? r : by_path(path, NAME_NOFOLLOW, host_remove, guest_none, &x);
+	return r ? r : by_path(path, NAME_NOFOLLOW, host_remove, xattr_guest_remove, &x);
 }
 
 long sys_fremovexattr(u64 fd, u64 name)
@@ -235,5 +219,5 @@ long sys_fremovexattr(u64 fd, u64 name)
 	struct xattr x = {};
 	int r = import_name(&x, name);
 
-	return r ? r : by_fd((int)fd, host_remove, guest_none, &x);
+	return r ? r : by_fd((int)fd, host_remove, xattr_guest_remove, &x);
 }

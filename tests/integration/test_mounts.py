@@ -69,6 +69,21 @@ SCRIPTS = {
         mount -t overlay o -o lowerdir=t/b:t/a m; find m | sort; touch m/x; umount m; mkdir t/w2
         mount -t overlay o -o lowerdir=t/b:t/a,upperdir=t/c,workdir=t/w2 m; mkdir m/d; echo 3 > m/h; find m | sort; cat m/h t/b/h; umount m
         mount -t overlay o -o upperdir=t/c,workdir=t/w2 m; echo $?; mount -t overlay o -o lowerdir=t/none,upperdir=t/c,workdir=t/w2 m; echo $?""",
+    "attributes": r"""
+        cd /var/tmp; mkdir t m low; echo x > low/f; cp /bin/grep low/g; mount -t tmpfs none t; mkdir t/up t/work; cp /bin/grep t/g
+        cat > caps.py <<EOF
+import os, struct, sys
+caps, name = struct.pack("<5I", 0x02000001, 1 << 13, 0, 0, 0), "security.capability"
+for path in sys.argv[2:]:
+    if sys.argv[1] == "set":
+        os.setxattr(path, name, caps)
+    print(path, name in os.listxattr(path) and os.getxattr(path, name) == caps)
+EOF
+        python3 caps.py set low/f low/g t/g; mount -t overlay o -o lowerdir=low,upperdir=t/up,workdir=t/work m; python3 caps.py show m/f m/g
+        for g in t/g m/g low/g; do setpriv --reuid=1000 --clear-groups --no-new-privs $g CapEff /proc/self/status
+            setpriv --reuid=1000 --clear-groups $g CapEff /proc/self/status; done
+        chmod 755 m/f; python3 caps.py show m/f t/up/f; echo more >> m/f; python3 caps.py show m/f t/up/f low/f; touch m/g; chown 1000 m/g
+        python3 caps.py show m/g low/g; setpriv --reuid=1000 --clear-groups m/g CapEff /proc/self/status; cat m/f; umount m""",
     "devices": r"""
         cd /var/tmp; mkdir d; mount -t devpts -o newinstance,ptmxmode=0666 none d; stat -c '%a %F' d/ptmx; umount d
         mount --rbind /dev d; echo x > d/null; stat -c '%t:%T' d/zero; head -c 3 d/zero | wc -c; umount -l d""",

@@ -102,7 +102,7 @@ static int make_file(struct inode *dir, struct inode *from, const struct statx *
 	mutex_unlock(&dir->lock);
 	if (!r && data && st->stx_size)
 		r = copy_data(from, *made);
-	return r;
+	return r ? r : ovl_copy_xattrs(from, *made);
 }
 
 /* Its directory is there. */
@@ -125,6 +125,9 @@ static int copy_one(struct ovl_inode *o, bool data)
 		return r;
 	}
 	copy_attributes(made, &st);
+	r = S_ISREG(st.stx_mode) ? 0 : ovl_copy_xattrs(o->lower[0], made);
+	if (r)
+		printk(LOG_WARN, "overlay: attributes of %s are not all copied: %d\n", o->name, r);
 	mem_inode(made)->origin = o->i.ino;
 	__atomic_store_n(&o->upper, made, __ATOMIC_RELEASE);
 	return 0;

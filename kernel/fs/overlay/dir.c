@@ -318,5 +318,6 @@ const struct inode_ops ovl_dir_inode_ops = {
 	.setattr = ovl_setattr,
 	.getattr = ovl_getattr,
 	.statfs = ovl_statfs,
+	OVL_XATTR,
 	.release = ovl_release,
 };

@@ -335,6 +335,7 @@ static const struct inode_ops file_ops = {
 	.setattr = ovl_setattr,
 	.getattr = ovl_getattr,
 	.statfs = ovl_statfs,
+	OVL_XATTR,
 	.release = ovl_release,
 };
 
@@ -343,6 +344,7 @@ static const struct inode_ops link_ops = {
 	.setattr = ovl_setattr,
 	.getattr = ovl_getattr,
 	.statfs = ovl_statfs,
+	OVL_XATTR,
 	.release = ovl_release,
 };
 
@@ -350,6 +352,7 @@ static const struct inode_ops node_ops = {
 	.setattr = ovl_setattr,
 	.getattr = ovl_getattr,
 	.statfs = ovl_statfs,
+	OVL_XATTR,
 	.release = ovl_release,
 };
 
@@ -364,6 +367,7 @@ static const struct inode_ops nodev_ops = {
 	.setattr = ovl_setattr,
 	.getattr = ovl_getattr,
 	.statfs = ovl_statfs,
+	OVL_XATTR,
 	.release = ovl_release,
 };
 

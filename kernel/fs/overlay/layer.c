@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The layers of an overlay: tmpfs by its inode operations, the host's directories by PV calls. */
+#include <linux/limits.h>
+
 #include "overlay.h"
 
 #include "hostfs.h"
@@ -13,7 +15,12 @@ bool ovl_is_whiteout(const struct inode *i)
 /* The host's are asked for no attribute: a lower directory of its does not hide those below it. */
 bool ovl_is_opaque(struct inode *dir)
 {
-	return tmpfs_owns(dir) && mem_inode(dir)->opaque;
+	char c;
+
+	if (!tmpfs_owns(dir))
+		return false;
+	return mem_inode(dir)->opaque || (memfile_getxattr(dir, "trusted.overlay.opaque", &c, 1) == 1 && c == 'y') ||
+	       (memfile_getxattr(dir, "user.overlay.opaque", &c, 1) == 1 && c == 'y');
 }
 
 int ovl_layer_lookup(struct inode *dir, const char *name, size_t len, struct inode **out)
@@ -65,6 +72,55 @@ int ovl_layer_stat(struct inode *i, struct statx *st)
 	}
 	name_of_handle(&n, i, true);
 	return (int)name_run(&n, hostfs_stat, not_guest, st);
+}
+
+struct attribute {
+	const char *name; /* NULL: the list of them */
+	void *buf;
+	size_t size;
+};
+
+static s64 host_attribute(struct name *n, void *arg)
+{
+	const struct attribute *a = arg;
+	struct pv_slot s;
+	s64 r;
+
+	host_begin(&s, a->name ? PV_GETXATTR : PV_LISTXATTR, n);
+	if (a->name)
+		host_path2(&s, a->name, strlen(a->name));
+	s.req.u.path.arg = min(a->size, (size_t)XATTR_SIZE_MAX);
+	r = host_call(&s, n);
+	if (r > 0 && a->size) {
+		if ((u64)r > a->size)
+			r = -ERANGE;
+		else
+			memcpy(a->buf, s.buf, (size_t)r);
+	}
+	host_end(&s);
+	return r;
+}
+
+int ovl_layer_getxattr(struct inode *i, const char *name, void *buf, size_t size)
+{
+	struct attribute a = {name, buf, size};
+	struct name n;
+
+	if (!inode_is_host(i))
+		return i->ops->getxattr ? i->ops->getxattr(i, name, buf, size) : -EOPNOTSUPP;
+	name_of_handle(&n, i, true);
+	return (int)name_run(&n, host_attribute, not_guest, &a);
+}
+
+int ovl_layer_listxattr(struct inode *i, char *buf, size_t size)
+{
+	struct attribute a = {NULL, buf, size};
+	struct name n;
+
+	if (!inode_is_host(i))
+		return i->ops->listxattr ? i->ops->listxattr(i, buf, size) : -EOPNOTSUPP;
+	name_of_handle(&n, i, true);
+	return (int)name_run(&n, host_attribute, not_guest, &a);
 }
 
 struct counted {

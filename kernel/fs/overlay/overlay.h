@@ -61,6 +61,9 @@ int ovl_layer_lookup(struct inode *dir, const char *name, size_t len, struct ino
 struct file *ovl_layer_open(struct inode *i, u32 flags, bool all_powers); /* or ERR_PTR */
 int ovl_layer_stat(struct inode *i, struct statx *st);
 int ovl_layer_list(struct inode *dir, struct dir_context *ctx); /* all of it */
+/* Length or -errno; size 0: only that. -EOPNOTSUPP: that file system has none. */
+int ovl_layer_getxattr(struct inode *i, const char *name, void *buf, size_t size);
+int ovl_layer_listxattr(struct inode *i, char *buf, size_t size);
 char *ovl_layer_link(struct inode *dir, const char *name, size_t len); /* of the host; kmalloc'ed, or ERR_PTR */
 
 /* inode.c; overlay.lock is held, but for ovl_lookup() itself */
@@ -86,6 +89,13 @@ int ovl_setattr(struct inode *i, const struct iattr *a);
 int ovl_getattr(struct inode *i, struct statx *st);
 int ovl_statfs(struct inode *i, struct statfs *st);
 void ovl_release(struct inode *i);
+
+/* xattr.c */
+int ovl_getxattr(struct inode *i, const char *name, void *buf, size_t size);
+int ovl_setxattr(struct inode *i, const char *name, const void *value, size_t size, u32 flags);
+int ovl_listxattr(struct inode *i, char *buf, size_t size);
+int ovl_copy_xattrs(struct inode *from, struct inode *to);
+#define OVL_XATTR .getxattr = ovl_getxattr, .setxattr = ovl_setxattr, .listxattr = ovl_listxattr
 
 /* copy.c; the lock is held */
 int ovl_copy_up(struct ovl_inode *o, bool data);
