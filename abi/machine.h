@@ -181,6 +181,8 @@ s64 mc_pv_call(struct pv_slot *s);
 u32 mc_handle_alloc(void); /* an unused handle number; 0: none left */
 /* The kernel drops its last reference: PV_RELEASE, and the number is free again. */
 void mc_handle_release(u32 handle);
+/* An open file is every process's without more: whoever keeps it open saves opening it. */
+bool mc_files_shared(void);
 
 struct mc_iovec {
 	uaddr_t base; /* user memory; checked */

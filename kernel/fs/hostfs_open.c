@@ -6,6 +6,7 @@
 #include "cred.h"
 #include "hostfs.h"
 #include "kept.h"
+#include "kept_programs.h"
 #include "mounts.h"
 #include "pipe.h"
 #include "vfs_impl.h"
@@ -134,6 +135,14 @@ static bool may_execute(const struct pv_file *a)
 	return bits & 1;
 }
 
+static struct file *may_run(struct file *f, const struct pv_file *pf)
+{
+	if (IS_ERR(f) || (may_execute(pf) && !writers_any(f->inode)))
+		return f;
+	file_put(f);
+	return ERR_PTR(may_execute(pf) ? -ETXTBSY : -EACCES);
+}
+
 /* What an open found: the answer to PV_OPEN. */
 struct found {
 	struct pv_file pf;
@@ -172,10 +181,8 @@ static struct file *opened(struct found *o, const struct name *n, const struct o
 		f = open_special(i, mnt, a->flags);
 	else
 		f = file_on_handle(i, mnt, a->flags);
-	if (!IS_ERR(f) && a->exec && (!may_execute(&pf) || writers_any(i))) {
-		file_put(f);
-		f = ERR_PTR(may_execute(&pf) ? -ETXTBSY : -EACCES);
-	}
+	if (a->exec)
+		f = may_run(f, &pf);
 	if (IS_ERR(f)) {
 		kfree(o->text);
 		kfree(o->brought);
@@ -201,11 +208,15 @@ static struct file *share_stream(struct inode *i, u32 flags)
 static s64 request(struct name *n, struct open_args *a, u32 want, u64 now)
 {
 	struct found o = {.gen = hostfs_owner_gen(), .handle = host_handle_get()};
+	bool program = a->exec && programs_fit(n);
+	struct names_moment since = {0};
 	struct pv_slot s;
 	s64 r;
 
 	if (!o.handle)
 		return -ENFILE;
+	if (program)
+		since = names_moment();
 	host_begin(&s, PV_OPEN, n);
 	s.req.u.path.flags = a->flags & ~(u32)(O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	if (n->flags & NAME_NOFOLLOW)
@@ -223,6 +234,8 @@ static s64 request(struct name *n, struct open_args *a, u32 want, u64 now)
 	}
 	take_answer(&s, &o, now);
 	a->file = opened(&o, n, a);
+	if (program && !IS_ERR(a->file))
+		programs_add(n, &since, &o.pf, a->file);
 	return IS_ERR(a->file) ? PTR_ERR(a->file) : 0;
 }
 
@@ -252,6 +265,23 @@ static s64 open_kept(struct name *n, struct open_args *a)
 	return r ? -EAGAIN : 0;
 }
 
+/* A program that is open already. -EAGAIN: it is not. */
+static s64 open_program(struct name *n, struct open_args *a)
+{
+	struct program_found found;
+	s64 r = programs_take(n, &found);
+
+	if (r)
+		return r;
+	a->file = may_run(file_on_handle(found.inode, host_mount(), a->flags), &found.pf);
+	if (IS_ERR(a->file)) {
+		kfree(found.path);
+		return PTR_ERR(a->file);
+	}
+	a->file->name = found.path;
+	return 0;
+}
+
 s64 hostfs_open(struct name *n, void *arg)
 {
 	struct open_args *a = arg;
@@ -266,11 +296,12 @@ s64 hostfs_open(struct name *n, void *arg)
 	}
 	if (!*n->text && n->tree && (a->flags & (O_CREAT | O_EXCL)) == (O_CREAT | O_EXCL))
 		return -EEXIST; /* a mountpoint or "." */
-	if (kept_fits(n, a)) {
+	if (kept_fits(n, a))
 		r = open_kept(n, a);
-		if (r != -EAGAIN)
-			return r;
-	}
+	else
+		r = a->exec && programs_fit(n) ? open_program(n, a) : -EAGAIN;
+	if (r != -EAGAIN)
+		return r;
 	want = brought_wanted(a, &now);
 	return request(n, a, want, now);
 }

@@ -357,7 +357,7 @@ void kept_spoil(struct inode *i)
 	kept_file_dead(i->kept, &gone); /* it is open, so nothing is to be closed */
 }
 
-static bool ends_in(const char *path, const char *name, size_t len)
+bool kept_ends_in(const char *path, const char *name, size_t len)
 {
 	size_t n = strlen(path);
 
@@ -376,7 +376,7 @@ void kept_forget(const char *text, size_t len)
 		start--;
 	mutex_lock(&kept_lock);
 	list_for_each_safe(k, tmp, &own_set()->files, node)
-		if (ends_in(k->name, text + start, len - start))
+		if (kept_ends_in(k->name, text + start, len - start))
 			kept_file_dead(k, &gone);
 	mutex_unlock(&kept_lock);
 	kept_close(&gone);

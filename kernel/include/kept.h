@@ -28,6 +28,7 @@ bool kept_give(struct inode *i); /* nobody has it open any more. False: the call
 void kept_moved(struct inode *i); /* the position is another than 0, perhaps */
 void kept_spoil(struct inode *i); /* its description at the host is not as after an open any more */
 void kept_forget(const char *text, size_t len); /* the name is going away, or will be another file's */
+bool kept_ends_in(const char *path, const char *name, size_t len); /* as its last components */
 void kept_drop(void); /* all that current's process does not use now */
 void kept_exit(struct process *p);
 bool kept_stopped(void);

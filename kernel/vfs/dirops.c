@@ -4,6 +4,7 @@
 #include "fsnotify.h"
 #include "hostfs.h"
 #include "kept.h"
+#include "kept_programs.h"
 #include "mounts.h"
 #include "syscall.h"
 #include "vfs_impl.h"
@@ -248,6 +249,7 @@ int dir_may_remove(struct inode *dir, struct inode *victim)
 static s64 host_unlink(struct name *n, void *rmdir)
 {
 	kept_forget(n->text, strlen(n->text));
+	programs_forget(n->text, strlen(n->text));
 	return host_simple(n, PV_UNLINK, *(bool *)rmdir ? PV_AT_REMOVEDIR : 0, 0, 0);
 }
 

@@ -5,6 +5,7 @@
 #include "fsnotify.h"
 #include "hostfs.h"
 #include "kept.h"
+#include "kept_programs.h"
 #include "mounts.h"
 #include "names.h"
 #include "syscall.h"
@@ -41,8 +42,10 @@ static s64 host_two(struct two_names *t, struct name **crossed)
 
 	if (r)
 		return r;
-	if (t->cmd == PV_RENAME)
+	if (t->cmd == PV_RENAME) {
 		kept_forget(t->to.text, strlen(t->to.text));
+		programs_forget(t->to.text, strlen(t->to.text));
+	}
 	host_begin(&s, t->cmd, &t->from);
 	s.req.u.path.flags = t->flags | (s.req.u.path.flags & PV_AT_EMPTY);
 	s.req.u.path.dir2 = t->to.dir;

@@ -187,6 +187,9 @@ void pv_handle_opened(const struct pv_request *r)
 		set_lazy((u32)r->u.path.arg, true);
 }
 
+/* Each process of the host has its own descriptors. */
+bool mc_files_shared(void) { return false; }
+
 void mc_handle_release(u32 h)
 {
 	if (pv_handle_present(h)) {

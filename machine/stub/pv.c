@@ -130,6 +130,11 @@ static s64 handle_call(u32 cmd, u32 handle)
 	return ret;
 }
 
+bool mc_files_shared(void)
+{
+	return false;
+}
+
 void mc_handle_release(u32 handle)
 {
 	int fd;
