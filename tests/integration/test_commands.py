@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import re
 import subprocess
 
 import pytest
@@ -152,3 +153,21 @@ def test_debug_counts_are_exact(start):
     result = callgate("debug", "syscalls", container.id)
     row = next(line.split() for line in result.stdout.splitlines() if line.startswith("sched_get_priority_min"))
     assert row[1:] == [str(2 * 20 * 6000 + 3 * 5000), "0", "0"]
+
+
+WRITER = """
+import os, threading
+f = os.open("/root/file", os.O_RDWR | os.O_CREAT)
+for i in range(20000): os.pwrite(f, b"x", 0)
+print("up", flush=True)
+threading.Event().wait()
+"""
+
+
+def test_debug_counts_host_calls(start):
+    """One for each write, and a few hundred of the start: most are counted in the task's own row."""
+    container = start("/usr/bin/python3", "-c", WRITER)
+    assert container.process.stdout.readline() == b"up\n"
+    result = callgate("debug", "syscalls", container.id)
+    total = int(re.search(r"^host calls: ([0-9]+)", result.stdout, re.M)[1])
+    assert 20000 <= total < 25000
