@@ -17,7 +17,7 @@ struct vma {
 	struct file *file; /* reference; NULL: anonymous */
 	u64 off;           /* bytes */
 	const char *name;  /* static: "[heap]", "[stack]", "[vdso]" or NULL */
-	u64 shm_id;        /* anonymous MAP_SHARED: identity, kept over fork; address identity = off */
+	u64 shm_id;        /* anonymous MAP_SHARED: identity, kept over fork; off is the place in that memory */
 	u32 max_prot;      /* what mprotect may give (a read-only file mapped shared) */
 };
 #define VMA_DONTFORK 0x1000000u
@@ -47,6 +47,7 @@ struct mm {
 	u32 nleaves, room;
 	void *spare; /* leaves for what vma_reserve() has promised, each with the next in its first word */
 	u32 nspare, nvmas;
+	u32 nkept; /* of them: memory that is kept for remap_file_pages (mm/shuffle.c) */
 	u64 total_pages, locked_pages, data_pages, stack_pages;
 	uaddr_t brk_start, brk, mmap_base, stack_top;
 	uaddr_t code_start, code_end, data_start, data_end;

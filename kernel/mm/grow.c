@@ -64,10 +64,12 @@ long sys_remap_file_pages(u64 start, u64 size, u64 prot, u64 pgoff, u64 flags)
 	if (prot || start + size <= start || pgoff + (size >> PAGE_SHIFT) < pgoff)
 		return -EINVAL;
 	f = shared_file(current->mm, start, start + size, &is_prot, &locked);
-	if (!f)
-		return -EINVAL;
 	if (pgoff > ~0ULL >> PAGE_SHIFT)
-		return -EOVERFLOW;
+		return f ? -EOVERFLOW : -EINVAL;
+	if (!f) {
+		guard(&current->mm->lock);
+		return shuffle(current->mm, start, size, pgoff << PAGE_SHIFT);
+	}
 	r = mm_map(current->mm, start, size, is_prot,
 		   MAP_SHARED | MAP_FIXED | MAP_POPULATE | locked | ((u32)flags & MAP_NONBLOCK), f, pgoff << PAGE_SHIFT, NULL);
 	return r < 0 ? r : 0;

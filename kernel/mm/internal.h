@@ -71,6 +71,10 @@ int limit_data(const struct mm *mm, u64 len, u32 prot, u32 flags);  /* RLIMIT_DA
 int limit_space(const struct mm *mm, u64 len, u32 prot, u32 flags); /* RLIMIT_AS, RLIMIT_DATA */
 int limit_locked(const struct mm *mm, u64 len);			    /* RLIMIT_MEMLOCK */
 
+/* ---- shuffle.c: remap_file_pages of anonymous memory ---- */
+s64 shuffle(struct mm *mm, uaddr_t start, u64 size, u64 off);
+void shuffled_forget(struct mm *mm, struct dead_files *dead); /* what is mapped nowhere else any more */
+
 /* ---- map.c ---- */
 /* Unmap what is there, on the machine and in the list. -EINVAL if it is the machine's. */
 int unmap_range(struct mm *mm, uaddr_t start, uaddr_t end, struct dead_files *dead);

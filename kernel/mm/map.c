@@ -154,7 +154,7 @@ static int install(struct mm *mm, struct vma *v, bool populate, struct dead_file
 		mm->shared = true;
 	if (!v->file && v->flags & MAP_SHARED) {
 		v->shm_id = __atomic_add_fetch(&next_shm_id, 1, __ATOMIC_RELAXED);
-		v->off = v->start;
+		v->off = 0;
 	}
 	ret = host_map(v, populate);
 	if (ret)
@@ -247,6 +247,8 @@ int mm_unmap(struct mm *mm, uaddr_t addr, u64 len)
 	}
 	mutex_lock(&mm->lock);
 	ret = unmap_range(mm, addr, addr + len, &dead);
+	if (unlikely(mm->nkept))
+		shuffled_forget(mm, &dead);
 	mutex_unlock(&mm->lock);
 	dead_files_put(&dead);
 	return ret;

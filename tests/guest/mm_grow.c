@@ -122,6 +122,74 @@ static void test_remap(void)
 	OK(close(fd));
 }
 
+#define SHUFFLED 16
+
+static void *shuffle(void *arg)
+{
+	volatile char *p = arg;
+
+	for (int round = 0; round < 50; round++)
+		for (size_t i = 0; i < SHUFFLED / 4; i++) {
+			size_t at = (size_t)((char *)p - shared) / PAGE + i, from = (at + (size_t)round) % SHUFFLED;
+
+			OK(remap((char *)p + i * PAGE, PAGE, 0, from));
+			CHECK(p[i * PAGE] == (char)('a' + from));
+		}
+	return NULL;
+}
+
+static void test_remap_anonymous(void)
+{
+	volatile char *p = mmap(NULL, SHUFFLED * PAGE, RW, MAP_SHARED | MAP_ANONYMOUS, -1, 0); /* pages of it are the same */
+	char *private;
+	pthread_t threads[4];
+
+	CHECK(p != MAP_FAILED);
+	for (size_t i = 0; i < SHUFFLED; i++)
+		p[i * PAGE] = (char)('a' + i);
+	OK(mlock((char *)p + 3 * PAGE, PAGE)); /* one of them is not like the others */
+	for (size_t i = 0; i < SHUFFLED; i++)
+		OK(remap((char *)p + i * PAGE, PAGE, 0, SHUFFLED - 1 - i));
+	OK(munlock((char *)p, SHUFFLED * PAGE));
+	for (size_t i = 0; i < SHUFFLED; i++)
+		CHECK(p[i * PAGE] == (char)('a' + SHUFFLED - 1 - i));
+	IN_CHILD(p[0] = 'X'; OK(remap((char *)p, PAGE, 0, 3)); CHECK(p[0] == 'd')); /* shared memory, a space of its own */
+	CHECK(p[0] == 'X');
+	p[0] = (char)('a' + SHUFFLED - 1);
+	OK(remap((char *)p + PAGE, 2 * PAGE, 0, 5)); /* two places show one page */
+	CHECK(p[PAGE] == 'f' && p[2 * PAGE] == 'g');
+	p[PAGE] = 'F';
+	CHECK(p[10 * PAGE] == 'F');
+	p[10 * PAGE] = 'f';
+	CHECK(p[PAGE] == 'f');
+	OK(mprotect((char *)p, PAGE, PROT_READ));
+	OK(remap((char *)p, PAGE, 0, 1));
+	CHECK(p[0] == 'b');
+	CHECK(faults(p)); /* as it was */
+	OK(mprotect((char *)p, PAGE, RW));
+	FAILS(EINVAL, remap((char *)p, PAGE, PROT_READ, 0));
+	private = mmap(NULL, PAGE, RW, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	CHECK(private != MAP_FAILED);
+	FAILS(EINVAL, remap(private, PAGE, 0, 0));
+	OK(munmap(private, PAGE));
+	OK(remap((char *)p, SHUFFLED * PAGE, 0, 0));
+	for (size_t i = 0; i < SHUFFLED; i++)
+		CHECK(p[i * PAGE] == (char)('a' + i));
+	shared = (char *)p;
+	for (size_t i = 0; i < 4; i++)
+		CHECK(!pthread_create(&threads[i], NULL, shuffle, shared + i * SHUFFLED / 4 * PAGE));
+	for (int i = 0; i < 4; i++)
+		CHECK(!pthread_join(threads[i], NULL));
+	OK(munmap((char *)p, SHUFFLED * PAGE));
+	FAILS(EINVAL, remap((char *)p, PAGE, 0, 0));
+	for (int i = 0; i < 20; i++) { /* what was made for it goes with it */
+		p = mmap(NULL, 64 << 20, RW, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+		CHECK(p != MAP_FAILED);
+		OK(remap((char *)p, PAGE, 0, 1));
+		OK(munmap((char *)p, 64 << 20));
+	}
+}
+
 static uint64_t entry(int fd, const void *p)
 {
 	uint64_t e;
@@ -174,6 +242,7 @@ int main(void)
 	OK(setrlimit(RLIMIT_STACK, &limit));
 	test_grows();
 	test_remap();
+	test_remap_anonymous();
 	test_pagemap();
 	return 0;
 }

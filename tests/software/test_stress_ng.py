@@ -23,7 +23,6 @@ DIFFERS = {
     "netlink-task": ("fail", "no NETLINK_GENERIC"),
     "pci": ("skip", "no PCI devices in /sys"),
     "rawpkt": ("fail", "no packet sockets"),
-    "remap": ("fail", "remap_file_pages of anonymous memory: EINVAL"),
     "secretmem": ("skip", "ENOSYS, as a kernel without secret memory"),
     "usersyscall": ("skip", "no PR_SET_SYSCALL_USER_DISPATCH"),
 }
