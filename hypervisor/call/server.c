@@ -25,7 +25,7 @@ static void *server_main(void *arg)
 
 	pthread_setname_np(pthread_self(), "pv-server");
 	/* Workers are this thread's children, and inherit its filter. */
-	if (caller_init(&me, srv) < 0 || confine_thread() < 0 || streams_start(srv) < 0)
+	if ((srv->cfg.thread_begins && srv->cfg.thread_begins() < 0) || caller_init(&me, srv) < 0 || confine_thread() < 0 || streams_start(srv) < 0)
 		serve_violation(srv, "a server thread cannot be set up");
 	wait_init(&srv->spinner);
 	while (!server_stopping(srv)) {

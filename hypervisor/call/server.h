@@ -49,6 +49,7 @@ struct pv_server_config {
 		       procfd has them */
 	int vm_procfd; /* a procfs of the VM's pid namespace, for PV_MEM_*; -1: use vm0 */
 	int hostname_fd; /* the uts namespace's /proc/sys/kernel/hostname, for writing; 0: it is not the guest's to set */
+	int (*thread_begins)(void); /* in the server thread, before all else; 0 or -errno. NULL: nothing to do */
 	pid_t vm0; /* the VM's pid 1; 0: none is told of events */
 	pid_t vm0_number; /* what procfd knows it by; 0: PV_MEM_* finds no process */
 	int pid_ns; /* that of the VM, to ask the host kernel about its numbers; -1: unknown */

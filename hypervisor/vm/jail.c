@@ -175,7 +175,7 @@ pid_t jail_spawn(const struct jail_fds *fds, uid_t user, int keep, int *pidfd)
 	return pid;
 }
 
-int jail_hypervisor(void)
+static int keep_capabilities(uint64_t more)
 {
 	static const int keep[] = {
 		CAP_CHOWN, CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_FOWNER, CAP_FSETID, CAP_KILL,
@@ -183,7 +183,7 @@ int jail_hypervisor(void)
 		CAP_IPC_LOCK, CAP_SYS_CHROOT, CAP_MKNOD, CAP_SETFCAP, CAP_SYS_RESOURCE,
 	};
 	struct __user_cap_header_struct hdr = { .version = _LINUX_CAPABILITY_VERSION_3 };
-	struct __user_cap_data_struct have[2], want[2] = { { 0 } };
+	struct __user_cap_data_struct have[2], want[2] = { { .permitted = (uint32_t)more }, { .permitted = more >> 32 } };
 	size_t i;
 
 	if (syscall(SYS_capget, &hdr, have))
@@ -198,3 +198,7 @@ int jail_hypervisor(void)
 		return -errno;
 	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) ? -errno : 0;
 }
+
+int jail_hypervisor(void) { return keep_capabilities(0); }
+
+int jail_hypervisor_for_listener(void) { return keep_capabilities(1ULL << CAP_SYS_PTRACE); }

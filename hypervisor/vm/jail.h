@@ -38,7 +38,11 @@ enum {
  */
 pid_t jail_spawn(const struct jail_fds *fds, uid_t user, int keep, int *pidfd);
 
-/* The hypervisor's own part: drops every capability but those that serving PV calls takes. 0 or -errno. */
+/*
+ * The hypervisor's own part, for the calling thread: drops every capability but those that serving PV calls takes. 0 or -errno.
+ * jail_hypervisor_for_listener() leaves what it takes to get the listener of vm0's filter; the other has to follow.
+ */
 int jail_hypervisor(void);
+int jail_hypervisor_for_listener(void);
 
 #endif

@@ -255,6 +255,7 @@ static int start_server(struct vm *vm, struct error *err)
 		.infofd = c->infofd,
 		.hostname_fd = c->hostname_fd,
 		.vm_procfd = -1,
+		.thread_begins = jail_hypervisor,
 		.vm0 = vm->guest.vm0,
 		.vm0_number = vm->vm0_number,
 		.pid_ns = vm->pid_ns,
@@ -490,6 +491,39 @@ static int placed(void *ctx, struct error *err)
 	return ret || !born_early(vm->cfg) ? ret : spawn_vm0(vm, err);
 }
 
+static int drop_capabilities(int (*drop)(void), struct error *err)
+{
+	int ret = drop();
+
+	return ret ? error_errno(err, -ret, "cannot drop the hypervisor's capabilities") : 0;
+}
+
+static int serve(struct vm *vm, struct error *err)
+{
+	int ret = start_server(vm, err);
+
+	if (!ret)
+		ret = add_handles(vm, err);
+	return ret ? ret : drop_inherited(vm, err);
+}
+
+/* A vm0 that was born early may still be on its way: then the server is made first, whose thread drops the rest by itself. */
+static int begin_to_serve(struct vm *vm, struct process_setup *setup, struct error *err)
+{
+	bool early = born_early(vm->cfg);
+	int ret = early ? 0 : guest_start(&vm->guest, err);
+
+	if (!ret)
+		ret = process_after_guest(setup, vm->cfg->spec, err);
+	if (!ret)
+		ret = drop_capabilities(early ? jail_hypervisor_for_listener : jail_hypervisor, err);
+	if (!ret)
+		ret = serve(vm, err);
+	if (!ret && early)
+		ret = guest_start(&vm->guest, err);
+	return ret || !early ? ret : drop_capabilities(jail_hypervisor, err);
+}
+
 /* Everything up to the first instruction of the guest. */
 static int vm_create(struct vm *vm, struct error *err)
 {
@@ -544,19 +578,7 @@ static int vm_create(struct vm *vm, struct error *err)
 		ret = watch(vm, err);
 	if (!ret)
 		identify_vm0(vm);
-	if (!ret)
-		ret = guest_start(g, err);
-	if (!ret)
-		ret = process_after_guest(&setup, cfg->spec, err);
-	if (ret)
-		return ret;
-	ret = jail_hypervisor();
-	if (ret)
-		return error_errno(err, -ret, "cannot drop the hypervisor's capabilities");
-	ret = start_server(vm, err);
-	if (!ret)
-		ret = add_handles(vm, err);
-	return ret ? ret : drop_inherited(vm, err);
+	return ret ? ret : begin_to_serve(vm, &setup, err);
 }
 
 /* ---- events ---- */
