@@ -40,6 +40,7 @@ BENCHMARKS = [
     ("start_node", "ms", False, "the same with node -e 0"),
     ("start_java", "ms", False, "the same with java -version"),
     ("first_answer", "ms", False, "from run of a static HTTP server (host network) to the end of its first answer"),
+    ("exec", "ms", False, "exec of /bin/true into a running container"),
     ("getppid", "ns", False, "a system call that the kernel answers by itself"),
     ("read_write", "ns", False, "read 1 byte of /dev/zero, write 1 byte to /dev/null"),
     ("dup_close", "ns", False, "dup, close"),
@@ -208,6 +209,8 @@ class Bench:
                 lambda *args, **options: self.start(runtime, *args, **options), idle.tree_pss)
         if name == "first_answer":
             return self.first_answer(runtime)
+        if name == "exec":
+            return self.exec(runtime)
         if name in servers.NAMES:
             root = self.roots[runtime.name] / "rootfs"
             return servers.measure(name, lambda args: self.start(runtime, args), root, self.percent)
@@ -216,6 +219,11 @@ class Bench:
         args = trees.script(name) if name in trees.NAMES else WHOLE_RUNS.get(name, ["/t/micro", name, str(self.percent)])
         whole = name in WHOLE_RUNS
         command = self.command(runtime, args)
+        out, err = self.spawn(runtime, command, command[-1])
+        return float((err if whole else out).split()[-1])
+
+    def spawn(self, runtime, command, ident):
+        """Runs it to its end; on standard error its milliseconds."""
         process = subprocess.Popen([self.micro, "spawn", runtime.namespace, *command],
                                    stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                    stderr=subprocess.PIPE, text=True, start_new_session=True)
@@ -223,12 +231,22 @@ class Bench:
             out, err = process.communicate(timeout=SECONDS)
         except subprocess.TimeoutExpired as late:
             os.killpg(process.pid, signal.SIGKILL)
-            self.remove(runtime, command[-1])
+            self.remove(runtime, ident)
             process.wait(20)
             raise RuntimeError(f"not done after {SECONDS} s") from late
         if process.returncode:
             raise RuntimeError((err or out).strip()[-300:] or "failed")
-        return float((err if whole else out).split()[-1])
+        return out, err
+
+    def exec(self, runtime):
+        with self.start(runtime, idle.ARGS) as (process, ident):
+            idle.wait_until_up(process)
+            if isinstance(runtime, Native):
+                command = ["chroot", str(self.roots[runtime.name] / "rootfs"), "/bin/true"]
+            else:
+                command = [*runtime.command, "exec", ident, "/bin/true"]
+            times = [float(self.spawn(runtime, command, ident)[1].split()[-1]) for _ in range(6)]
+        return statistics.median(times[1:])
 
     @staticmethod
     def remove(runtime, ident):
