@@ -84,7 +84,7 @@ static int spawn(struct exec_launch *x, struct error *err)
 	cleanup_close int theirs = ready[1];
 	x->ready_fd = ready[0];
 	fflush(NULL);
-	x->pid = fork();
+	x->pid = exec_fork(x->state.init.pid);
 	if (x->pid < 0)
 		return error_errno(err, errno, "cannot start a process");
 	if (!x->pid) {

@@ -58,7 +58,9 @@ json_t *exec_process(const struct exec_options *o, const char *config, struct ar
 /* exec_proxy.c: the proxy. It reports to ready_fd. */
 void exec_proxy(struct exec_launch *x, int ready_fd) __attribute__((noreturn));
 
-/* exec_cgroup.c: moves the calling process to where pid is. */
+/* exec_cgroup.c: a child in pid's cgroup of version 2, if that is possible; it still has to join the others. -1 with errno. */
+pid_t exec_fork(pid_t pid);
+/* Moves the calling process to where pid is. */
 int must_check exec_join_cgroups(pid_t pid, struct error *err);
 
 #define EXEC_PRESERVE_MAX 250

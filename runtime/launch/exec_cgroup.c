@@ -10,8 +10,10 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/vfs.h>
+#include <unistd.h>
 
 #include "launch/exec.h"
+#include "launch/launch.h"
 #include "lib/cleanup.h"
 #include "lib/fs.h"
 
@@ -27,6 +29,15 @@ static const char *folder_of(const char *controllers)
 	return strncmp(controllers, "name=", 5) ? controllers : controllers + 5;
 }
 
+/* -1: it is not mounted. */
+static int open_folder(const char *controllers)
+{
+	char place[PATH_MAX];
+
+	snprintf(place, sizeof(place), CGROUP_MOUNT "/%s", folder_of(controllers));
+	return open(place, O_PATH | O_DIRECTORY | O_CLOEXEC);
+}
+
 /* "4:memory:/callgate/x". Hierarchies that are not mounted are nobody's loss. */
 static int join(char *line, struct error *err)
 {
@@ -40,8 +51,7 @@ static int join(char *line, struct error *err)
 		return 0;
 	*path++ = '\0';
 	controllers++;
-	snprintf(place, sizeof(place), CGROUP_MOUNT "/%s", folder_of(controllers));
-	dir = open(place, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	dir = open_folder(controllers);
 	if (dir < 0)
 		return 0;
 	/* of a process with one thread; as in vm/cgroup.c, that does without the wait of cgroup.procs */
@@ -71,6 +81,37 @@ static bool has_line(const char *list, const char *line)
 			return true;
 	}
 	return false;
+}
+
+/* The folder in version 2, unless we are in it. */
+static int open_unified(pid_t pid)
+{
+	cleanup_free char *theirs = NULL, *own = NULL;
+	cleanup_close int dir = -1;
+	struct error ignored;
+	char who[16], path[PATH_MAX], *line;
+
+	snprintf(who, sizeof(who), "%d", pid);
+	if (read_cgroups(who, &theirs, &ignored) || read_cgroups("self", &own, &ignored))
+		return -1;
+	line = !strncmp(theirs, "0::/", 4) ? theirs : strstr(theirs, "\n0::/");
+	if (!line)
+		return -1;
+	line += *line == '\n';
+	line[strcspn(line, "\n")] = '\0';
+	if (has_line(own, line))
+		return -1;
+	dir = open_folder("");
+	snprintf(path, sizeof(path), "./%s", line + 3);
+	return dir < 0 ? -1 : openat(dir, path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+}
+
+pid_t exec_fork(pid_t pid)
+{
+	cleanup_close int cgroup = open_unified(pid);
+	pid_t child = cgroup < 0 ? -1 : launch_clone(0, cgroup);
+
+	return child < 0 ? fork() : child;
 }
 
 int exec_join_cgroups(pid_t pid, struct error *err)

@@ -122,34 +122,39 @@ static void __attribute__((noreturn)) child(struct launch *l, int life_fd, int r
 	_exit(status < 0 ? EXIT_FAILURE : status);
 }
 
+/* All else that glibc's fork() does for a process without threads is to keep the number that it has noted of itself. */
+pid_t launch_clone(uint64_t flags, int cgroup)
+{
+	struct clone_args a = {
+		.flags = flags | CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID | (cgroup < 0 ? 0 : CLONE_INTO_CGROUP),
+		.exit_signal = SIGCHLD,
+		.cgroup = cgroup < 0 ? 0 : (uint64_t)cgroup,
+	};
+	int *tid = NULL;
+
+	if (prctl(PR_GET_TID_ADDRESS, &tid))
+		return -1;
+	a.child_tid = (uint64_t)(uintptr_t)tid;
+	if (cgroup >= 0)
+		return (pid_t)syscall(SYS_clone3, &a, sizeof(a));
+	return (pid_t)syscall(SYS_clone, a.flags | SIGCHLD, NULL, NULL, tid, 0);
+}
+
 /*
  * A pid namespace of the hypervisor's own: what serves a guest finds no process there but its own and
- * the guest's, and engines that enter it find the container. fork(), as glibc has it, takes no flags; all else that it
- * does for a process without threads is to keep the number that it has noted of itself. *cgroup: to be cloned into,
+ * the guest's, and engines that enter it find the container. *cgroup: to be cloned into,
  * or -1; it is -1 afterwards if the process has to enter by itself.
  */
 static pid_t fork_in_namespace(int *cgroup)
 {
-	struct clone_args a = {
-		.flags = CLONE_NEWPID | CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID | CLONE_INTO_CGROUP,
-		.exit_signal = SIGCHLD,
-		.cgroup = (uint64_t)*cgroup,
-	};
-	int *tid = NULL;
-	pid_t pid;
+	pid_t pid = *cgroup < 0 ? -1 : launch_clone(CLONE_NEWPID, *cgroup);
 
-	if (prctl(PR_GET_TID_ADDRESS, &tid)) {
-		*cgroup = -1;
-		return fork();
-	}
-	a.child_tid = (uint64_t)(uintptr_t)tid;
-	pid = *cgroup < 0 ? -1 : (pid_t)syscall(SYS_clone3, &a, sizeof(a));
 	if (pid >= 0)
 		return pid;
 	*cgroup = -1;
-	pid = (pid_t)syscall(SYS_clone, (a.flags & ~CLONE_INTO_CGROUP) | SIGCHLD, NULL, NULL, tid, 0);
-	/* an ordinary user may not, outside a user namespace */
-	return pid < 0 && errno == EPERM ? fork() : pid;
+	pid = launch_clone(CLONE_NEWPID, -1);
+	/* an ordinary user may not, outside a user namespace; EINVAL: a host kernel without PR_GET_TID_ADDRESS */
+	return pid < 0 && (errno == EPERM || errno == EINVAL) ? fork() : pid;
 }
 
 /* What is for us alone: the end of the hypervisor, and faults of our own. */

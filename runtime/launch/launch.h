@@ -9,6 +9,7 @@
 
 #include <signal.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #include "cmd/cmd.h"
@@ -102,6 +103,12 @@ int must_check launch_inherit(struct launch *launch, unsigned int preserve, stru
 void launch_pass_listen_fds(struct launch *launch);
 /* Connects to $NOTIFY_SOCKET, and gives the container one of its own: a mount and a variable more. */
 void launch_pass_notify(struct launch *launch);
+
+/*
+ * fork() with flags of clone; cgroup: the folder of version 2 that the child is born in, or -1. (A process that is moved there
+ * waits for milliseconds.) -1 with errno. The caller has one thread.
+ */
+pid_t launch_clone(uint64_t flags, int cgroup);
 
 /* The parts: fork (fork.c), and what happens beside it (supervise.c). */
 int must_check launch_fork(struct launch *launch, struct error *err);

@@ -45,6 +45,17 @@ def test_host_calls(bundles, tmp_path):
     assert total <= CALLS + CALLS_PER_HIERARCHY * hierarchies, (total, hierarchies, calls.most_common(20))
 
 
+def test_exec_is_born_in_the_cgroup(box, tmp_path):
+    """A process that is moved there by cgroup.procs may wait for milliseconds."""
+    log = tmp_path / "log"
+    command = box("callgate").command("/bin/true")
+    subprocess.run(["strace", "-f", "-qq", "-e", "trace=openat,execve", "-o", str(log), *command], stdin=subprocess.DEVNULL,
+                   timeout=60, check=True)
+    text = log.read_text(errors="replace")
+    assert text.count("execve(") == 1, text
+    assert not re.search(r'cgroup\.procs", O_(WRONLY|RDWR)', text), text
+
+
 def test_page_faults(bundles):
     def one():
         before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_minflt
