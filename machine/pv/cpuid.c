@@ -76,6 +76,20 @@ static const struct leaf *find(u32 leaf, u32 sub)
 }
 
 /* NULL: no room. */
+static const struct leaf *add(u32 leaf, u32 sub, const struct leaf *is)
+{
+	const struct leaf *l;
+
+	guard(&rows_lock);
+	l = find(leaf, sub);
+	if (l || nrows == ROWS)
+		return l;
+	rows[nrows] = (struct row){ leaf, sub, *is };
+	l = &rows[nrows].is;
+	__atomic_store_n(&nrows, nrows + 1, __ATOMIC_RELEASE);
+	return l;
+}
+
 static const struct leaf *learn(u32 leaf, u32 sub)
 {
 	const struct leaf *l = find(leaf, sub);
@@ -84,37 +98,31 @@ static const struct leaf *learn(u32 leaf, u32 sub)
 	if (l || READ_ONCE(nrows) == ROWS)
 		return l;
 	is = execute(leaf, sub);
-	guard(&rows_lock);
-	l = find(leaf, sub);
-	if (l || nrows == ROWS)
-		return l;
-	rows[nrows] = (struct row){ leaf, sub, is };
-	l = &rows[nrows].is;
-	__atomic_store_n(&nrows, nrows + 1, __ATOMIC_RELEASE);
-	return l;
+	return add(leaf, sub, &is);
 }
 
 /* The id of the CPU that this runs on. A thread may be moved at any time, so it is asked twice. */
 static bool apic_id(u32 leaf, u32 *id)
 {
-	u64 *ids = leaf == 1 ? apic_of_1 : apic_of_b, known;
+	u64 *ids = leaf == 1 ? apic_of_1 : apic_of_b, is;
 	u32 cpu = cpu_now();
 	struct leaf a, b;
 
 	if (cpu >= CPUS)
 		return false;
-	known = __atomic_load_n(&ids[cpu], __ATOMIC_RELAXED);
-	if (!known) {
+	is = __atomic_load_n(&ids[cpu], __ATOMIC_RELAXED);
+	if (!is) {
 		a = execute(leaf, 0);
 		if (cpu_now() != cpu)
 			return false;
 		b = execute(leaf, 0);
 		if (cpu_now() != cpu || memcmp(&a, &b, sizeof(a)))
 			return false;
-		known = KNOWN | (leaf == 1 ? b.ebx >> 24 : b.edx);
-		__atomic_store_n(&ids[cpu], known, __ATOMIC_RELAXED);
+		add(leaf, 0, &b);
+		is = KNOWN | (leaf == 1 ? b.ebx >> 24 : b.edx);
+		__atomic_store_n(&ids[cpu], is, __ATOMIC_RELAXED);
 	}
-	*id = (u32)known;
+	*id = (u32)is;
 	return true;
 }
 
