@@ -118,7 +118,7 @@ s64 programs_take(struct name *n, struct program_found *out)
 
 	if (!copy_out(name, cred, out, &seen))
 		return -EAGAIN;
-	if (names_hold(&seen))
+	if (!(out->pf.mode & (S_ISUID | S_ISGID)) && names_hold(&seen)) /* a write takes those, and changes no name */
 		return 0;
 	now = names_moment();
 	r = hostfs_stat(n, &st);
