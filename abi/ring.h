@@ -116,8 +116,10 @@ struct ring_header {
 
 	/* Written by the guest. */
 	u32 req_prod __attribute__((aligned(64)));
+	u32 caller_cpu; /* the host's CPU, plus 1, of who advanced it last; 0: not known. A hint */
 	/* Futex. 1: the hypervisor sleeps and wants the doorbell. */
 	u32 sleeping __attribute__((aligned(64)));
+	u32 server_cpu; /* written by the hypervisor: the CPU, plus 1, on which it took the last request. A hint */
 	u32 state[RING_SLOTS] __attribute__((aligned(64)));
 	struct pv_response responses[RING_SLOTS] __attribute__((aligned(64)));
 	struct pv_request requests[RING_SLOTS] __attribute__((aligned(64)));

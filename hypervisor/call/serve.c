@@ -147,6 +147,7 @@ bool serve_next(struct pv_server *srv, struct caller *me)
 		serve_violation(srv, "request.cmd: unknown command");
 		return false;
 	}
+	place_look(srv, &srv->ring->state[c->req.req_id]);
 	ret = c->command->decode(c);
 	if (ret < 0)
 		finish(c, ret);

@@ -21,6 +21,14 @@ struct spinner {
 	u64 start_left; /* ns: what may still be spent on waiting for the guest's first requests */
 };
 
+/* On which CPU the server's thread is, and its callers are: see place.c. */
+struct placement {
+	u32 cpu;      /* ours, plus 1, as the ring says */
+	u32 together; /* requests whose caller sleeps on our CPU, since the last look for another */
+	u32 apart;    /* requests from other CPUs, since the last of those */
+	u32 patience; /* of the first, before the next look */
+};
+
 struct donor {
 	pthread_mutex_t lock; /* order of sending == order of numbers */
 	u32 sequence;
@@ -51,6 +59,7 @@ struct pv_server {
 	bool magic; /* a procfs is visible in the container: names may hold magic links */
 	pthread_t thread;
 	struct spinner spinner;
+	struct placement placement;
 	struct workers workers;
 	struct donor donor;
 	struct handle_table handles;
@@ -77,6 +86,12 @@ void serve_violation(struct pv_server *srv, const char *why);
 /* wait.c: until the ring holds a request or the server stops. */
 void wait_for_request(struct pv_server *srv);
 void wait_init(struct spinner *s);
+
+/* place.c: the CPU of the server's thread. */
+bool place_shared(const struct pv_server *srv); /* the last caller's is ours */
+void place_look(struct pv_server *srv, const u32 *state); /* for a request that was taken, whose slot's state this is */
+bool place_leave(u32 cpu);
+
 bool ring_pending(struct pv_server *srv);
 void ring_wake_server(struct pv_server *srv);
 void futex_wake(u32 *word);

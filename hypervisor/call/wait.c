@@ -2,7 +2,8 @@
 /*
  * Waiting for requests. Waking a sleeping server costs the guest 5 us, and 50 us where the server's
  * CPU is idle in a VM; polling costs CPU time that the guest may need. So the server polls for a
- * short while after work, and only as long as requests have lately been arriving that soon.
+ * short while after work, and only as long as requests have lately been arriving that soon. Who shares our CPU can't
+ * call while we poll.
  */
 #include <limits.h>
 #include <linux/futex.h>
@@ -116,13 +117,15 @@ void wait_for_request(struct pv_server *srv)
 {
 	struct spinner *s = &srv->spinner;
 	u64 start;
+	bool poll;
 
 	if (ready(srv))
 		return;
 	start = now_ns();
-	if (s->start_left && spin_at_start(srv, start))
+	poll = s->allowed && !place_shared(srv);
+	if (poll && s->start_left && spin_at_start(srv, start))
 		return;
-	if (s->allowed && s->score > 0 && spin(srv, start + SPIN_NS)) {
+	if (poll && s->score > 0 && spin(srv, start + SPIN_NS)) {
 		rate(s, true);
 		return;
 	}

@@ -162,7 +162,7 @@ bool pv_handle_present(u32 handle);
 int pv_fd(u32 handle); /* the host descriptor, fetching it if needed; -EBADF ... */
 void pv_handle_before(const struct pv_request *r); /* a PV call that may bear on postponed releases */
 void pv_handle_opened(const struct pv_request *r); /* PV_OPEN has made its handle */
-void pv_doorbell(void); /* to a hypervisor that sleeps; after what it is to see was stored */
+bool pv_doorbell(void); /* to a hypervisor that sleeps; after what it is to see was stored. It slept? */
 void pv_handle_take(u32 handle, u32 sequence); /* receive a donated descriptor */
 void pv_handle_exec_save(struct pv_thread *t);
 void pv_handle_exec_restore(struct pv_thread *t);

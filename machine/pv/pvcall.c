@@ -15,15 +15,27 @@ void mc_pv_get(struct pv_slot *s) { ring_slot_get(&slots, RING, s); }
 
 void mc_pv_put(struct pv_slot *s) { ring_slot_put(&slots, s); }
 
-void pv_doorbell(void)
+bool pv_doorbell(void)
 {
 	u32 one = 1;
 
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	if (!__atomic_load_n(&RING->sleeping, __ATOMIC_RELAXED) ||
 	    !__atomic_compare_exchange_n(&RING->sleeping, &one, 0, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
-		return;
+		return false;
 	hostcall(futex, &RING->sleeping, FUTEX_WAKE, 1, 0, 0, 0);
+	return true;
+}
+
+#define CPUNODE_SEGMENT 0x7b /* Linux keeps the CPU's number in its limit, for the vdso */
+
+/* The host's CPU, plus 1; 0: not known. */
+static u32 host_cpu(void)
+{
+	u32 limit = ~0u;
+
+	__asm__("lsl %1, %0" : "+r"(limit) : "r"(CPUNODE_SEGMENT) : "cc");
+	return limit == ~0u ? 0 : (limit & 0xfff) + 1;
 }
 
 /* A panic goes on without the lock if its holder does not: what that was about is lost in any case. */
@@ -39,18 +51,20 @@ static void ring_lock_take(const struct pv_slot *s)
 		mc_yield();
 }
 
-static void submit(struct pv_slot *s)
+/* Is the answer worth polling for? Not where the hypervisor runs on this very CPU, and does once we sleep. */
+static bool submit(struct pv_slot *s)
 {
-	u32 prod;
+	u32 prod, cpu = host_cpu();
 
 	s->req.req_id = s->index;
 	__atomic_store_n(&RING->state[s->index], SLOT_PENDING, __ATOMIC_RELAXED);
 	ring_lock_take(s);
 	prod = RING->req_prod;
 	RING->requests[prod % RING_SLOTS] = s->req;
+	__atomic_store_n(&RING->caller_cpu, cpu, __ATOMIC_RELAXED);
 	__atomic_store_n(&RING->req_prod, prod + 1, __ATOMIC_RELEASE);
 	mutex_unlock(&ring_lock);
-	pv_doorbell();
+	return pv_doorbell() || !cpu || __atomic_load_n(&RING->server_cpu, __ATOMIC_RELAXED) != cpu;
 }
 
 /*
@@ -78,11 +92,11 @@ static bool poll_answer(u32 *state)
 	return false;
 }
 
-static void await(u32 *state)
+static void await(u32 *state, bool poll)
 {
 	u32 pending = SLOT_PENDING;
 
-	if (poll_answer(state))
+	if (poll && poll_answer(state))
 		return;
 	__atomic_compare_exchange_n(state, &pending, SLOT_SLEEPING, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
 	while (__atomic_load_n(state, __ATOMIC_ACQUIRE) != SLOT_DONE)
@@ -112,8 +126,7 @@ s64 mc_pv_call(struct pv_slot *s)
 
 	pv_self()->npvcalls++;
 	pv_handle_before(&s->req);
-	submit(s);
-	await(state);
+	await(state, submit(s));
 	s->rsp = RING->responses[s->index];
 	__atomic_store_n(state, SLOT_FREE, __ATOMIC_RELAXED);
 	if (s->rsp.donation)

@@ -520,6 +520,7 @@ static void survives_noise(void **state)
 		for (size_t b = 0; b < sizeof(r.u.dummy); b++)
 			r.u.dummy[b] = rand_r(&seed) % 4 ? 0 : rand_r(&seed);
 		r.cmd = bases[rand_r(&seed) % 6] + rand_r(&seed) % 0x18;
+		__atomic_store_n(&g->hdr->caller_cpu, (u32)rand_r(&seed) >> rand_r(&seed) % 32, __ATOMIC_RELAXED);
 		guest_issue(g, rand_r(&seed) % 4, &r);
 		for (int n = 0;
 		     n < 1000 && !g->ended &&
