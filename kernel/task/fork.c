@@ -95,7 +95,7 @@ static int copy_parts(struct task *c, struct task *p, u64 flags)
 	return IS_ERR(c->nsproxy) ? (int)PTR_ERR(take_error((void **)&c->nsproxy)) : 0;
 }
 
-static void put_parts(struct task *c)
+void task_parts_put(struct task *c)
 {
 	ptrace_free(c);
 	if (c->mm)
@@ -111,7 +111,7 @@ static void put_parts(struct task *c)
 		cred_put(c->cred);
 }
 
-static struct process *process_new(struct process *parent, int exit_signal)
+struct process *process_new(struct process *parent, int exit_signal)
 {
 	struct process *p = kzalloc(sizeof(*p));
 
@@ -272,7 +272,7 @@ static int link_task(struct task *c, struct task *me, const struct clone_request
 	return 0;
 }
 
-static void unlink_task(struct task *c, u64 flags)
+void task_unlink(struct task *c, u64 flags)
 {
 	guard(&tasklist_lock);
 	ptrace_fork_unlink(c);
@@ -391,7 +391,7 @@ static struct task *prepare(const struct clone_args *a, int event)
 	c->tls = a->flags & CLONE_SETTLS ? a->tls : mc_get_fsbase();
 	return c;
 fail:
-	put_parts(c);
+	task_parts_put(c);
 	mc_task_free(c);
 	return ERR_PTR(err);
 }
@@ -405,7 +405,7 @@ static void abandon(struct task *c, u64 flags)
 		timers_process_exit(c->proc);
 		process_put(c->proc);
 	}
-	put_parts(c);
+	task_parts_put(c);
 	mc_task_free(c);
 }
 
@@ -446,7 +446,7 @@ static long start(struct task *c, const struct clone_request *request)
 	if (r) {
 		if (pidfd >= 0)
 			fd_close(pidfd);
-		unlink_task(c, a->flags);
+		task_unlink(c, a->flags);
 		return r == -ENOMEM ? r : -EAGAIN;
 	}
 	return tid;
@@ -599,142 +599,4 @@ long sys_clone3(u64 uargs, u64 size)
 	if (a->flags & (CSIGNAL | CLONE_DETACHED) & ~(u64)CLONE_NEWTIME)
 		return -EINVAL;
 	return a->flags & CLONE_INTO_CGROUP ? clone_into(&r) : do_clone(&r);
-}
-
-static void lists_init(struct task *t)
-{
-	ptrace_task_init(t);
-	list_init(&t->thread_node);
-	list_init(&t->tid_node);
-	list_init(&t->pending.queue);
-}
-
-static struct task *kthread_alloc(void (*fn)(void *), void *arg)
-{
-	struct task *t = mc_task_alloc(sizeof(struct task));
-
-	if (!t)
-		return NULL;
-	lists_init(t);
-	t->kthread_fn = fn;
-	t->kthread_arg = arg;
-	return t;
-}
-
-struct task *kthread_create(void (*fn)(void *arg), void *arg)
-{
-	struct task *t = kthread_alloc(fn, arg);
-
-	if (t && mc_thread_start(t, MC_KERNEL, NULL)) {
-		mc_task_free(t);
-		return NULL;
-	}
-	return t;
-}
-
-void kernel_thread_main(struct task *t)
-{
-	t->kthread_fn(t->kthread_arg);
-	mc_thread_exit(false);
-}
-
-/* ---- processes without a parent: the first one, and those that the hypervisor adds ---- */
-
-/* Enters the tables, as the leader of a session. tasklist_lock held. */
-static int link_leader(struct task *t)
-{
-	struct process *p = t->proc;
-	struct session *s;
-	struct pgrp *g;
-	int pid = pid_alloc();
-
-	if (pid < 0)
-		return pid;
-	t->tid = t->vtid = p->pid = p->vpid = pid;
-	s = session_new(pid, p);
-	g = s ? pgrp_new(p, s) : NULL;
-	if (s)
-		session_put(s);
-	if (!g) {
-		pid_free(pid);
-		return -ENOMEM;
-	}
-	p->leader = t;
-	p->dumpable = true;
-	list_add_tail(&t->thread_node, &p->threads);
-	p->nthreads = 1;
-	task_hash(t);
-	process_hash(p);
-	pgrp_join(p, g);
-	pgrp_put(g);
-	cgroup_fork(p, NULL, NULL);
-	return 0;
-}
-
-struct task *task_first(void)
-{
-	struct task *t = current;
-
-	lists_init(t);
-	t->proc = process_new(NULL, SIGCHLD);
-	BUG_ON(!t->proc);
-	guard(&tasklist_lock);
-	BUG_ON(link_leader(t));
-	init_process = t->proc;
-	t->proc->ns_reaper = true;
-	t->nsproxy = nsproxy_get(&init_nsproxy);
-	return t;
-}
-
-static struct task *prepare_added(struct program *prog)
-{
-	struct task *t = mc_task_alloc(sizeof(struct task));
-
-	if (!t)
-		return NULL;
-	lists_init(t);
-	strlcpy(t->comm, "callgate-exec", sizeof(t->comm));
-	t->start_time = mc_clock(7 /* CLOCK_BOOTTIME */);
-	t->timer_slack = 50000;
-	t->cred = cred_root();
-	t->nsproxy = nsproxy_get(&init_nsproxy);
-	t->sighand = kzalloc(sizeof(*t->sighand));
-	t->mm = mm_new();
-	t->files = fdtable_new();
-	t->fs = fs_ctx_root(prog->want->umask);
-	t->proc = process_new(NULL, 0);
-	if (t->sighand)
-		ref_init(&t->sighand->ref);
-	if (t->cred && t->sighand && t->mm && t->files && t->fs && t->proc)
-		return t;
-	process_put(t->proc);
-	put_parts(t);
-	mc_task_free(t);
-	return NULL;
-}
-
-int task_add_process(struct program *prog)
-{
-	struct task *t = prepare_added(prog);
-	int r;
-
-	if (!t)
-		return -ENOMEM;
-	signal_task_init(t, NULL);
-	rlimits_boot(t->proc, prog->want, prog->base);
-	t->proc->oom_score_adj = (int)prog->want->oom_score_adj;
-	t->proc->program = prog;
-	mutex_lock(&tasklist_lock);
-	r = link_leader(t);
-	mutex_unlock(&tasklist_lock);
-	if (!r) {
-		r = mc_thread_start(t, MC_NEW, NULL);
-		if (!r)
-			return 0;
-		unlink_task(t, 0);
-	}
-	process_put(t->proc);
-	put_parts(t);
-	mc_task_free(t);
-	return r;
 }

@@ -19,6 +19,11 @@ void task_unhash(struct task *t);
 void process_hash(struct process *p);
 void process_unhash(struct process *p);
 
+/* ---- fork.c ---- */
+struct process *process_new(struct process *parent, int exit_signal); /* NULL: no memory. parent NULL: none */
+void task_parts_put(struct task *t); /* of one that never ran: what it shares, credentials, namespaces */
+void task_unlink(struct task *t, u64 flags); /* out of the tables again: it could not be started. flags: CLONE_* it was made by */
+
 /* ---- session.c; tasklist_lock held ---- */
 struct pgrp *pgrp_new(struct process *leader, struct session *s);
 void pgrp_put(struct pgrp *g);

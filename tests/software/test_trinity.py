@@ -11,8 +11,9 @@ from marks import software
 SECONDS = int(os.environ.get("CALLGATE_TRINITY_SECONDS", "600"))
 # perf: without perf_event_open it tries for ever; sockets: this version crashes there, on any kernel.
 OPTIONS = "-q -l off -C2 --disable-fds=perf --disable-fds=sockets"
-# Of the host's kernel itself, and of guest kernels; not of programs that end by a fault ("traps: NAME[1] general protection fault ip:").
-TROUBLE = re.compile(r"BUG:|WARNING:|Oops|general protection fault[,:]|Call Trace|guest-pv\.elf.*(segfault|general protection)")
+# Of the host's kernel itself, and of guest kernels; not of programs that end by a fault ("traps: NAME[1] general protection fault ip:"),
+# nor the call traces of memory cgroups that are full.
+TROUBLE = re.compile(r"BUG:|WARNING:|Oops|general protection fault[,:]|unable to handle|blocked for more than|rcu.*stall|guest-pv\.elf.*(segfault|general protection)")
 
 
 def kernel_log():
