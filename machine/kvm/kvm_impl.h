@@ -83,6 +83,7 @@ struct cpu {
 	bool halted;    /* idle, and has to be interrupted to see the run queue */
 	bool resched;   /* the thread's time is up */
 	bool idle;
+	u32 late; /* interrupts to act on before user code runs: late_interrupts() */
 	struct space *space; /* whose page tables it uses */
 	struct thread *prev; /* during a switch */
 	struct thread idle_thread;
@@ -167,6 +168,7 @@ void kvm_user_trap(struct pt_regs *regs, u32 vector);
 void kvm_kernel_trap(struct pt_regs *regs, u32 vector);
 void kvm_fatal_trap(struct pt_regs *regs, u32 vector);
 void kvm_thread_main(void);
+void late_interrupts(void); /* trap.c; no lock is held */
 
 /* cpu.c */
 void cpu_init(u32 id);

@@ -161,6 +161,8 @@ static void switch_to(struct thread *next)
 	if (prev->stack && *(u64 *)prev->stack != STACK_MAGIC)
 		panic("the kernel stack of a thread has overflowed");
 	cputime_switch(prev, next);
+	/* a kick on its way to who leaves is taken by who comes: this is a barrier as well */
+	__atomic_fetch_add(&prev->kicks, 1, __ATOMIC_SEQ_CST);
 	save_user(prev);
 	/* its last CPU may still be on its way off its stack: it holds run_lock until then */
 	next->on_cpu = true;
@@ -269,6 +271,7 @@ void sched_idle(void)
 		c->idle = true;
 		frames_trim();
 		poll_queue();
+		late_interrupts();
 		spin_lock(&run_lock);
 		wake_sleepers();
 		if (waiting) {
@@ -280,7 +283,8 @@ void sched_idle(void)
 		timer_set(frames_trim_at());
 		c->halted = true;
 		spin_unlock(&run_lock);
-		kvm_halt();
+		if (!READ_ONCE(c->late))
+			kvm_halt();
 		c->halted = false;
 	}
 }

@@ -7,6 +7,7 @@
 
 #define FLAGS_USER 0x250dd5ULL /* what user code may set: arithmetic flags, TF, DF, RF, AC, ID */
 #define FLAGS_FIXED 0x202ULL
+#define FLAG_IF 0x200ULL
 #define USER_LIMIT 0x800000000000ULL
 
 #define PF_WRITE 2
@@ -58,6 +59,7 @@ void kvm_leave(struct pt_regs *regs)
 	tell_booted();
 	sched_reap();
 	for (;;) {
+		late_interrupts();
 		if (__atomic_load_n(&t->work, __ATOMIC_ACQUIRE) & ~WORK_FULL)
 			kernel_user_work(regs);
 		sched_share();
@@ -174,29 +176,58 @@ static void user_exception(struct pt_regs *regs, u32 vector)
 
 /* ---- interrupts ---- */
 
-static bool interrupt(u32 vector)
+static void act_on(u32 vector)
 {
 	switch (vector) {
 	case KVM_VEC_TIMER:
-		lapic_eoi();
 		sched_tick();
-		return true;
+		break;
 	case KVM_VEC_KICK: /* kvm_leave() and sched_idle() look at everything there is */
-		lapic_eoi();
 		__atomic_fetch_add(&self()->kicks, 1, __ATOMIC_SEQ_CST);
-		return true;
+		break;
 	case KVM_VEC_EVENT:
-		lapic_eoi();
 		host_event();
-		return true;
+		break;
 	case KVM_VEC_PAGE:
-		lapic_eoi();
 		apf_there();
+		break;
+	}
+}
+
+static bool interrupt(u32 vector)
+{
+	if (vector == KVM_VEC_SPURIOUS)
 		return true;
-	case KVM_VEC_SPURIOUS:
-		return true;
-	default:
+	if (vector < KVM_VEC_TIMER || vector > KVM_VEC_PAGE)
 		return false;
+	lapic_eoi();
+	act_on(vector);
+	return true;
+}
+
+/*
+ * An interrupt while interrupts are off: KVM under QEMU's TCG delivers one twice, now and then. Its work waits, as that of any
+ * other that comes meanwhile: locks may be held.
+ */
+static bool too_early(const struct pt_regs *regs, u32 vector)
+{
+	if (likely(regs->rflags & FLAG_IF) || vector < KVM_VEC_TIMER || vector > KVM_VEC_PAGE)
+		return false;
+	this_cpu()->late |= 1u << (vector - KVM_VEC_TIMER);
+	lapic_eoi();
+	return true;
+}
+
+void late_interrupts(void)
+{
+	struct cpu *c = this_cpu();
+	u32 i, bits;
+
+	while (unlikely(bits = READ_ONCE(c->late))) {
+		WRITE_ONCE(c->late, 0);
+		for (i = KVM_VEC_TIMER; i <= KVM_VEC_PAGE; i++)
+			if (bits >> (i - KVM_VEC_TIMER) & 1)
+				act_on(i);
 	}
 }
 
@@ -266,6 +297,8 @@ void kvm_fatal_trap(struct pt_regs *regs, u32 vector)
 void kvm_kernel_trap(struct pt_regs *regs, u32 vector)
 {
 	close_user_memory();
+	if (too_early(regs, vector))
+		return;
 	if (vector >= 32 && interrupt(vector)) {
 		if (regs->rip == (u64)kvm_halt_site)
 			regs->rip++; /* it is one byte */
