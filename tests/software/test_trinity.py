@@ -1,4 +1,4 @@
-"""trinity: calls with arguments that nobody would think of, for ten minutes."""
+"""trinity: calls with arguments that nobody would think of, for ten minutes or CALLGATE_TRINITY_SECONDS."""
 
 import os
 import pathlib
@@ -35,7 +35,7 @@ def kernel_log():
 @pytest.mark.parametrize("uid", [1000, 0])
 @software("trinity", layer="stress", differs="not compared: no panic, no forbidden host call, the host's log clean")
 def test_trinity(start, uid):
-    """Ten minutes of random calls by two processes"""
+    """Random calls by two processes for some minutes"""
     def prepare(bundle):
         def change(config):
             config["linux"]["resources"] = {"pids": {"limit": 500}, "memory": {"limit": 4 << 30}}
