@@ -14,6 +14,7 @@ static struct mutex lock;
 static struct ktimer *root;
 static struct ktimer *running;
 static struct task *thread;
+static u64 wakes_at; /* when the thread looks next by itself, or as it has been told to */
 static u32 thread_state; /* 0: none, 1: being made, 2: there */
 
 /* ---- the heap; lock held ---- */
@@ -103,7 +104,7 @@ static u64 run_expired(void)
 		mutex_lock(&lock);
 		running = NULL;
 	}
-	next = t ? t->deadline : MC_FOREVER;
+	wakes_at = next = t ? t->deadline : MC_FOREVER;
 	mutex_unlock(&lock); /* from here on t may be stopped and freed */
 	return next;
 }
@@ -149,7 +150,7 @@ int ktimer_init(struct ktimer *t, void (*fn)(struct ktimer *t))
 
 void ktimer_start(struct ktimer *t, u64 deadline)
 {
-	bool first;
+	bool sooner;
 
 	mutex_lock(&lock);
 	if (t->queued)
@@ -158,9 +159,12 @@ void ktimer_start(struct ktimer *t, u64 deadline)
 	t->queued = true;
 	detach(t);
 	root = merge(root, t);
-	first = root == t;
+	/* Whoever sets a time-out for each of his requests sets the same timer later and later: the thread need not know. */
+	sooner = deadline < wakes_at;
+	if (sooner)
+		wakes_at = deadline;
 	mutex_unlock(&lock);
-	if (first && current != thread)
+	if (sooner && current != thread)
 		mc_unpark(thread);
 }
 

@@ -8,7 +8,7 @@ pytestmark = pytest.mark.skipif(RUNTIME == "runc", reason="known: of callgate al
 
 # What is counted is between two calls of getsid, which nothing else makes.
 PRELUDE = """
-import os, select, socket, struct, time
+import os, select, signal, socket, struct, time
 from socket import *
 listener = create_server(("127.0.0.1", 0))
 c = create_connection(listener.getsockname())
@@ -48,6 +48,8 @@ ONE = {
     "datagram": ("", "v.send(b'x'); u.recv(10)", {"sendto": 1, "recvfrom": 1}),
     "datagram-and-sender": ("v.send(b'x')", "u.recvfrom(10)", {"recvfrom": 1}),
     "sendfile": ("", "os.sendfile(c.fileno(), file, 0, 100)", {"sendfile": 2}),  # a read and a write
+    # the timers' thread sleeps for the first one, and sees then that it is later
+    "timer-set-later": ("signal.setitimer(signal.ITIMER_REAL, 1000)\ntime.sleep(0.3)", "signal.setitimer(signal.ITIMER_REAL, 2000)", {"setitimer": 0}),
     "close-of-a-copy": ("d = s.dup()", "d.close()", {"close": 0}),
 }
 IGNORED = {"mmap", "munmap", "brk", "rt_sigreturn", "wait4", "madvise"}
