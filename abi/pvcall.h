@@ -81,6 +81,12 @@ enum pv_cmd {
 	 */
 	PV_DIRSTAT = 0x118,
 
+	/*
+	 * Are these names absent? path = up to PV_ABSENT_NAMES_MAX of them, with a newline between each; flags PV_AT_NOFOLLOW. ret = a bit for
+	 * each, from bit 0 on: it is not there, and the walk has met no other mount than that in which it began.
+	 */
+	PV_ABSENT_NAMES = 0x119,
+
 	/* Open handles: struct pv_req_handle. */
 	PV_GETDENTS = 0x180, /* len = room. Out: struct linux_dirent64 records, ret = bytes, val 1 = there are no more */
 	PV_SEEKDIR = 0x181,  /* off = cookie (0 rewinds) */
@@ -180,6 +186,9 @@ enum pv_cgroup_file {
 
 /* pv_response.flags with PV_CROSS: it is the second path that enters a guest-side mount. */
 #define PV_CROSSED_PATH2 0x1u
+/* ... with -ENOENT: the walk has met no other mount than that of the directory (or of the root) it began in. Best effort. */
+#define PV_ABSENT 0x2u
+#define PV_ABSENT_NAMES_MAX 30
 
 #define PV_LOCK_GET 0x100
 

@@ -12,7 +12,7 @@ static const struct group {
 	u32 first, count, index; /* index: where its statistics start */
 } groups[] = {
 	{ xen_commands, PV_SOCKET, PV_POLL - PV_SOCKET + 1, 0 },
-	{ path_commands, PV_OPEN, PV_DIRSTAT - PV_OPEN + 1, 8 },
+	{ path_commands, PV_OPEN, PV_ABSENT_NAMES - PV_OPEN + 1, 8 },
 	{ file_commands, PV_GETDENTS, PV_TAKE_FD - PV_GETDENTS + 1, 33 },
 	{ sock_commands, PV_GETSOCKNAME, PV_RECVFROM - PV_GETSOCKNAME + 1, 49 },
 	{ object_commands, PV_MEMFD, PV_DEVICE - PV_MEMFD + 1, 56 },

@@ -234,18 +234,31 @@ static int slow_walk(struct call *c, int which, enum last last, int ret)
 	return ret;
 }
 
-/*
- * A walk that meets neither links nor mounts ends in ENOENT, too: one host call tells for most
- * paths.
- */
-static bool absent_without_links(struct call *c, int which)
+bool absent_in_mount(int dirfd, const char *path, bool nofollow)
 {
-	int fd = open_in(c->dirfd[which], c->path[which], O_PATH | O_NOFOLLOW, 0,
-			 RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV);
+	int fd = open_in(dirfd, path, O_PATH | (nofollow ? O_NOFOLLOW : 0), 0, RESOLVE_NO_XDEV);
 
 	if (fd >= 0)
 		close(fd);
 	return fd == -ENOENT;
+}
+
+int path_absent_names(struct call *c)
+{
+	bool nofollow = c->req.u.path.flags & PV_AT_NOFOLLOW;
+	char *name = c->path[0];
+	int mask = 0;
+
+	for (int i = 0; i < PV_ABSENT_NAMES_MAX && name; i++) {
+		char *end = strchr(name, '\n');
+
+		if (end)
+			*end = '\0';
+		if (absent_in_mount(c->dirfd[0], name, nofollow))
+			mask |= 1 << i;
+		name = end ? end + 1 : NULL;
+	}
+	return mask;
 }
 
 /*
@@ -258,8 +271,10 @@ static bool plainly_absent(struct call *c, int which, enum last last)
 	bool absent;
 	int parent;
 
-	if (absent_without_links(c, which))
+	if (absent_in_mount(c->dirfd[which], c->path[which], last != LAST_FOLLOW)) {
+		c->rsp.flags |= PV_ABSENT;
 		return true;
+	}
 	parent = parent_open(c, which, &name);
 	if (parent < 0)
 		return false;

@@ -52,6 +52,9 @@ int open_in(int dirfd, const char *path, u64 flags, u64 mode, u64 resolve);
 
 /* ---- cross.c: walks that enter a guest-side mount ---- */
 
+/* Is there no such name, and does its walk enter no other mount than that of the directory? */
+bool absent_in_mount(int dirfd, const char *path, bool nofollow);
+
 /* What a call's last component means to the walk. */
 enum last {
 	LAST_FOLLOW, /* the object, behind a symbolic link */
@@ -104,5 +107,6 @@ int path_unix_decode(struct call *c);
 int path_unix_connect(struct call *c);
 int path_unix_bind(struct call *c);
 int path_dirstat(struct call *c);
+int path_absent_names(struct call *c);
 
 #endif

@@ -4,6 +4,7 @@
 
 #include "hostfs.h"
 
+#include "absent.h"
 #include "cred.h"
 #include "names.h"
 #include "stat_run.h"
@@ -243,6 +244,23 @@ s64 host_simple(struct name *n, u32 cmd, u32 flags, u32 mode, u64 arg)
 	return r;
 }
 
+s64 host_access(struct name *n, int mode)
+{
+	struct absent absent;
+	struct pv_slot s;
+	s64 r;
+
+	if (absent_known(&absent, n, n->flags & NAME_NOFOLLOW))
+		return -ENOENT;
+	host_begin(&s, PV_ACCESS, n);
+	s.req.u.path.mode = (u32)mode;
+	r = host_call(&s, n);
+	if (r == -ENOENT)
+		absent_found(&absent, &s);
+	host_end(&s);
+	return r;
+}
+
 s64 host_handle_call(u32 cmd, u32 handle, u32 flags, u64 off, u64 len)
 {
 	u32 cred = cred_pv_id();
@@ -307,13 +325,18 @@ static void learn_owner(struct inode *i, const struct statx *st, u32 gen)
 s64 hostfs_stat(struct name *n, void *statx)
 {
 	u32 gen = hostfs_owner_gen();
+	struct absent absent;
 	struct pv_slot s;
 	s64 r;
 
 	if (!stat_run(n, statx))
 		return 0;
+	if (absent_known(&absent, n, n->flags & NAME_NOFOLLOW))
+		return -ENOENT;
 	host_begin(&s, PV_STAT, n);
 	r = host_call(&s, n);
+	if (r == -ENOENT)
+		absent_found(&absent, &s);
 	if (r >= 0 && r != PV_CROSS) {
 		memcpy(statx, s.buf, sizeof(struct statx));
 		stat_mount(n, statx);

@@ -2,6 +2,7 @@
 /* Opening files of the host file system. */
 #include <linux/magic.h>
 
+#include "absent.h"
 #include "brought.h"
 #include "cred.h"
 #include "hostfs.h"
@@ -207,12 +208,17 @@ static struct file *share_stream(struct inode *i, u32 flags)
 /* want: of PV_WANT_DATA and PV_WILL_READ; now: before, 0: attributes are not wanted either. */
 static s64 request(struct name *n, struct open_args *a, u32 want, u64 now)
 {
-	struct found o = {.gen = hostfs_owner_gen(), .handle = host_handle_get()};
+	bool nofollow = (n->flags & NAME_NOFOLLOW) || (a->flags & O_NOFOLLOW);
 	bool program = a->exec && programs_fit(n);
 	struct names_moment since = {0};
+	struct absent absent = {};
+	struct found o;
 	struct pv_slot s;
 	s64 r;
 
+	if (!(a->flags & O_CREAT) && absent_known(&absent, n, nofollow))
+		return -ENOENT;
+	o = (struct found){.gen = hostfs_owner_gen(), .handle = host_handle_get()};
 	if (!o.handle)
 		return -ENFILE;
 	if (program)
@@ -228,6 +234,8 @@ static s64 request(struct name *n, struct open_args *a, u32 want, u64 now)
 		s.req.u.path.resolve |= PV_WANT_PATH;
 	r = host_call(&s, n);
 	if (r < 0 || r == PV_CROSS) {
+		if (r == -ENOENT)
+			absent_found(&absent, &s);
 		host_end(&s);
 		host_handle_unused(o.handle);
 		return r;

@@ -16,6 +16,7 @@ static inline void host_end(struct pv_slot *s) { mc_pv_put(s); }
 
 /* begin, call, end for calls whose answer is only a number. */
 s64 host_simple(struct name *n, u32 cmd, u32 flags, u32 mode, u64 arg);
+s64 host_access(struct name *n, int mode);
 /* A call on an open handle; fills cred and pid. */
 s64 host_handle_call(u32 cmd, u32 handle, u32 flags, u64 off, u64 len);
 /* PV_PATHOF: kmalloc'ed text, or ERR_PTR. */

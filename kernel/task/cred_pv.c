@@ -9,6 +9,7 @@
 #include "cred.h"
 
 #include "list.h"
+#include "names.h"
 #include "sync.h"
 #include "task.h"
 #include "user_ns.h"
@@ -93,7 +94,9 @@ static void pv_unregister(u32 id)
 	memset(&s.req, 0, sizeof(s.req));
 	s.req.cmd = PV_CRED_FREE;
 	s.req.u.ctl.arg = id;
+	names_changing(); /* the number will be another's, of whom nothing is known */
 	mc_pv_call(&s);
+	names_changed();
 	mc_pv_put(&s);
 }
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Asking about names: access, readlink, statfs. */
+#include "absent.h"
 #include "cred.h"
 #include "hostfs.h"
 #include "syscall.h"
@@ -10,7 +11,7 @@
 
 s64 vfs_access_host(struct name *n, void *mode)
 {
-	return host_simple(n, PV_ACCESS, 0, *(int *)mode, 0);
+	return host_access(n, *(int *)mode);
 }
 
 static s64 guest_access(struct name *n, void *arg)
@@ -105,13 +106,18 @@ struct link_text {
 static s64 host_readlink(struct name *n, void *arg)
 {
 	struct link_text *t = arg;
+	struct absent absent;
 	struct pv_slot s;
 	s64 r;
 
 	if (n->tree && n->canon && !*n->text && !S_ISLNK(n->kind))
 		return -EINVAL; /* a mountpoint; only of a descriptor it were ENOENT */
+	if (absent_known(&absent, n, true))
+		return -ENOENT;
 	host_begin(&s, PV_READLINK, n);
 	r = host_call(&s, n);
+	if (r == -ENOENT)
+		absent_found(&absent, &s);
 	if (r >= 0 && r != PV_CROSS) {
 		t->len = min(r, (s64)PATH_MAX);
 		memcpy(t->buf, s.buf, t->len);

@@ -85,6 +85,7 @@ CALLS = {
     "RESOLVE": path(b"dir/../etc/run", flags=0x100),
     "UNIX_CONNECT": path(b"/tmp/own.sock", arg=NEW + 1, flags=2),
     "DIRSTAT": path(b"/dir", mode=64),
+    "ABSENT_NAMES": path(b"/none\ndir/none"),
     "UNIX_BIND": path(b"/tmp/own.sock", arg=NEW, flags=2, mode=0o755),
     "GETDENTS": handle(DIR, len=4096),
     "SEEKDIR": handle(DIR),

@@ -184,6 +184,30 @@ static void tells_the_root_mount(void **state)
 	}
 }
 
+/* The answer says where the walk has not been. */
+static void tells_of_absence(void **state)
+{
+	struct guest *g = *state;
+	static const struct {
+		const char *path;
+		u32 flags, told;
+	} cases[] = { { "/none", 0, PV_ABSENT },	{ "/dir/none", 0, PV_ABSENT },
+		      { "/none/none", 0, PV_ABSENT },	{ "dir/../none", PV_AT_NOFOLLOW, PV_ABSENT } };
+	s32 ret;
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		assert_int_equal(path_call(g, PV_STAT, cases[i].path, PATHREQ(.flags = cases[i].flags)), -ENOENT);
+		assert_int_equal(last_response(g).flags, cases[i].told);
+	}
+	assert_int_equal(path_call(g, PV_OPEN, "/dir/none", PATHREQ(.arg = 1)), -ENOENT);
+	assert_int_equal(last_response(g).flags, PV_ABSENT);
+	assert_int_equal(path_call(g, PV_STAT, "/dir/file", NONE), 0);
+	assert_int_equal(last_response(g).flags, 0);
+	ret = path_call(g, PV_ABSENT_NAMES, "/none\n/dir/file\n/dir/none\n/proc/none\n/dir/topasswd\n/dir/file/none", NONE);
+	assert_int_equal(ret, 1 | 1 << 2);
+	assert_int_equal(path_call(g, PV_ABSENT_NAMES, "none", PATHREQ(.flags = PV_AT_NOFOLLOW)), 1);
+}
+
 static void creates_with_mode(void **state)
 {
 	struct guest *g = *state;
@@ -763,6 +787,7 @@ int main(int argc, char **argv)
 		T(brings_small_files),
 		T(donates_directories),
 		T(tells_the_root_mount),
+		T(tells_of_absence),
 		T(creates_with_mode),
 		T(directories_stay),
 		T(lists_attributes),

@@ -38,7 +38,7 @@ static void unknown_command(void **state)
 
 static void hole_between_commands(void **state)
 {
-	assert_violates(*state, 0, request(0x119), "request.cmd: unknown command");
+	assert_violates(*state, 0, request(0x17f), "request.cmd: unknown command");
 }
 
 static void slot_out_of_range(void **state)

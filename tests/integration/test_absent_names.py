@@ -1,0 +1,73 @@
+"""Names that are not there: what the guest kernel remembers of them, and how the host's changes are seen."""
+
+import time
+
+import pytest
+from bundle import RUNTIME
+from test_kept_files import opener, place, settle  # noqa: F401
+from test_trace import parse, traced  # noqa: F401
+
+callgate_only = pytest.mark.skipif(RUNTIME == "runc", reason="known: of callgate alone")
+
+
+def asked(box, *names):
+    """Which of the names are there, as digits: by way of an error number."""
+    answer = box.say(f"do import os; raise OSError(1 + sum(os.access(n, os.F_OK) << i for i, n in enumerate({names[::-1]!r})), 'x')")
+    return f"{int(answer.split()[1]) - 1:0{len(names)}b}"
+
+
+def test_what_the_host_makes(place):  # noqa: F811
+    """In the root file system a little later, on a volume at once."""
+    box, outside = place
+    for i in range(5):
+        names = [f"/v/one{i}", f"/v/two{i}"]
+        for _ in range(5):
+            assert asked(box, *names) == "00"
+        (outside / f"two{i}").write_text("x")
+        settle(box, outside)
+        assert asked(box, *names) == "01"
+        (outside / f"one{i}").symlink_to("none")
+        settle(box, outside)
+        assert asked(box, *names) == "01"
+        (outside / f"one{i}").unlink()
+        (outside / f"two{i}").rename(outside / f"one{i}")
+        settle(box, outside)
+        assert asked(box, *names) == "10"
+
+
+def costs(traced, lines, **options):  # noqa: F811
+    """[PV calls] of each access() of a name with "none" in it."""
+    script = "import os, time\n" + lines
+    calls = parse(traced("/usr/bin/python3", "-c", script, **options).trace("--no-loss", "-p", "1", "-e", "access").start().lines())
+    return [call[4] for call in calls if "none" in call[2]]
+
+
+@callgate_only
+def test_one_name(traced):  # noqa: F811
+    """In the root file system an answer serves for a millisecond."""
+    got = costs(traced, "for i in range(200): os.access('/usr/lib/none', 0)")
+    assert set(got) == {0, 1} and got.count(0) > got.count(1), got
+
+
+@callgate_only
+@pytest.mark.parametrize("change", ["os.chmod('/tmp/x', 0o600)", "os.close(os.open(f'/tmp/{i}', os.O_CREAT | os.O_RDWR))",
+                                    "os.rename('/tmp/x', '/tmp/y'); os.rename('/tmp/y', '/tmp/x')", "os.symlink('x', f'/tmp/l{i}')"])
+def test_changes(traced, change):  # noqa: F811
+    """... unless the container changes names itself."""
+    got = costs(traced, f"open('/tmp/x', 'w').close()\nfor i in range(20): os.access('/usr/lib/none', 0); {change}")
+    assert got == [1] * 20
+
+
+@callgate_only
+def test_a_volume(traced, tmp_path):  # noqa: F811
+    got = costs(traced, "for i in range(50): os.access('/v/none', 0)", mounts=[("/v", "bind", str(tmp_path), ["bind"])])
+    assert got == [1] * 50
+
+
+@callgate_only
+def test_names_that_follow_each_other(traced):  # noqa: F811
+    """The names that followed one the last time are asked for along with it: one PV call for 12."""
+    got = costs(traced, "for i in range(40):\n    time.sleep(0.005)\n    for j in range(12): os.access(f'/lib/none{j}', 0)")
+    rounds = [got[i:i + 12] for i in range(0, len(got), 12)]
+    assert len(rounds) == 40 and rounds[0] == [1] * 12
+    assert [1] + [0] * 11 in rounds, rounds
