@@ -32,7 +32,7 @@ static struct text {
 	u32 traps; /* at others */
 	u32 builds;
 	bool building;
-	bool searched; /* for cpuids */
+	bool searched, seen; /* for cpuids; mapped before */
 } texts[TEXTS] BSS_SITES;
 
 static struct mutex texts_lock __attribute__((section(".data.hot")));
@@ -137,7 +137,7 @@ static long read_source(void *ctx, void *buf, u64 len, u64 off)
 	return mc_copy_from_user(buf, s->addr + at, len) ? -EFAULT : (long)len;
 }
 
-/* Each cpuid costs more than a page of the image, and no process is without them: it is made at once. */
+/* Each cpuid costs more than a page of the image, and no process is without them. */
 static const struct text_image *search(struct text *t, const struct text_id *id, struct source *source)
 {
 	struct cpuid_file f = { source, read_source, id->off, id->len };
@@ -154,19 +154,32 @@ static const struct text_image *search(struct text *t, const struct text_id *id,
 	t->building = false;
 	t->cpuids = cpuids;
 	t->ncpuids = what.ncpuids;
+	if (!t->ncpuids) {
+		kfree(cpuids);
+		t->cpuids = NULL;
+	}
 	if (image)
 		t->image = image;
 	return image;
 }
 
-/* The program and its interpreter, which is what has cpuids that each start executes, are the first that are mapped. */
+/*
+ * The program and its interpreter, which is what has cpuids that each start executes, are the first that are mapped. To look for them and to make the image costs
+ * as much as a start's cpuids: not before it is mapped for the second time, as many containers have one process.
+ */
+static bool search_due(const struct text *t) { return PRIV->ntext_maps < 2 && !t->searched && !t->image; }
+
 static bool search_begins(struct text *t, const struct text_id *id)
 {
-	if (!t || PRIV->ntext_maps >= 2)
+	if (!t)
 		return false;
 	guard(&texts_lock);
-	if (t->searched || t->building || t->image || !same(&t->id, id) || too_young(id))
+	if (!search_due(t) || t->building || !same(&t->id, id) || too_young(id))
 		return false;
+	if (!t->seen) {
+		t->seen = true;
+		return false;
+	}
 	t->searched = t->building = true;
 	return true;
 }
@@ -180,7 +193,7 @@ static void recognise(struct text_map *m, struct text_id *id, u32 file)
 	m->text = find(id);
 	if (!m->text)
 		return;
-	if (m->text->traps >= traps_to_build(m->text) && !m->text->building && !too_young(id))
+	if (!search_due(m->text) && m->text->traps >= traps_to_build(m->text) && !m->text->building && !too_young(id))
 		build(m->text, id, file);
 	m->image = m->text->image;
 }

@@ -184,13 +184,13 @@ static void under_signals(void)
 	struct leaf zero = { 0 }, l;
 	timer_t timer;
 	struct sigevent ev = { .sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGUSR1 };
-	struct itimerspec every = { { 0, 100000 }, { 0, 100000 } }, never = { 0 };
+	struct itimerspec every = { { 0, 2000000 }, { 0, 2000000 } }, never = { 0 };
 
 	real(&zero);
 	OK(sigaction(SIGUSR1, &sa, NULL));
 	OK(timer_create(CLOCK_MONOTONIC, &ev, &timer));
 	OK(timer_settime(timer, 0, &every, NULL));
-	for (int i = 0; i < 20000 || ticks < 20; i++) {
+	for (int i = 0; i < 2000 || ticks < 20; i++) {
 		l = (struct leaf){ 0 };
 		follows(&l);
 		CHECK(!memcmp(&l, &zero, sizeof(l)));
@@ -220,9 +220,31 @@ static void debuggers_see_the_original(void)
 	CHECK(WIFEXITED(status) && !WEXITSTATUS(status));
 }
 
+/* A kernel may look at a program only when it is executed again, and give what it found to those that are forked later. */
+static void execute_again(const char *as)
+{
+	for (int i = 0; i < 2; i++) {
+		int status;
+		pid_t pid = OK(fork());
+
+		if (!pid)
+			execl("/proc/self/exe", "cpuid", "nothing", NULL);
+		OK(waitpid(pid, &status, 0));
+		CHECK(WIFEXITED(status) && !WEXITSTATUS(status));
+	}
+	execl("/proc/self/exe", "cpuid", as, NULL);
+	CHECK(0 && "execl of itself");
+}
+
 int main(int argc, char **argv)
 {
-	if (argc > 1 && !strcmp(argv[1], "show")) {
+	if (argc == 1)
+		execute_again("check");
+	if (!strcmp(argv[1], "nothing"))
+		return 0;
+	if (!strcmp(argv[1], "show"))
+		execute_again("again");
+	if (!strcmp(argv[1], "again")) {
 		for (unsigned i = 0; i < SITES; i++)
 			printf("%d%s", *(volatile const unsigned char *)sites[i].at != sites[i].original, i + 1 < SITES ? " " : "\n");
 		return 0;
