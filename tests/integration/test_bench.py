@@ -37,8 +37,9 @@ def test_idle_connections(output):
 COUNTS = {
     "tcp_echo": {"recvfrom": 1, "sendto": 1},
     "redis_get": {"epoll_pwait2": 1, "recvfrom": 1, "sendto": 1},
-    "nginx_small": {"epoll_pwait2": 1, "recvfrom": 1, "fstat": 5, "pwritev2": 1, "preadv2": 1, "sendto": 1},
+    "nginx_small": {"epoll_pwait2": 1, "recvfrom": 1, "fstat": 1, "pwritev2": 1, "preadv2": 1, "sendto": 1},
 }
+LOOKS = {"nginx_small": ("fstat", 4)}  # at a kept file and its directories: once a millisecond, which strace may make each request take
 
 
 @pytest.mark.parametrize("name", COUNTS)
@@ -46,4 +47,7 @@ def test_host_calls_per_request(output, name):
     line = next(line for line in output.splitlines() if line.startswith(f"{name}, host calls per request, callgate"))
     calls = {call: round(float(n)) for call, n in re.findall(r"(\w+) ([\d.]+)(?:, |$)", line.split(": ", 2)[2])}
     calls.pop("futex", None)  # who waits for whom
+    call, most = LOOKS.get(name, ("", 0))
+    if call:
+        calls[call] -= min(calls[call] - COUNTS[name][call], most)
     assert {call: n for call, n in calls.items() if n} == COUNTS[name], line
