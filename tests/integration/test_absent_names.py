@@ -46,7 +46,7 @@ def costs(traced, lines, **options):  # noqa: F811
 def test_one_name(traced):  # noqa: F811
     """In the root file system an answer serves for a millisecond."""
     got = costs(traced, "for i in range(200): os.access('/usr/lib/none', 0)")
-    assert set(got) == {0, 1} and got.count(0) > got.count(1), got
+    assert len(got) == 200 and set(got) == {0, 1}, got
 
 
 @callgate_only
