@@ -134,12 +134,16 @@ struct object *object_file(u32 handle, u64 off, u64 len, bool write, int *err)
 
 s64 object_read(u32 handle, void *buf, size_t len, u64 off)
 {
-	int err;
-	u64 from = off & PAGE_MASK;
-	struct object *o = object_file(handle, from, PAGE_ALIGN(off + len) - from, false, &err);
-	u64 end = o ? min(o->first + READ_ONCE(o->pages) * PAGE_SIZE, off + len) : 0;
+	u64 from = off & PAGE_MASK, end;
 	s64 n = -EAGAIN;
+	int err;
+	struct object *o = object_file(handle, from, PAGE_ALIGN(off + len) - from, false, &err);
 
+	if (!o)
+		return n;
+	if (off + len > o->first + READ_ONCE(o->pages) * PAGE_SIZE)
+		object_look(o); /* it may have grown */
+	end = min(o->first + READ_ONCE(o->pages) * PAGE_SIZE, off + len);
 	if (end > off && !kvm_wcopy(buf, direct(o->gpa + (off - o->first)), end - off))
 		n = (s64)(end - off);
 	object_put(o);
