@@ -195,7 +195,7 @@ pv_align_check_off:
 	pushfq
 	andl $~EFLAGS_AC, (%rsp)
 	popfq
-	orl $WORK_FULL, %gs:T_WORK
+	lock orl $WORK_FULL, %gs:T_WORK /* others set bits of it at any time */
 	jmp pv_syscall_go
 
 pv_trapped:
@@ -210,7 +210,7 @@ pv_leave_work:
 /* Leave with every register as saved: after kicks, faults, sigreturn, exec, and in new threads. */
 	.globl pv_leave_full, pv_leave_full_end
 pv_leave_full:
-	orl $WORK_FULL, %gs:T_WORK
+	lock orl $WORK_FULL, %gs:T_WORK /* others set bits of it at any time */
 	jmp pv_leave_work
 pv_leave_check:
 	cmpl $0, %gs:T_WORK
