@@ -206,8 +206,8 @@ static bool interrupt(u32 vector)
 }
 
 /*
- * An interrupt while interrupts are off: KVM under QEMU's TCG delivers one twice, now and then. Its work waits, as that of any
- * other that comes meanwhile: locks may be held.
+ * An interrupt while interrupts are off, which no CPU takes: KVM under QEMU's TCG delivers the timer's so, now and then. Its work
+ * waits: locks may be held.
  */
 static bool too_early(const struct pt_regs *regs, u32 vector)
 {
