@@ -280,6 +280,40 @@ long sys_munmap(u64 addr, u64 len)
 #define TRAMPOLINE_REACH 0x60000000ULL
 /* A program may rely on the holes that it has made itself: those that are larger are likelier nobody's. */
 #define TRAMPOLINE_GAP 0x2000000ULL
+#define TRAMPOLINES_BESIDE 8 /* pages in a row */
+
+/* Of the program: its data and what follows without a gap. 0: it has none. */
+static uaddr_t program_end(struct mm *mm)
+{
+	struct vma *v = mm->data_end ? vma_find(mm, mm->data_end - 1) : NULL;
+	uaddr_t end = 0;
+
+	for (; v && (!end || v->start == end); v = vma_find_above(mm, end))
+		end = v->end;
+	return end;
+}
+
+/*
+ * Where page tables are anyway, which each fork copies, and nobody maps anything: between a program and its heap, where
+ * there is a random distance; and above what is mapped from the top down. A page from either.
+ */
+static uaddr_t trampoline_beside(struct mm *mm, uaddr_t near)
+{
+	const struct {
+		uaddr_t from, to;
+	} places[] = {{program_end(mm), mm->brk_start}, {mm->mmap_base, USER_END}};
+
+	for (u32 i = 0; i < ARRAY_SIZE(places); i++) {
+		uaddr_t at = places[i].from + PAGE_SIZE, reach = max(at, near) - min(at, near);
+
+		if (!places[i].from || reach > TRAMPOLINE_REACH)
+			continue;
+		for (u32 n = 0; n < TRAMPOLINES_BESIDE && at + 2 * PAGE_SIZE <= places[i].to; n++, at += PAGE_SIZE)
+			if (hint_fits(mm, at, PAGE_SIZE))
+				return at;
+	}
+	return 0;
+}
 
 /* Below rather than above: what follows a program is its heap. */
 static uaddr_t trampoline_place(struct mm *mm, uaddr_t near, u64 gap)
@@ -291,6 +325,7 @@ static uaddr_t trampoline_place(struct mm *mm, uaddr_t near, u64 gap)
 		found = mm_find_gap(mm, gap, 0, near, near + TRAMPOLINE_REACH);
 	return found ? found + (gap / 2 & PAGE_MASK) : 0;
 }
+
 uaddr_t mm_trampoline_page(struct mm *mm, uaddr_t near)
 {
 	struct vma v = {.prot = PROT_READ | PROT_EXEC,
@@ -301,7 +336,9 @@ uaddr_t mm_trampoline_page(struct mm *mm, uaddr_t near)
 	guard(&mm->lock);
 	if (vma_reserve(mm, 1))
 		return 0;
-	v.start = trampoline_place(mm, near, TRAMPOLINE_GAP);
+	v.start = trampoline_beside(mm, near);
+	if (!v.start)
+		v.start = trampoline_place(mm, near, TRAMPOLINE_GAP);
 	if (!v.start)
 		v.start = trampoline_place(mm, near, PAGE_SIZE);
 	if (!v.start)

@@ -1,10 +1,11 @@
 """What a process costs: exactly so many host calls, by strace of all host processes of the container."""
 
+import pathlib
 import subprocess
 import uuid
 
 import pytest
-from bundle import BUILD, RUNTIME
+from bundle import BUILD, RUNTIME, wait_for
 
 pytestmark = pytest.mark.skipif(RUNTIME == "runc", reason="known: of callgate alone")
 
@@ -45,3 +46,39 @@ def test_exec_of_a_dynamic_program(host_calls):
     assert calls["clone"] == 1 and calls.get("rt_sigreturn", 0) < 6, calls
     # dash uses vfork: the child's new image of the guest kernel sets seven handlers, after one signal was ignored.
     assert rounded(calls, "execveat", "rt_sigaction") == {"execveat": 1, "rt_sigaction": 8}, calls
+
+
+def descendants(pid):
+    try:
+        children = pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    except FileNotFoundError:
+        children = []
+    return [pid, *(each for child in children for each in descendants(child))]
+
+
+def mappings(container, program):
+    """[(start, end, rights, file)] of the user half of the container's process of that command line, as the host has it."""
+    for pid in descendants(container.pid):
+        try:
+            if pathlib.Path(f"/proc/{pid}/cmdline").read_bytes().startswith(program):
+                rows = [line.split() for line in pathlib.Path(f"/proc/{pid}/maps").read_text().splitlines()]
+                spans = [(*(int(end, 16) for end in row[0].split("-")), row[1], "".join(row[5:])) for row in rows]
+                return [span for span in spans if span[0] < 0x7eef00000000]
+        except OSError:  # it has just ended
+            continue
+    return []
+
+
+def code_pages(spans):
+    return [span for span in spans if span[2] == "r-xp" and not span[3]]
+
+
+@pytest.mark.parametrize("shell", ["/bin/busybox sh", "/bin/bash"])
+def test_trampolines_lie_beside_what_is_mapped(start, shell):
+    """Elsewhere they need page tables of their own, which each fork copies."""
+    program, *args = shell.split()
+    container = start(program, *args, "-c", "while :; do (:); done")
+    # Those with patched sites lie within a segment.
+    spans = wait_for(lambda: (found := mappings(container, program.encode() + b"\0")) and len(code_pages(found)) > 1 and found)
+    for page in code_pages(spans):
+        assert min(min(abs(page[0] - other[1]), abs(other[0] - page[1])) for other in spans if other != page) <= 0x10000, spans

@@ -196,9 +196,19 @@ static void check_auxv(u64 base, u64 interp)
 	CHECK_EQ(auxv(27), ~0ULL);
 }
 
+/* Between the program and its heap, a page from either, where the random distance is enough for it. */
+static void check_trampoline(struct mm *mm)
+{
+	uaddr_t at = mm_trampoline_page(mm, TEXT + 0x1000);
+
+	CHECK(at && at < TEXT + 0x60000000);
+	if (mm->brk_start >= TEXT + 0x6000 + 3 * 4096)
+		CHECK_EQ(at, TEXT + 0x6000 + 4096);
+}
+
 static int static_image(void *arg)
 {
-	const struct mm *mm = current->mm;
+	struct mm *mm = current->mm;
 
 	check_registers(TEXT + 0x500);
 	check_memory(TEXT);
@@ -212,6 +222,7 @@ static int static_image(void *arg)
 	CHECK(!strcmp(current->comm, "static"));
 	CHECK_EQ(current->proc->cmdline_len, sizeof("prog") + sizeof("one") + 1 + sizeof("three"));
 	CHECK(mm->brk_start >= TEXT + 0x6000 && !(mm->brk_start & 4095));
+	check_trampoline(mm);
 	CHECK_EQ(sc(__NR_brk, mm->brk_start + 100), mm->brk_start + 100);
 	poke32(sp() - (4 << 20), 1); /* 8 MiB of stack are there */
 	return 17;
