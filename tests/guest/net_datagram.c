@@ -93,6 +93,51 @@ static void test_multicast(void)
 	close(out);
 }
 
+/* A group, but of one sender only, or of all but one; by the old options and by those that both families have. */
+static void test_multicast_sources(void)
+{
+	in_addr_t group = 0xefff2a02;
+	struct ip_mreq_source one = { .imr_multiaddr.s_addr = htonl(group), .imr_interface.s_addr = htonl(INADDR_LOOPBACK),
+				      .imr_sourceaddr.s_addr = htonl(0x7f000002) };
+	struct ip_mreqn via = { { 0 }, { htonl(INADDR_LOOPBACK) }, (int)if_nametoindex("lo") };
+	struct ip_mreqn join = { { htonl(group) }, { htonl(INADDR_LOOPBACK) }, via.imr_ifindex };
+	struct group_source_req req = { .gsr_interface = (unsigned int)via.imr_ifindex };
+	struct sockaddr_in to, source;
+	in_port_t port, ports[2];
+	int in = bound(INADDR_ANY, &port), out[2] = { bound(0x7f000001, &ports[0]), bound(0x7f000002, &ports[1]) };
+
+	to = local(group, port);
+	source = local(0x7f000001, 0);
+	memcpy(&req.gsr_group, &to, sizeof(to));
+	memcpy(&req.gsr_source, &source, sizeof(source));
+	for (int i = 0; i < 2; i++)
+		OK(setsockopt(out[i], IPPROTO_IP, IP_MULTICAST_IF, &via, sizeof(via)));
+	for (int how = 0; how < 3; how++) { /* the second sender, the first, all but the second */
+		if (how == 0)
+			OK(setsockopt(in, IPPROTO_IP, IP_ADD_SOURCE_MEMBERSHIP, &one, sizeof(one)));
+		else if (how == 1)
+			OK(setsockopt(in, IPPROTO_IP, MCAST_JOIN_SOURCE_GROUP, &req, sizeof(req)));
+		else
+			OK(setsockopt(in, IPPROTO_IP, IP_ADD_MEMBERSHIP, &join, sizeof(join)));
+		if (how == 2)
+			OK(setsockopt(in, IPPROTO_IP, IP_BLOCK_SOURCE, &one, sizeof(one)));
+		CHECK(sendto(out[0], "1", 1, 0, (void *)&to, sizeof(to)) == 1);
+		CHECK(sendto(out[1], "2", 1, 0, (void *)&to, sizeof(to)) == 1);
+		CHECK(recv(in, buf, 9, 0) == 1 && buf[0] == (how == 0 ? '2' : '1'));
+		FAILS(EAGAIN, recv(in, buf, 9, MSG_DONTWAIT));
+		if (how == 0)
+			OK(setsockopt(in, IPPROTO_IP, IP_DROP_SOURCE_MEMBERSHIP, &one, sizeof(one)));
+		else if (how == 1)
+			OK(setsockopt(in, IPPROTO_IP, MCAST_LEAVE_SOURCE_GROUP, &req, sizeof(req)));
+		else
+			OK(setsockopt(in, IPPROTO_IP, IP_UNBLOCK_SOURCE, &one, sizeof(one)));
+	}
+	CHECK(sendto(out[1], "3", 1, 0, (void *)&to, sizeof(to)) == 1 && recv(in, buf, 9, 0) == 1 && buf[0] == '3');
+	close(in);
+	close(out[0]);
+	close(out[1]);
+}
+
 /* Loopback has no route for groups of IPv6: what can be seen is who is a member. */
 static void test_multicast6(void)
 {
@@ -444,6 +489,7 @@ static void test_ping(int family)
 int main(void)
 {
 	test_multicast();
+	test_multicast_sources();
 	test_multicast6();
 	test_broadcast();
 	test_pktinfo();

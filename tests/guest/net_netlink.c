@@ -3,6 +3,7 @@
 #include "check.h"
 #include <linux/genetlink.h>
 #include <linux/netlink.h>
+#include <linux/rtnetlink.h>
 #include <poll.h>
 #include <sys/socket.h>
 
@@ -92,6 +93,33 @@ static void test_uevents(void)
 	close(fd);
 }
 
+/* Of the socket itself: what is set is read back, and groups are listed. */
+static void test_options(void)
+{
+	static const int names[] = { NETLINK_PKTINFO, NETLINK_BROADCAST_ERROR, NETLINK_NO_ENOBUFS, NETLINK_CAP_ACK,
+				     NETLINK_EXT_ACK, NETLINK_GET_STRICT_CHK };
+	int fd = OK(socket(AF_NETLINK, SOCK_RAW, NETLINK_ROUTE)), value, group = RTNLGRP_LINK;
+	unsigned int groups[2] = { 0 };
+	socklen_t len;
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		for (int on = 1; on >= 0; on--) {
+			OK(setsockopt(fd, SOL_NETLINK, names[i], &on, sizeof(on)));
+			len = sizeof(value);
+			OK(getsockopt(fd, SOL_NETLINK, names[i], &value, &len));
+			CHECK(value == on);
+		}
+	OK(setsockopt(fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &group, sizeof(group)));
+	len = sizeof(groups);
+	OK(getsockopt(fd, SOL_NETLINK, NETLINK_LIST_MEMBERSHIPS, groups, &len));
+	CHECK(groups[0] == 1u << (RTNLGRP_LINK - 1));
+	OK(setsockopt(fd, SOL_NETLINK, NETLINK_DROP_MEMBERSHIP, &group, sizeof(group)));
+	len = sizeof(groups);
+	OK(getsockopt(fd, SOL_NETLINK, NETLINK_LIST_MEMBERSHIPS, groups, &len));
+	CHECK(!groups[0]);
+	close(fd);
+}
+
 static void test_refusals(void)
 {
 	FAILS(EPROTONOSUPPORT, socket(AF_NETLINK, SOCK_RAW, 31));
@@ -103,6 +131,7 @@ int main(void)
 {
 	test_generic();
 	test_uevents();
+	test_options();
 	test_refusals();
 	return 0;
 }

@@ -2,6 +2,7 @@
 /* Socket options of every level: what is set is read back, and as the host's kernel has it. */
 #include "check.h"
 #include <arpa/inet.h>
+#include <linux/capability.h>
 #include <linux/in6.h>
 #include <linux/net_tstamp.h>
 #include <linux/tcp.h>
@@ -9,8 +10,10 @@
 #include <linux/un.h>
 #include <net/if.h>
 #include <netinet/ip.h>
+#include <netinet/ip_icmp.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/time.h>
 
 #ifndef SO_TIMESTAMP_NEW
@@ -21,10 +24,14 @@
 #define SO_SNDTIMEO_NEW 67
 #endif
 
+#define ICMP_FILTER 1 /* linux/icmp.h does not go together with net/if.h */
+
 #define TCP4 AF_INET, SOCK_STREAM
 #define UDP4 AF_INET, SOCK_DGRAM
 #define TCP6 AF_INET6, SOCK_STREAM
 #define UDP6 AF_INET6, SOCK_DGRAM
+#define RAW4 AF_INET, SOCK_RAW
+#define RAW6 AF_INET6, SOCK_RAW
 #define UNIX AF_UNIX, SOCK_STREAM
 
 /* An option with an int, and what is read back when `set` was written. */
@@ -52,6 +59,8 @@ static const struct {
 	  SOF_TIMESTAMPING_SOFTWARE | SOF_TIMESTAMPING_RX_SOFTWARE },
 	{ UDP4, SOL_SOCKET, SO_RXQ_OVFL, 1, 1 },
 	{ UDP4, SOL_SOCKET, SO_PEEK_OFF, 0, 0 },
+	{ TCP4, SOL_SOCKET, SO_TXREHASH, 0, 0 },
+	{ TCP4, SOL_SOCKET, SO_PREFER_BUSY_POLL, 0, 0 },
 	{ UNIX, SOL_SOCKET, SO_PASSCRED, 1, 1 },
 	{ UNIX, SOL_SOCKET, SO_KEEPALIVE, 1, 1 },
 	{ UNIX, SOL_SOCKET, SO_REUSEADDR, 1, 1 },
@@ -69,6 +78,8 @@ static const struct {
 	{ UDP4, IPPROTO_IP, IP_RECVOPTS, 1, 1 },
 	{ UDP4, IPPROTO_IP, IP_RETOPTS, 1, 1 },
 	{ UDP4, IPPROTO_IP, IP_RECVERR, 1, 1 },
+	{ UDP4, IPPROTO_IP, IP_RECVERR_RFC4884, 1, 1 },
+	{ UDP4, IPPROTO_IP, IP_UNICAST_IF, 0, 0 },
 	{ UDP4, IPPROTO_IP, IP_RECVORIGDSTADDR, 1, 1 },
 	{ UDP4, IPPROTO_IP, IP_RECVFRAGSIZE, 1, 1 },
 	{ UDP4, IPPROTO_IP, IP_CHECKSUM, 1, 1 },
@@ -121,6 +132,10 @@ static const struct {
 	{ TCP4, IPPROTO_TCP, TCP_INQ, 1, 1 },
 	{ TCP4, IPPROTO_TCP, TCP_THIN_LINEAR_TIMEOUTS, 1, 1 },
 	{ TCP4, IPPROTO_TCP, TCP_WINDOW_CLAMP, 50000, 50000 },
+	{ TCP4, IPPROTO_TCP, TCP_TX_DELAY, 1000, 1000 },
+	{ RAW4, IPPROTO_IP, IP_NODEFRAG, 1, 1 },
+	{ RAW4, SOL_RAW, ICMP_FILTER, 1 << ICMP_ECHO, 1 << ICMP_ECHO },
+	{ RAW6, SOL_RAW, IPV6_CHECKSUM, 2, 2 },
 };
 
 static int option(int fd, int level, int name)
@@ -136,7 +151,8 @@ static int option(int fd, int level, int name)
 static void test_ints(void)
 {
 	for (size_t i = 0; i < sizeof(ints) / sizeof(ints[0]); i++) {
-		int fd = OK(socket(ints[i].family, ints[i].type, 0)), got;
+		int protocol = ints[i].type == SOCK_RAW ? IPPROTO_ICMP : 0, got;
+		int fd = OK(socket(ints[i].family, ints[i].type, protocol));
 		socklen_t len = sizeof(got);
 
 		if (setsockopt(fd, ints[i].level, ints[i].name, &ints[i].set, 4) ||
@@ -222,6 +238,63 @@ static void test_structs(void)
 	close(udp);
 }
 
+/* What asks for a capability asks for this process's: the hypervisor's own does not count. */
+static void test_privileged(void)
+{
+	static const struct {
+		int level, name;
+	} rows[] = { { SOL_SOCKET, SO_SNDBUFFORCE }, { SOL_SOCKET, SO_RCVBUFFORCE }, { SOL_SOCKET, SO_PREFER_BUSY_POLL },
+		     { SOL_SOCKET, SO_MARK }, { SOL_SOCKET, SO_PRIORITY }, { IPPROTO_IP, IP_TRANSPARENT } };
+	struct __user_cap_header_struct head = { _LINUX_CAPABILITY_VERSION_3, 0 };
+	struct __user_cap_data_struct cap[2];
+	int fd = OK(socket(TCP4, 0)), value = 7;
+
+	OK(syscall(SYS_capget, &head, cap));
+	for (size_t i = 0; i < 3; i++) { /* CAP_NET_RAW does not do */
+		if (cap[0].effective & 1u << CAP_NET_ADMIN)
+			OK(setsockopt(fd, rows[i].level, rows[i].name, &value, sizeof(value)));
+		else
+			FAILS(EPERM, setsockopt(fd, rows[i].level, rows[i].name, &value, sizeof(value)));
+	}
+	IN_CHILD(OK(setgid(1000)); OK(setuid(1000));
+		 for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+			 FAILS(EPERM, setsockopt(fd, rows[i].level, rows[i].name, &value, sizeof(value))));
+	close(fd);
+}
+
+/* The SYN that a connection began with, and the key of fast open. */
+static void test_tcp_values(void)
+{
+	struct sockaddr_in addr = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	int server = OK(socket(TCP4, 0)), fd = OK(socket(TCP4, 0)), one = 1;
+	unsigned char value[256], key[16] = "0123456789abcde";
+	socklen_t len = sizeof(addr);
+
+	OK(setsockopt(server, IPPROTO_TCP, TCP_FASTOPEN_KEY, key, sizeof(key)));
+	OK(setsockopt(server, IPPROTO_TCP, TCP_SAVE_SYN, &one, sizeof(one)));
+	OK(bind(server, (void *)&addr, len));
+	OK(listen(server, 1));
+	OK(getsockname(server, (void *)&addr, &len));
+	len = sizeof(value);
+	OK(getsockopt(server, IPPROTO_TCP, TCP_FASTOPEN_KEY, value, &len));
+	CHECK(len == sizeof(key) && !memcmp(value, key, sizeof(key)));
+	len = sizeof(addr);
+	OK(connect(fd, (void *)&addr, len));
+	one = OK(accept(server, NULL, NULL));
+	len = sizeof(value);
+	OK(getsockopt(one, IPPROTO_TCP, TCP_SAVED_SYN, value, &len));
+	CHECK(len >= 40 && value[0] >> 4 == 4 && value[9] == IPPROTO_TCP); /* its IP header */
+	len = sizeof(value);
+	OK(getsockopt(one, IPPROTO_TCP, TCP_CC_INFO, value, &len));
+	len = sizeof(uint64_t);
+	OK(getsockopt(one, SOL_SOCKET, SO_NETNS_COOKIE, value, &len));
+	CHECK(len == sizeof(uint64_t));
+	OK(getsockopt(one, SOL_SOCKET, SO_INCOMING_NAPI_ID, value, &(socklen_t){ 4 }));
+	close(server);
+	close(fd);
+	close(one);
+}
+
 /* Wrong levels, names, lengths and pointers. */
 static void test_errors(void)
 {
@@ -286,6 +359,8 @@ int main(void)
 	test_ints();
 	test_read_only();
 	test_structs();
+	test_privileged();
+	test_tcp_values();
 	test_errors();
 	test_interfaces();
 	return 0;
