@@ -181,8 +181,9 @@ s64 mc_pv_call(struct pv_slot *s);
 u32 mc_handle_alloc(void); /* an unused handle number; 0: none left */
 /* The kernel drops its last reference: PV_RELEASE, and the number is free again. */
 void mc_handle_release(u32 handle);
-/* An open file is every process's without more: whoever keeps it open saves opening it. */
-bool mc_files_shared(void);
+/* Has the calling process what it needs for the open file? If not its first use brings that, or mc_handle_bring(): those that it forks have it then. */
+bool mc_handle_here(u32 handle);
+void mc_handle_bring(u32 handle);
 
 struct mc_iovec {
 	uaddr_t base; /* user memory; checked */

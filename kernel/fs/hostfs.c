@@ -178,16 +178,30 @@ static bool changes_names(const struct pv_slot *s)
 	}
 }
 
+/* ... and only adds one? */
+static bool makes_name(const struct pv_slot *s)
+{
+	switch (s->req.cmd) {
+	case PV_OPEN:
+	case PV_MKDIR:
+	case PV_MKNOD:
+	case PV_SYMLINK:
+		return true;
+	default:
+		return false;
+	}
+}
+
 static s64 pv_call(struct pv_slot *s)
 {
-	bool changing = changes(s), names = changes_names(s);
+	bool changing = changes(s), names = changes_names(s), made = makes_name(s);
 	s64 r;
 
 	if (names)
-		names_changing();
+		names_changing(made);
 	r = mc_pv_call(s);
 	if (names)
-		names_changed();
+		names_changed(made);
 	if (changing)
 		stat_runs_changed();
 	return r;

@@ -75,10 +75,10 @@ static s64 forward(u32 handle, const struct known *k, u64 arg)
 		memcpy(s.buf, &arg, k->size);
 	else if (k->how & IN)
 		r = mc_copy_from_user(s.buf, arg, k->size);
-	names_changing(); /* attributes of files, too */
+	names_changing(false); /* attributes of files, too */
 	if (!r)
 		r = mc_pv_call(&s);
-	names_changed();
+	names_changed(false);
 	stat_runs_changed();
 	if (r >= 0 && (k->how & OUT) && mc_copy_to_user(arg, s.buf, k->size))
 		r = -EFAULT;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Opening files of the host file system. */
 #include <linux/magic.h>
+#include <linux/openat2.h>
 
 #include "absent.h"
 #include "brought.h"
@@ -205,11 +206,10 @@ static struct file *share_stream(struct inode *i, u32 flags)
 	return f;
 }
 
-/* want: of PV_WANT_DATA and PV_WILL_READ; now: before, 0: attributes are not wanted either. */
-static s64 request(struct name *n, struct open_args *a, u32 want, u64 now)
+/* want: of PV_WANT_DATA and PV_WILL_READ; now: before, 0: attributes are not wanted either. program: to be kept, -EXDEV: can't be. */
+static s64 request_as(struct name *n, struct open_args *a, u32 want, u64 now, bool program)
 {
 	bool nofollow = (n->flags & NAME_NOFOLLOW) || (a->flags & O_NOFOLLOW);
-	bool program = a->exec && programs_fit(n);
 	struct names_moment since = {0};
 	struct absent absent = {};
 	struct found o;
@@ -232,6 +232,8 @@ static s64 request(struct name *n, struct open_args *a, u32 want, u64 now)
 	s.req.u.path.resolve |= want;
 	if (a->exec)
 		s.req.u.path.resolve |= PV_WANT_PATH;
+	if (program)
+		s.req.u.path.resolve |= RESOLVE_NO_XDEV;
 	r = host_call(&s, n);
 	if (r < 0 || r == PV_CROSS) {
 		if (r == -ENOENT)
@@ -245,6 +247,19 @@ static s64 request(struct name *n, struct open_args *a, u32 want, u64 now)
 	if (program && !IS_ERR(a->file))
 		programs_add(n, &since, &o.pf, a->file);
 	return IS_ERR(a->file) ? PTR_ERR(a->file) : 0;
+}
+
+static s64 request(struct name *n, struct open_args *a, u32 want, u64 now)
+{
+	s64 r;
+
+	if (!a->exec || !programs_fit(n) || !programs_worth(n))
+		return request_as(n, a, want, now, false);
+	r = request_as(n, a, want, now, true);
+	if (r != -EXDEV)
+		return r;
+	programs_leave(n);
+	return request_as(n, a, want, now, false);
 }
 
 /* A file that is kept, or that is to be. -EAGAIN: neither. */

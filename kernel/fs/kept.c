@@ -180,7 +180,7 @@ static struct kept *changed(struct kept *file)
 	bool in_root = true;
 	int n = 0;
 
-	if (names_hold(&file->seen))
+	if (names_found_hold(&file->seen))
 		return NULL;
 	now = names_moment();
 	for (k = file; k; k = k->above) {

@@ -5,10 +5,14 @@
  * a millisecond if no names have changed (names.h). A file of that number that has the same ctime is the one that is open here: its
  * number can't be another's meanwhile. What the machine keeps of an open file stays, too: on kvm its pages.
  *
- * For machines on which an open file is every process's, and for absolute names in the container's root mount.
+ * A process may lack what the machine needs for the file: then it is opened if the name is to be asked for anyway, and its parent
+ * brings it before its next fork (programs_bring).
+ *
+ * For absolute names whose way does not leave the container's root mount: the open of one that is to be kept says so (RESOLVE_NO_XDEV).
  */
 #include "kept_programs.h"
 
+#include <linux/openat2.h>
 #include <linux/stat.h>
 
 #include "cred.h"
@@ -35,11 +39,11 @@ static struct mutex lock; /* not held over calls of the machine */
 static struct program_kept programs[PROGRAMS];
 static u32 nprograms;
 static u64 uses;
-static u64 opened_once[SEEN]; /* names and credentials, hashed */
+static u64 opened_once[SEEN]; /* names and credentials, hashed; ~: of a name that leads out of the root mount */
 
 bool programs_fit(const struct name *n)
 {
-	return mc_files_shared() && *n->text == '/' && !n->dir && !n->all_powers && current->proc && !kept_stopped() && !n->tree &&
+	return *n->text == '/' && !n->dir && !n->all_powers && current->proc && !kept_stopped() && !n->tree &&
 	       !n->hops && !n->absolute && !n->mnt && !path_is_set(&n->root) && !(n->flags & NAME_NOFOLLOW);
 }
 
@@ -79,18 +83,56 @@ static bool same(const struct statx *st, const struct pv_file *pf)
 	       st->stx_ctime.tv_sec == pf->ctime_sec && st->stx_ctime.tv_nsec == pf->ctime_nsec;
 }
 
-static bool copy_out(const char *name, u32 cred, struct program_found *out, struct names_moment *seen)
+/* The caller's process lacks it: those that its parent forks next will not. */
+static void want(u32 number)
+{
+	guard(&tasklist_lock);
+	if (current->proc->parent)
+		__atomic_fetch_or(&current->proc->parent->programs_wanted, 1u << number, __ATOMIC_RELAXED);
+}
+
+void programs_bring(void)
+{
+	u32 wanted = READ_ONCE(current->proc->programs_wanted);
+
+	if (likely(!wanted))
+		return;
+	wanted = __atomic_exchange_n(&current->proc->programs_wanted, 0, __ATOMIC_RELAXED);
+	for (u32 i = 0; i < PROGRAMS; i++) {
+		struct inode *inode = NULL;
+
+		if (!(wanted >> i & 1))
+			continue;
+		mutex_lock(&lock);
+		if (programs[i].name)
+			inode = inode_get(programs[i].inode);
+		mutex_unlock(&lock);
+		if (!inode)
+			continue;
+		mc_handle_bring(inode->handle);
+		inode_put(inode);
+	}
+}
+
+static bool same_file(const struct pv_file *a, const struct pv_file *b)
+{
+	return a->ino == b->ino && a->dev_major == b->dev_major && a->dev_minor == b->dev_minor && a->mode == b->mode && a->uid == b->uid &&
+	       a->gid == b->gid && a->ctime_sec == b->ctime_sec && a->ctime_nsec == b->ctime_nsec;
+}
+
+/* Its number; negative: none. */
+static int copy_out(const char *name, u32 cred, struct program_found *out, struct names_moment *seen)
 {
 	struct program_kept *p;
 
 	guard(&lock);
 	p = find(name, cred);
 	if (!p)
-		return false;
+		return -ENOENT;
 	p->used = ++uses;
 	*seen = p->seen;
 	*out = (struct program_found){.pf = p->pf, .inode = inode_get(p->inode), .path = p->path ? kstrdup(p->path) : NULL};
-	return true;
+	return (int)(p - programs);
 }
 
 /* It was looked for: it is there, or something else is. */
@@ -114,33 +156,48 @@ s64 programs_take(struct name *n, struct program_found *out)
 	struct names_moment seen, now;
 	const char *name = n->text;
 	struct statx st;
-	s64 r = 0;
+	int number = copy_out(name, cred, out, &seen);
+	s64 r = -EAGAIN;
+	bool here;
 
-	if (!copy_out(name, cred, out, &seen))
+	if (number < 0)
 		return -EAGAIN;
-	if (!(out->pf.mode & (S_ISUID | S_ISGID)) && names_hold(&seen)) /* a write takes those, and changes no name */
+	here = mc_handle_here(out->inode->handle);
+	if (!here)
+		want((u32)number);
+	if (!(out->pf.mode & (S_ISUID | S_ISGID)) && names_found_hold(&seen)) /* a write takes those, and changes no name */
 		return 0;
-	now = names_moment();
-	r = hostfs_stat(n, &st);
-	if (!r && same(&st, &out->pf)) {
-		settle(name, cred, out->inode, &now);
-		return 0;
+	if (here) {
+		now = names_moment();
+		r = hostfs_stat(n, &st);
+		if (!r && same(&st, &out->pf)) {
+			settle(name, cred, out->inode, &now);
+			return 0;
+		}
+		if (r != PV_CROSS)
+			settle(name, cred, out->inode, NULL);
 	}
-	if (r != PV_CROSS)
-		settle(name, cred, out->inode, NULL);
 	inode_put(out->inode);
 	kfree(out->path);
 	return r == PV_CROSS ? r : -EAGAIN;
 }
 
-static bool second_time(const char *name, u32 cred)
-{
-	u64 hash = hash_bytes(name, strlen(name)) ^ hash_u64(cred), *at = &opened_once[hash % SEEN];
+static u64 hash_of(const struct name *n) { return hash_bytes(n->text, strlen(n->text)) ^ hash_u64(cred_pv_id()); }
 
-	if (READ_ONCE(*at) == hash)
-		return true;
-	WRITE_ONCE(*at, hash);
-	return false;
+bool programs_worth(const struct name *n)
+{
+	u64 hash = hash_of(n), *at = &opened_once[hash % SEEN], was = READ_ONCE(*at);
+
+	if (was != hash && was != ~hash)
+		WRITE_ONCE(*at, hash);
+	return was == hash;
+}
+
+void programs_leave(const struct name *n)
+{
+	u64 hash = hash_of(n);
+
+	WRITE_ONCE(opened_once[hash % SEEN], ~hash);
 }
 
 /* An unused one, or that which was not used for longest. */
@@ -156,9 +213,9 @@ static struct program_kept *oldest(void)
 
 void programs_add(const struct name *n, const struct names_moment *since, const struct pv_file *pf, struct file *f)
 {
-	struct program_kept made = {.pf = *pf, .seen = *since, .cred = cred_pv_id()}, old = {0};
+	struct program_kept made = {.pf = *pf, .seen = *since, .cred = cred_pv_id()}, old = {0}, *p;
 
-	if (!pf->opened || !f->inode->in_root || !S_ISREG(pf->mode) || !second_time(n->text, made.cred))
+	if (!pf->opened || !f->inode->in_root || !S_ISREG(pf->mode))
 		return;
 	made.name = kstrdup(n->text);
 	if (!made.name)
@@ -166,12 +223,15 @@ void programs_add(const struct name *n, const struct names_moment *since, const 
 	made.path = f->name ? kstrdup(f->name) : NULL;
 	made.inode = inode_get(f->inode);
 	mutex_lock(&lock);
-	if (find(made.name, made.cred)) { /* by somebody else, meanwhile */
+	p = find(made.name, made.cred);
+	if (p && same_file(&p->pf, pf)) {
+		p->seen = *since;
 		old = made;
 	} else {
-		old = empty(oldest());
+		p = p ? p : oldest();
+		old = empty(p);
 		made.used = ++uses;
-		*oldest() = made;
+		*p = made;
 		nprograms++;
 	}
 	mutex_unlock(&lock);

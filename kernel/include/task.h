@@ -175,6 +175,7 @@ struct process {
 	size_t cmdline_len;
 	struct cgroup *cgroup; /* made inside, counted; NULL: the container's own. tasklist_lock */
 	struct mutex exec_lock;
+	u32 programs_wanted;   /* bits of fs/kept_programs.c */
 	struct kept_set *kept; /* files that stay open (fs/kept.c); NULL: none yet */
 	struct exec_id *exec_id; /* what it runs, for policies; changed by its only thread. NULL: unknown */
 	struct program *program; /* what the hypervisor wants of it, until it executes that; tasklist_lock */

@@ -94,9 +94,9 @@ static void pv_unregister(u32 id)
 	memset(&s.req, 0, sizeof(s.req));
 	s.req.cmd = PV_CRED_FREE;
 	s.req.u.ctl.arg = id;
-	names_changing(); /* the number will be another's, of whom nothing is known */
+	names_changing(false); /* the number will be another's, of whom nothing is known */
 	mc_pv_call(&s);
-	names_changed();
+	names_changed(false);
 	mc_pv_put(&s);
 }
 

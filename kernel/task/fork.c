@@ -10,6 +10,7 @@
 #include "fs.h"
 #include "internal.h"
 #include "kept.h"
+#include "kept_programs.h"
 #include "mm.h"
 #include "pid_ns.h"
 #include "ring.h"
@@ -438,8 +439,10 @@ static long start(struct task *c, const struct clone_request *request)
 	tid = task_nr(c, task_pid_ns(current));
 	if (!(a->flags & CLONE_THREAD))
 		timers_cpu_limit(c->proc);
-	if (!(a->flags & CLONE_THREAD))
+	if (!(a->flags & CLONE_THREAD)) {
 		kept_drop(); /* the child's host process would keep copies for as long as it lives */
+		programs_bring();
+	}
 	r = give_pidfd(c, a, &pidfd);
 	if (!r)
 		r = mc_thread_start(c, how_of(a->flags), &regs);

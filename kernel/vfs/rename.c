@@ -53,9 +53,9 @@ static s64 host_two(struct two_names *t, struct name **crossed)
 		host_end(&s);
 		return -ENAMETOOLONG;
 	}
-	names_changing();
+	names_changing(false);
 	r = mc_pv_call(&s);
-	names_changed();
+	names_changed(false);
 	stat_runs_changed();
 	if (r == PV_CROSS) {
 		*crossed = s.rsp.flags & PV_CROSSED_PATH2 ? &t->to : &t->from;

@@ -187,9 +187,6 @@ void pv_handle_opened(const struct pv_request *r)
 		set_lazy((u32)r->u.path.arg, true);
 }
 
-/* Each process of the host has its own descriptors. */
-bool mc_files_shared(void) { return false; }
-
 void mc_handle_release(u32 h)
 {
 	if (pv_handle_present(h)) {
@@ -266,6 +263,11 @@ static int fetch(u32 h)
 	mc_pv_put(&s);
 	return r < 0 ? (int)r : 0;
 }
+
+/* Each process of the host has its own descriptors, and those of its parent at the time of the fork. */
+bool mc_handle_here(u32 h) { return pv_handle_present(h); }
+
+void mc_handle_bring(u32 h) { pv_fd(h); }
 
 int pv_fd(u32 h)
 {

@@ -147,11 +147,25 @@ if not os.fork():
 CHANGES = {
     "mode": "os.chmod('/tmp/other', 0o600)",
     "owner": "os.chown('/tmp/other', 5, 5)",
-    "new-name": "os.close(os.open(f'/tmp/new{i}-{time.monotonic_ns()}', os.O_CREAT | os.O_WRONLY))",
     "rename": "os.rename('/tmp/other', '/tmp/other2'); os.rename('/tmp/other2', '/tmp/other')",
-    "link": "os.symlink('x', f'/tmp/link{i}-{time.monotonic_ns()}')",
+    "link": "os.link('/tmp/other', f'/tmp/link{i}-{time.monotonic_ns()}')",
     "another-process": "os.write(go[1], b'x'); os.read(done[0], 1)",
 }
+
+
+NEW = {
+    "file": "os.close(os.open(f'/tmp/new{i}-{time.monotonic_ns()}', os.O_CREAT | os.O_WRONLY))",
+    "folder": "os.mkdir(f'/tmp/folder{i}-{time.monotonic_ns()}')",
+    "link": "os.symlink('x', f'/tmp/link{i}-{time.monotonic_ns()}')",
+}
+
+
+@pytest.mark.parametrize("new", NEW)
+def test_open_again_after_a_new_name(traced, new):  # noqa: F811
+    """What was there is not another for it."""
+    each = opens_again(traced, f"os.close(os.open(name, os.O_RDONLY)); {NEW[new]}", before=OTHER)
+    assert all(calls[0] in (("openat", 0, 3), ("openat", 0, 0)) for calls in each), each
+    assert any(calls[0][2] == 0 for calls in each), each
 
 
 @pytest.mark.parametrize("change", CHANGES)
