@@ -50,7 +50,7 @@ static const struct option_rule {
 	{ SOL_SOCKET, SO_BROADCAST, 4, BOTH },
 	{ SOL_SOCKET, SO_SNDBUF, 4, BOTH },
 	{ SOL_SOCKET, SO_RCVBUF, 4, BOTH },
-	{ SOL_SOCKET, SO_SNDBUFFORCE, 4, BOTH },
+	{ SOL_SOCKET, SO_SNDBUFFORCE, 4, BOTH }, /* the host asks for CAP_NET_ADMIN, which the hypervisor never has: EPERM */
 	{ SOL_SOCKET, SO_RCVBUFFORCE, 4, BOTH },
 	{ SOL_SOCKET, SO_KEEPALIVE, 4, BOTH },
 	{ SOL_SOCKET, SO_OOBINLINE, 4, BOTH },
@@ -68,7 +68,7 @@ static const struct option_rule {
 	{ SOL_SOCKET, SO_TIMESTAMPING_NEW, 8, BOTH },
 	{ SOL_SOCKET, SO_BINDTODEVICE, 16, BOTH },
 	{ SOL_SOCKET, SO_BINDTOIFINDEX, 4, BOTH },
-	{ SOL_SOCKET, SO_MARK, 4, BOTH }, /* the host asks for CAP_NET_ADMIN */
+	{ SOL_SOCKET, SO_MARK, 4, BOTH }, /* the host asks for CAP_NET_RAW or CAP_NET_ADMIN */
 	{ SOL_SOCKET, SO_RXQ_OVFL, 4, BOTH },
 	{ SOL_SOCKET, SO_BUSY_POLL, 4, BOTH },
 	{ SOL_SOCKET, SO_PREFER_BUSY_POLL, 4, BOTH },

@@ -15,6 +15,7 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
+#include <sys/utsname.h>
 
 #ifndef SO_TIMESTAMP_NEW
 #define SO_TIMESTAMP_NEW 63
@@ -248,10 +249,12 @@ static void test_privileged(void)
 	struct __user_cap_header_struct head = { _LINUX_CAPABILITY_VERSION_3, 0 };
 	struct __user_cap_data_struct cap[2];
 	int fd = OK(socket(TCP4, 0)), value = 7;
+	struct utsname name;
 
 	OK(syscall(SYS_capget, &head, cap));
-	for (size_t i = 0; i < 3; i++) { /* CAP_NET_RAW does not do */
-		if (cap[0].effective & 1u << CAP_NET_ADMIN)
+	OK(uname(&name));
+	for (size_t i = 0; i < 3; i++) { /* CAP_NET_RAW does not do; Callgate's hypervisor never has CAP_NET_ADMIN */
+		if (cap[0].effective & 1u << CAP_NET_ADMIN && !strstr(name.release, "callgate"))
 			OK(setsockopt(fd, rows[i].level, rows[i].name, &value, sizeof(value)));
 		else
 			FAILS(EPERM, setsockopt(fd, rows[i].level, rows[i].name, &value, sizeof(value)));

@@ -8,6 +8,7 @@ import subprocess
 
 import pytest
 from bundle import BUILD, RUNTIME, TESTS
+from prometheus_client import parser as plain
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 pytestmark = pytest.mark.skipif(RUNTIME == "runc", reason="known: of callgate alone")
@@ -91,15 +92,22 @@ def test_a_hypervisor_that_does_not_answer(container):
     assert samples(metrics(), container.id)["callgate_container_pv_calls_total",] > 10
 
 
+ENV = {"PATH": f"{pathlib.Path(CALLGATE).parent}:/usr/bin:/bin"}
+
+
+def command(unit):
+    """What a unit's shell is told, without systemd's own quoting."""
+    text = re.search(r"ExecStart=/bin/sh -c '(.*?)'\n", (TESTS.parent / "packaging/metrics" / unit).read_text(), re.S)[1]
+    return text.replace("\\\n", "").replace("$$", "$").replace("\\\\", "\\")
+
+
 def test_socket_unit_speaks_http(container, tmp_path):
     """The service's command, with a socket as systemd gives it."""
-    unit = (TESTS.parent / "packaging/metrics/callgate-metrics@.service").read_text()
-    command = re.search(r"ExecStart=/bin/sh -c '(.*?)'\n", unit, re.S)[1]
-    script = command.replace("\\\n", "").replace("$$", "$").replace("\\\\", "\\")  # systemd's own quoting
+    script = command("callgate-metrics@.service")
     ours, theirs = socket.socketpair()
     with ours, theirs:
         child = subprocess.Popen(["/bin/sh", "-c", script], stdin=theirs, stdout=theirs,
-                                 env={"PATH": f"{pathlib.Path(CALLGATE).parent}:/usr/bin:/bin"})
+                                 env=ENV)
         theirs.close()
         ours.settimeout(30)
         ours.sendall(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
@@ -110,3 +118,21 @@ def test_socket_unit_speaks_http(container, tmp_path):
     head, _, body = answer.partition(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.0 200 OK\r\nContent-Type: application/openmetrics-text; version=1.0.0")
     assert samples(body.decode(), container.id)
+
+
+def test_textfile_unit_writes_what_the_node_exporter_reads(container, tmp_path):
+    """That is the older format, which has no end mark and no types but a few; a run that fails leaves the file alone."""
+    place = "/var/lib/prometheus/node-exporter"
+    script = command("callgate-textfile.service")
+    assert script.count(place) == 3
+    script = script.replace(place, str(tmp_path))
+    subprocess.run(["/bin/sh", "-c", script], env=ENV, stdin=subprocess.DEVNULL, timeout=60, check=True)
+    written = (tmp_path / "callgate.prom").read_text()
+    assert "EOF" not in written and [p.name for p in tmp_path.iterdir()] == ["callgate.prom"]
+    found = {s.name: s.value for family in plain.text_string_to_metric_families(written) for s in family.samples
+             if s.labels.get("id") == container.id}
+    assert found["callgate_container_pids"] >= 1 and found["callgate_container_cpu_seconds_total"] > 0
+    assert {line.split()[3] for line in written.splitlines() if line.startswith("# TYPE")} <= {"gauge", "counter"}
+    failed = subprocess.run(["/bin/sh", "-c", script.replace("callgate metrics", "callgate metrics --none")], env=ENV,
+                            stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=60, check=False)
+    assert failed.returncode != 0 and (tmp_path / "callgate.prom").read_text() == written
