@@ -409,6 +409,8 @@ long sys_openat2(u64 dirfd, u64 path, u64 uhow, u64 size)
 		return -EINVAL;
 	if (how.mode && !(how.flags & (O_CREAT | __O_TMPFILE)))
 		return -EINVAL;
+	if ((how.flags & O_PATH) && (how.flags & ~(u64)(O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)))
+		return -EINVAL;
 	if ((how.resolve & (RESOLVE_BENEATH | RESOLVE_IN_ROOT)) ==
 	    (RESOLVE_BENEATH | RESOLVE_IN_ROOT))
 		return -EINVAL;

@@ -194,6 +194,10 @@ static int move_to_path(struct walk *w, struct path *p)
 			return (int)PTR_ERR(text);
 		p->mnt = mount_settle(p->mnt, text);
 	}
+	if ((w->n->resolve & RESOLVE_NO_XDEV) && p->mnt != w->mnt) {
+		kfree(text);
+		return -EXDEV;
+	}
 	walk_move(w, mount_get(p->mnt), inode_get(p->inode));
 	walk_place(w, text ? text : p->name ? p->name : "");
 	kfree(text);
@@ -213,7 +217,7 @@ static int follow_magic(struct walk *w, struct inode *link)
 	if (r)
 		return r;
 	if (inode_is_host(p.inode) && !w->n->tree)
-		r = leave_to_host(w, p.inode);
+		r = w->n->resolve & RESOLVE_NO_XDEV ? -EXDEV : leave_to_host(w, p.inode);
 	else
 		r = move_to_path(w, &p);
 	path_put(&p);
@@ -228,6 +232,8 @@ int walk_link(struct walk *w, const char *target, size_t len)
 	if (r || *target != '/')
 		return r;
 	n->absolute = false;
+	if ((n->resolve & RESOLVE_NO_XDEV) && (!n->tree || w->mnt != top_of(n)->mnt))
+		return -EXDEV;
 	return n->resolve & RESOLVE_BENEATH ? -EXDEV : WALK_RESTART;
 }
 
