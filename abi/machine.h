@@ -84,6 +84,14 @@ void mc_kick(struct task *t);
  */
 u32 mc_kicks_taken(struct task *t, bool *known);
 void mc_yield(void);
+/*
+ * t, which may not be started yet, is to run on these CPUs only, whatever thread calls; until then it may on all. If it runs on another
+ * one it leaves that at once: the caller itself before it is back in user mode. -EINVAL: there is none of them. A machine
+ * whose threads the host schedules may do nothing.
+ */
+int mc_thread_affinity(struct task *t, const u64 *mask, u32 words);
+/* The CPU that the caller runs on, as masks count them. -1: the machine does not know. */
+int mc_cpu(void);
 /* Slow paths of struct mutex: sleep while *word == val (may return early); wake up to n sleepers. */
 void mc_lock_wait(u32 *word, u32 val);
 void mc_lock_wake(u32 *word, int n);

@@ -91,7 +91,7 @@ struct task {
 	bool core_passed; /* exits: a core dump does not wait for it; tasklist_lock */
 	bool copied_mm; /* fork: the address space is a copy that is its own */
 
-	/* What sched(7) calls set; inherited by fork. The host schedules: these are kept and reported. */
+	/* What sched(7) calls set; inherited by fork. But for the mask, which the machine may obey, these are kept and reported. */
 	struct task_sched {
 		u64 affinity[16]; /* CPU mask; all 0: every CPU */
 		int policy, priority, nice;

@@ -94,10 +94,26 @@ long sys_arch_prctl(u64 op, u64 addr)
 	return mc_copy_to_user(addr, &base, sizeof(base)) ? -EFAULT : 0;
 }
 
-/* The CPU is a hint by its nature. Spread the threads; the vdso, where there is one, knows better. */
+/* Where the machine does not know: one that the thread may use. The vdso, where there is one, knows better. */
+static u32 some_cpu(void)
+{
+	u32 i, n = 0;
+	u64 mask[16];
+
+	task_cpu_mask(current, mask);
+	for (i = 0; i < ARRAY_SIZE(mask); i++)
+		for (u64 left = mask[i]; left; left &= left - 1)
+			n++;
+	n = (u32)current->tid % n;
+	for (i = 0;; i++)
+		if (mask[i / 64] >> (i % 64) & 1 && !n--)
+			return i;
+}
+
 long sys_getcpu(u64 cpu_to, u64 node_to, u64 unused)
 {
-	u32 cpu = (u32)current->tid % cpu_count(), node = 0;
+	int known = mc_cpu();
+	u32 cpu = known < 0 ? some_cpu() : (u32)known, node = 0;
 
 	if (cpu_to && mc_copy_to_user(cpu_to, &cpu, sizeof(cpu)))
 		return -EFAULT;

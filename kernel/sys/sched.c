@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * sched(7). The host's scheduler runs the guest's threads, so policies, priorities and masks
- * are kept, inherited and reported, with Linux' permission rules, and steer nothing.
+ * sched(7). Policies and priorities are kept, inherited and reported, with Linux' permission rules, and steer nothing: no
+ * machine knows them, and on pv the host's scheduler runs the guest's threads. Masks are the machine's to obey.
  */
 #include "syscall.h"
 
@@ -70,6 +70,17 @@ static bool mask_empty(const u64 *mask)
 	return true;
 }
 
+void sched_inherit(struct task *c, struct task *p)
+{
+	c->sched = p->sched;
+	if (p->sched.reset_on_fork) {
+		memset(&c->sched, 0, sizeof(c->sched));
+		memcpy(c->sched.affinity, p->sched.affinity, sizeof(c->sched.affinity));
+	}
+	if (!mask_empty(c->sched.affinity)) /* it is p's: there are such CPUs */
+		mc_thread_affinity(c, c->sched.affinity, MASK_WORDS);
+}
+
 void task_cpu_mask(struct task *t, u64 *mask)
 {
 	u64 all[MASK_WORDS];
@@ -105,6 +116,7 @@ long sys_sched_setaffinity(u64 tid, u64 len, u64 from)
 {
 	u64 all[MASK_WORDS], mask[MASK_WORDS] = { 0 };
 	struct task *t;
+	int ret;
 
 	if (mc_copy_from_user(mask, from, min((size_t)(u32)len, sizeof(mask))))
 		return -EFAULT;
@@ -119,8 +131,10 @@ long sys_sched_setaffinity(u64 tid, u64 len, u64 from)
 		return -EPERM;
 	if (mask_empty(mask))
 		return -EINVAL;
-	memcpy(t->sched.affinity, mask, sizeof(mask));
-	return 0;
+	ret = mc_thread_affinity(t, mask, MASK_WORDS);
+	if (!ret)
+		memcpy(t->sched.affinity, mask, sizeof(mask));
+	return ret;
 }
 
 /* ---- policies ---- */

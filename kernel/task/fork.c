@@ -14,6 +14,7 @@
 #include "mm.h"
 #include "pid_ns.h"
 #include "ring.h"
+#include "sched.h"
 #include "seccomp.h"
 #include "syscall.h"
 #include "time_ns.h"
@@ -158,9 +159,7 @@ static void task_init(struct task *c, struct task *p)
 	memcpy(c->comm, p->comm, sizeof(c->comm));
 	c->start_time = mc_clock(7 /* CLOCK_BOOTTIME */);
 	c->timer_slack = p->timer_slack;
-	c->sched = p->sched;
-	if (p->sched.reset_on_fork)
-		memset(&c->sched, 0, sizeof(c->sched));
+	sched_inherit(c, p);
 }
 
 /*

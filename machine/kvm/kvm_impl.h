@@ -45,7 +45,8 @@ struct thread {
 	u8 how;      /* enum mc_start */
 	bool timed_out;
 	u8 wants; /* tokens that wake it */
-	u8 pad;
+	bool queued; /* waits for a CPU */
+	u64 cpus; /* those that it may use; 0: all */
 	u32 *lock_word;       /* sleeps in mc_lock_wait() */
 	struct tree_node timer; /* key: deadline */
 	u64 fsbase, gsbase;
@@ -89,6 +90,7 @@ struct cpu {
 	struct thread idle_thread;
 	struct kvm_call *call;
 	u64 timer; /* deadline that the local timer is set to; MC_FOREVER: none */
+	u32 bound; /* of those that wait, and may not use all CPUs: who may use this one */
 	u64 slice_end; /* when the thread has to let others run; 0: none wait */
 	u64 gdt[9];
 	u8 tss[104];
@@ -119,6 +121,12 @@ static inline struct thread *self(void)
 	return t;
 }
 static inline struct thread *thread_of(struct task *t) { return (struct thread *)t; }
+static inline bool may_use(const struct thread *t, u32 cpu)
+{
+	u64 mask = READ_ONCE(t->cpus);
+
+	return !mask || mask >> cpu & 1;
+}
 static inline void *direct(u64 gpa) { return (void *)(KVM_DIRECT + gpa); }
 
 static inline void wrmsr(u32 msr, u64 v)
@@ -191,8 +199,15 @@ void timer_set(u64 deadline); /* this CPU's: an interrupt then, or earlier */
 struct kvm_call *call_begin(void);
 s64 call_make(u32 nr);
 void slots_answered(void); /* PV calls */
-/* sched.c */
+/* queue.c: who waits for a CPU. run_lock held but for queue_waits() */
 extern struct spinlock run_lock;
+extern u32 queue_unbound; /* may use all CPUs */
+void queue_add(struct thread *t);
+struct thread *queue_take(const struct cpu *c);
+static inline bool queue_waits(const struct cpu *c) { return READ_ONCE(queue_unbound) || READ_ONCE(c->bound); }
+void queue_tell(struct thread *t);  /* a CPU for it, if it is on the queue */
+void queue_tell_idle(void);
+/* sched.c */
 void sched_idle(void) __attribute__((noreturn));
 void schedule(void);          /* run_lock held; released when the thread runs again */
 void sched_dead(void) __attribute__((noreturn));

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The scheduler: one run queue for all CPUs, time slices while others wait, and sleepers by their deadlines. A CPU
+ * The scheduler: one run queue for all CPUs (queue.c), time slices while others wait, and sleepers by their deadlines. A CPU
  * without work polls for a moment before it halts. Everything here is under run_lock.
  */
 #include "kvm_impl.h"
@@ -8,65 +8,11 @@
 #define SLICE (4 * NSEC_PER_MSEC)
 #define POLL_ROUNDS 2000
 
-struct spinlock run_lock;
-static struct thread *first, **last = &first; /* those that wait for a CPU */
-static u32 waiting;
 static struct thread *left; /* dead, and nobody needs them any more: by `next` */
 static struct tree_node *sleepers; /* with a deadline */
 static struct thread *lock_sleepers[64];
 
 static struct thread *of_timer(struct tree_node *n) { return container_of(n, struct thread, timer); }
-
-static void enqueue(struct thread *t)
-{
-	t->next = NULL;
-	*last = t;
-	last = &t->next;
-	WRITE_ONCE(waiting, waiting + 1);
-}
-
-static struct thread *dequeue(void)
-{
-	struct thread *t = first;
-
-	if (!t)
-		return NULL;
-	first = t->next;
-	if (!first)
-		last = &first;
-	WRITE_ONCE(waiting, waiting - 1);
-	return t;
-}
-
-/* A CPU that sleeps takes who waits; one that polls sees him by itself. */
-static bool call_idle_cpu(void)
-{
-	u32 i;
-
-	for (i = 0; i < ncpus; i++) {
-		struct cpu *c = &cpus[i];
-
-		if (!c->idle || c == this_cpu())
-			continue;
-		if (c->halted) {
-			c->halted = false;
-			lapic_send(i, KVM_VEC_KICK);
-		}
-		return true;
-	}
-	return false;
-}
-
-/* Those that run user code must begin to count its time. (cpu_enter_user() tells the others.) */
-static void call_busy_cpus(void)
-{
-	u32 i;
-
-	for (i = 0; i < ncpus; i++) {
-		if (READ_ONCE(cpus[i].mode) == CPU_USER && !cpus[i].slice_end)
-			lapic_send(i, KVM_VEC_KICK);
-	}
-}
 
 void make_runnable(struct thread *t)
 {
@@ -75,9 +21,8 @@ void make_runnable(struct thread *t)
 	t->state = T_RUNNABLE;
 	if (t->timer.linked)
 		tree_remove(&sleepers, &t->timer);
-	enqueue(t);
-	if (!call_idle_cpu())
-		call_busy_cpus();
+	queue_add(t);
+	queue_tell(t);
 }
 
 /* ---- the switch ---- */
@@ -180,7 +125,7 @@ static void switch_to(struct thread *next)
 void schedule(void)
 {
 	struct cpu *c = this_cpu();
-	struct thread *t = c->thread, *next = dequeue();
+	struct thread *t = c->thread, *next = queue_take(c);
 
 	if (unlikely(t == &c->idle_thread && t->state == T_PARKED)) {
 		spin_unlock(&run_lock);
@@ -188,12 +133,8 @@ void schedule(void)
 	}
 	c->resched = false;
 	c->slice_end = 0;
-	if (next && waiting)
-		call_idle_cpu();
-	if (!next && t->state == T_RUNNABLE && t != &c->idle_thread) {
-		spin_unlock(&run_lock);
-		return;
-	}
+	if (next)
+		queue_tell_idle();
 	switch_to(next ? next : &c->idle_thread);
 }
 
@@ -242,23 +183,23 @@ void sched_tick(void)
 /* On the way to user mode, while others wait: the time of who runs is limited, or over. */
 void sched_share(void)
 {
-	struct cpu *c;
+	struct cpu *c = this_cpu();
 
-	if (this_cpu()->resched)
+	if (c->resched || !may_use(c->thread, c->id))
 		mc_yield();
 	c = this_cpu();
 	c->resched = false;
-	if (READ_ONCE(waiting) && !c->slice_end) {
+	if (queue_waits(c) && !c->slice_end) {
 		c->slice_end = clock_now() + SLICE;
 		timer_set(c->slice_end);
 	}
 }
 
-static void poll_queue(void)
+static void poll_queue(const struct cpu *c)
 {
 	int i;
 
-	for (i = 0; i < POLL_ROUNDS && !READ_ONCE(waiting) && ncpus > 1; i++)
+	for (i = 0; i < POLL_ROUNDS && !queue_waits(c) && ncpus > 1; i++)
 		__builtin_ia32_pause();
 }
 
@@ -270,11 +211,11 @@ void sched_idle(void)
 	for (;;) {
 		c->idle = true;
 		frames_trim();
-		poll_queue();
+		poll_queue(c);
 		late_interrupts();
 		spin_lock(&run_lock);
 		wake_sleepers();
-		if (waiting) {
+		if (queue_waits(c)) {
 			c->idle = false;
 			schedule();
 			continue;
@@ -357,11 +298,18 @@ u32 mc_kicks_taken(struct task *task, bool *known)
 
 void mc_yield(void)
 {
+	struct thread *t = self();
+	struct cpu *c;
+
 	spin_lock(&run_lock);
-	if (waiting) {
-		enqueue(self());
+	c = this_cpu();
+	if (queue_waits(c) || !may_use(t, c->id)) {
+		queue_add(t);
+		if (!may_use(t, c->id))
+			queue_tell(t);
 		schedule();
 	} else {
+		c->slice_end = 0; /* who waited has found another CPU */
 		spin_unlock(&run_lock);
 		__builtin_ia32_pause();
 	}
@@ -433,8 +381,8 @@ bool cpu_enter_user(void)
 	struct cpu *c = this_cpu();
 
 	set_mode(c, CPU_USER);
-	if (!(__atomic_load_n(&c->thread->work, __ATOMIC_SEQ_CST) & ~WORK_FULL) && !c->resched &&
-	    (!READ_ONCE(waiting) || c->slice_end))
+	if (!(__atomic_load_n(&c->thread->work, __ATOMIC_SEQ_CST) & ~WORK_FULL) && !c->resched && may_use(c->thread, c->id) &&
+	    (!queue_waits(c) || c->slice_end))
 		return false;
 	c->mode = CPU_KERNEL;
 	return true;

@@ -370,6 +370,10 @@ void mc_yield(void)
 	pv_futex_wait(&word, 0, mc_clock(1 /* CLOCK_MONOTONIC */) + 1000, false);
 }
 
+/* The host schedules, which is told nothing of masks. */
+int mc_thread_affinity(struct task *t, const u64 *mask, u32 words) { return 0; }
+int mc_cpu(void) { return -1; }
+
 void pv_user_work(struct pt_regs *regs)
 {
 	struct pv_thread *t = pv_self();

@@ -42,6 +42,7 @@ bool stub_load(uaddr_t addr, void *to, size_t len);
 bool stub_store(uaddr_t addr, const void *from, size_t len);
 /* Protection of a page, PROT_*, or -1: not mapped. */
 int stub_page_prot(uaddr_t addr);
+u64 stub_affinity(struct task *t); /* the first word of the CPUs that it is to use; 0: all */
 u64 stub_space_pages(void); /* mapped in the calling task's space */
 
 #endif

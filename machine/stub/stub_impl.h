@@ -30,6 +30,7 @@ struct stub_thread {
 	void *arg, *child_arg, *image_arg;
 	pthread_t thread;
 	u32 host_tid;
+	u64 affinity; /* the first word of what was asked for: for tests */
 };
 
 /* struct task begins with struct mc_thread: all that the machine may look at. */

@@ -321,6 +321,22 @@ void mc_yield(void)
 	sched_yield();
 }
 
+int mc_thread_affinity(struct task *t, const u64 *mask, u32 words)
+{
+	stub_of(t)->affinity = words ? mask[0] : 0;
+	return 0;
+}
+
+u64 stub_affinity(struct task *t)
+{
+	return stub_of(t)->affinity;
+}
+
+int mc_cpu(void)
+{
+	return -1;
+}
+
 void mc_lock_wait(u32 *word, u32 val)
 {
 	syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, val, NULL, NULL, 0);

@@ -14,8 +14,8 @@ from bundle import BUILD, TESTS
 
 IMAGE = BUILD / "guest-kvm.elf"
 TEXT = 0xffffffff80000000  # KVM_TEXT of abi/kvm.h
-GUEST_TESTS = ["cpu_share", "fork_wait", "futex", "io_pipe", "thr_basic", "membarrier", "mm_mmap", "privileged", "sched", "sig_basic"]
-ON_ONE_CPU = GUEST_TESTS[:5]
+GUEST_TESTS = ["cpu_share", "affinity", "fork_wait", "futex", "io_pipe", "thr_basic", "membarrier", "mm_mmap", "privileged", "sched", "sig_basic"]
+ON_ONE_CPU = GUEST_TESTS[:6]
 # What sync(2) does in guest kernels that are broken on purpose.
 FAULTS = {
     "undefined": "0f0b",                            # ud2

@@ -92,6 +92,7 @@ long host_setting(const char *name, long otherwise);
 long stub_syscall(u64 nr, u64 a, u64 b, u64 c, u64 d, u64 e, u64 f);
 void stub_next_image(int (*fn)(void *arg), void *arg);
 int stub_page_prot(uaddr_t addr);
+u64 stub_affinity(struct task *t);
 bool stub_load(uaddr_t addr, void *to, size_t len);
 bool stub_store(uaddr_t addr, const void *from, size_t len);
 

@@ -329,6 +329,9 @@ VM_TEST(limits_change)
 	CHECK_EQ(sc(__NR_sched_getaffinity, 0, 128, buf), 8);
 	CHECK_EQ(peek64(buf), 3);
 	CHECK_EQ(sc(__NR_sched_setaffinity, 0, 8, uput(&(u64){2}, 8)), 0);
+	CHECK_EQ(stub_affinity(current), 2);
+	CHECK_EQ(sc(__NR_getcpu, buf, 0, 0), 0);
+	CHECK_EQ((u32)peek64(buf), 1);
 	CHECK_EQ(stub_answer(stub_post(&e, sizeof(e), NULL, 0), NULL), 0);
 	CHECK_EQ(sc(__NR_sched_getaffinity, 0, 128, buf), 8);
 	CHECK_EQ(peek64(buf), 1);
