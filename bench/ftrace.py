@@ -14,19 +14,10 @@ import subprocess
 import threading
 import time
 
-LINE = re.compile(r"^\s*(.+)-(\d+)\s+\[\d+\]\s+(\S{4,5})\s+[\d.]+: (\S+)(?: \[\S+\])? <-")
 CALL = re.compile(r"^__x64_sys_(\w+)$")
-BUFFER_KIB = 1024  # for each CPU: what comes late is not worth more, it comes again
-STRIKE = 1.0  # seconds: each change of what is traced costs the whole machine some time
-
-
-def parse(line):
-    """(task, pid, is it in a hardware interrupt, function) of a line of the trace; None for other lines."""
-    found = LINE.match(line)
-    if not found:
-        return None
-    task, pid, flags, function = found.groups()
-    return task, int(pid), flags[2] in "hHzZ", function
+BUFFER_KIB = 8192  # for each CPU: what comes late is not worth more, it comes again
+STRIKE = 1.0  # seconds at least between changes of what is traced: each costs the whole machine some time ...
+SHARE = 0.1  # ... and all of them at most this share of it
 
 
 def threads(pids):
@@ -78,10 +69,10 @@ class Functions:
 class Tracer:
     """`with Tracer(tracefs, functions, name, pids) as t: work`; then t.seen: {function: when it was seen first}."""
 
-    def __init__(self, tracefs, functions, name, pids):
+    def __init__(self, tracefs, functions, name, pids, reader):
         self.path = tracefs.path / "instances" / f"callgate-{name}-{os.getpid()}"
         self.functions, self.pids, self.seen, self.phase = functions, list(pids), {}, 0
-        self.tasks, self.new, self.lost, self.done = set(), [], 0, threading.Event()
+        self.new, self.lost, self.program = [], 0, reader
 
     def _write(self, name, text, mode="w"):
         with open(self.path / name, mode, encoding="ascii") as file:
@@ -94,6 +85,7 @@ class Tracer:
             self._write("options/function-fork", "1")
             self._write("set_ftrace_pid", " ".join(map(str, threads(self.pids))))
             self._write("current_tracer", "function")
+            self.process = subprocess.Popen([self.program, self.path.name], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         except OSError:
             self.path.rmdir()
             raise
@@ -103,8 +95,11 @@ class Tracer:
 
     def __exit__(self, *_):
         self._write("tracing_on", "0")
-        self.done.set()
+        self.process.stdin.close()
         self.reader.join(60)
+        if self.process.wait(60):
+            raise RuntimeError(f"{self.program} failed")
+        self.process.stdout.close()
         for name in self.path.glob("per_cpu/cpu*/stats"):
             fields = dict(line.split(": ", 1) for line in name.read_text().splitlines())
             self.lost += int(fields["overrun"])
@@ -112,31 +107,15 @@ class Tracer:
         self.path.rmdir()
 
     def _read(self):
-        pipe, rest, last = os.open(self.path / "trace_pipe", os.O_RDONLY | os.O_NONBLOCK), b"", 0
-        try:
-            while True:
-                try:
-                    data = os.read(pipe, 1 << 16)
-                except BlockingIOError:
-                    if self.done.wait(0.05):
-                        return
-                    data = b""
-                *lines, rest = (rest + data).split(b"\n")
-                self._take(lines)
-                if time.monotonic() - last > STRIKE:
-                    self._strike()
-                    last = time.monotonic()
-        finally:
-            os.close(pipe)
-
-    def _take(self, lines):
-        for line in lines:
-            found = parse(line.decode(errors="replace"))
-            if found and not found[2]:
-                self.tasks.add(found[0])
-                if found[3] not in self.seen:
-                    self.seen[found[3]] = self.phase
-                    self.new.extend(self.functions.numbers.get(found[3], ()))
+        next_strike = time.monotonic() + STRIKE
+        for line in self.process.stdout:
+            self.seen.setdefault(line.strip(), self.phase)
+            self.new.extend(self.functions.numbers.get(line.strip(), ()))
+            if time.monotonic() > next_strike:
+                start = time.monotonic()
+                self._strike()
+                end = time.monotonic()
+                next_strike = end + max(STRIKE, (end - start) / SHARE)
 
     def _strike(self):
         numbers, self.new = self.new, []

@@ -97,9 +97,10 @@ def workloads(port):
 
 
 class Surface:
-    def __init__(self, tracefs, bundles, roots, functions):
-        self.tracefs, self.bundles, self.roots = tracefs, bundles, roots
-        self.functions = ftrace.Functions(tracefs) if functions else None
+    def __init__(self, tracefs, bundles, roots, reader):
+        """`reader`: the program ftrace-reader; None where only calls are asked for."""
+        self.tracefs, self.bundles, self.roots, self.reader = tracefs, bundles, roots, reader
+        self.functions = ftrace.Functions(tracefs) if reader else None
 
     @contextlib.contextmanager
     def container(self, runtime, args):
@@ -146,7 +147,7 @@ class Surface:
 
     def tracer(self, part, pids):
         if self.functions:
-            return ftrace.Tracer(self.tracefs, self.functions, part, pids)
+            return ftrace.Tracer(self.tracefs, self.functions, part, pids, self.reader)
         return ftrace.CallTracer(self.tracefs, part, pids)
 
 
@@ -187,7 +188,7 @@ def report(tracers, reach):
     if not by_calls:
         found["functions"] = len(seen)
         for part, tracer in tracers.items():
-            found["parts"][part].update(functions=len(tracer.seen), tasks=sorted(tracer.tasks), events_lost=tracer.lost,
+            found["parts"][part].update(functions=len(tracer.seen), events_lost=tracer.lost,
                                         names=sorted(tracer.seen))
     return found
 
@@ -279,7 +280,7 @@ def main():
         stack.callback(bundles.close)
         columns = runtimes(options.build.resolve(), options.runtimes.split(","), work, options.runsc_platform)
         surface = Surface(tracefs, bundles, {runtime.name: bundles.make(["/bin/true"]) for runtime in columns},
-                          not options.calls)
+                          None if options.calls else options.build.resolve() / "bench/ftrace-reader")
         results, failed = collect(surface, columns, options.only.split(","), options.seconds)
         names = take_names(results)
         if options.names:

@@ -17,8 +17,9 @@ echo "surface: $reason; in a virtual machine, then, and without runsc, which com
 
 work=$(mktemp -d /var/tmp/callgate-surface-XXXXXX)
 trap 'rm -rf "$work"' EXIT
-mkdir -p "$work/build" "$work/tests" "$work/hypervisor" "$work/layer"
+mkdir -p "$work/build/bench" "$work/tests" "$work/hypervisor" "$work/layer"
 cp "$build/callgate" "$build/guest-pv.elf" "$work/build"
+cp "$build/bench/ftrace-reader" "$work/build/bench"
 cp -r "$top/bench" "$work"
 cp "$top"/tests/*.py "$work/tests"
 cp -r "$top/hypervisor/call" "$work/hypervisor"

@@ -7,25 +7,13 @@ import sys
 import time
 
 import pytest
-from bundle import RUNTIME, TESTS
+from bundle import BUILD, RUNTIME, TESTS
 
 sys.path.insert(0, str(TESTS.parent / "bench"))
 
 import before_validation  # noqa: E402
 import ftrace  # noqa: E402
 import seccomp_reach  # noqa: E402
-
-TRACE = """# tracer: function
-           sleep-4711    [001] d.h1. 46645.391107: tick_sched_timer <-__hrtimer_run_queues
- a name with-9-12    [000] .....   645.391108: ovl_open [overlay] <-do_dentry_open
-           <...>-4712    [001] ..s1. 46645.391109: tcp_v4_rcv <-ip_protocol_deliver_rcu
-CPU:1 [LOST 99 EVENTS]
-"""
-
-
-def test_lines_of_the_trace():
-    assert list(filter(None, map(ftrace.parse, TRACE.splitlines()))) == [
-        ("sleep", 4711, True, "tick_sched_timer"), ("a name with-9", 12, False, "ovl_open"), ("<...>", 4712, False, "tcp_v4_rcv")]
 
 
 def test_functions_of_a_process():
@@ -37,7 +25,7 @@ def test_functions_of_a_process():
             assert "function" in reason
             return
         with subprocess.Popen(["sh", "-c", "read x; cat /etc/passwd"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL) as traced:
-            with ftrace.Tracer(tracefs, ftrace.Functions(tracefs), "test", [traced.pid]) as tracer:
+            with ftrace.Tracer(tracefs, ftrace.Functions(tracefs), "test", [traced.pid], BUILD / "bench/ftrace-reader") as tracer:
                 traced.communicate(b"\n", timeout=60)
                 time.sleep(1)
         assert tracer.calls() and len(tracer.seen) > 50, tracer.seen  # of a short life the beginning may be lost
