@@ -31,7 +31,7 @@ python3-pyte   is the screen of terminal tests
 mmdebstrap     makes their Debian root file system
 runc           the runtime that answers are compared with
 strace         shows host calls from outside
-libtracefs-dev reads the trace of the host's functions
+libtracefs-dev reads what the kernel of a host traces of itself
 util-linux     namespaces and mounts for tests
 iproute2       network namespaces for tests
 procps         looks at host processes
