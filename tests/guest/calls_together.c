@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Calls about processes, memory, time and queues made by several at the same moment. */
-#include "check.h"
+#include "together.h"
 #include <fcntl.h>
 #include <mqueue.h>
 #include <pthread.h>
@@ -25,25 +25,11 @@
 #include <sys/times.h>
 #include <sys/utsname.h>
 
-#define KIN 4
 #define ROUNDS 100
 #define PAGE 4096
 
-static pthread_barrier_t start;
 static int common, queue;
 static long sum;
-
-static void each(void *(*body)(void *))
-{
-	pthread_t threads[KIN];
-
-	CHECK(!pthread_barrier_init(&start, NULL, KIN));
-	for (long i = 0; i < KIN; i++)
-		CHECK(!pthread_create(&threads[i], NULL, body, (void *)i));
-	for (int i = 0; i < KIN; i++)
-		CHECK(!pthread_join(threads[i], NULL));
-	pthread_barrier_destroy(&start);
-}
 
 static void each_process(void (*body)(int me))
 {

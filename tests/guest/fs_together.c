@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Calls about files made by several at the same moment: one of them wins, nothing is lost, nothing is seen twice. */
-#include "check.h"
+#include "together.h"
 #include <dirent.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -11,7 +11,6 @@
 #include <sys/uio.h>
 #include <sys/xattr.h>
 
-#define KIN 4
 #define ROUNDS 40
 #define RECORDS 400
 
@@ -190,19 +189,6 @@ static void test_races(void)
 
 static int common;
 static unsigned char seen[RECORDS];
-static pthread_barrier_t start;
-
-static void each(void *(*body)(void *))
-{
-	pthread_t threads[KIN];
-
-	CHECK(!pthread_barrier_init(&start, NULL, KIN));
-	for (long i = 0; i < KIN; i++)
-		CHECK(!pthread_create(&threads[i], NULL, body, (void *)i));
-	for (int i = 0; i < KIN; i++)
-		CHECK(!pthread_join(threads[i], NULL));
-	pthread_barrier_destroy(&start);
-}
 
 static void mark(unsigned long n)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Namespaces of names, System V IPC, message queues and networks; their files, setns. */
-#include "check.h"
+#include "own_ns.h"
 #include <fcntl.h>
 #include <linux/netlink.h>
 #include <linux/nsfs.h>
@@ -22,16 +22,6 @@
 #include <sys/un.h>
 #include <sys/utsname.h>
 
-static ino_t number(const char *kind)
-{
-	char path[64];
-	struct stat st;
-
-	snprintf(path, sizeof(path), "/proc/self/ns/%s", kind);
-	OK(stat(path, &st));
-	return st.st_ino;
-}
-
 static void test_links(void)
 {
 	static const char *const kinds[] = { "cgroup", "ipc", "net", "pid", "user", "uts" };
@@ -42,7 +32,7 @@ static void test_links(void)
 		int fd;
 
 		snprintf(path, sizeof(path), "/proc/self/ns/%s", kinds[i]);
-		snprintf(want, sizeof(want), "%s:[%lu]", kinds[i], number(kinds[i]));
+		snprintf(want, sizeof(want), "%s:[%lu]", kinds[i], namespace_number(kinds[i]));
 		OK(readlink(path, text, sizeof(text) - 1));
 		CHECK(!strcmp(text, want));
 		fd = OK(open(path, O_RDONLY));
@@ -72,12 +62,12 @@ static void test_uts(void)
 {
 	IN_CHILD({
 		struct utsname before, u;
-		ino_t old = number("uts");
+		ino_t old = namespace_number("uts");
 		int fd;
 
 		OK(uname(&before));
 		OK(unshare(CLONE_NEWUSER | CLONE_NEWUTS));
-		CHECK(number("uts") != old);
+		CHECK(namespace_number("uts") != old);
 		OK(uname(&u));
 		CHECK(!strcmp(u.nodename, before.nodename));
 		OK(sethostname("inside", 6));
@@ -324,7 +314,7 @@ static void test_by_pidfd(void)
 		CHECK(read(pair[0], &byte, 1) == 1);
 		OK(setns((int)OK(syscall(SYS_pidfd_open, pid, 0)), CLONE_NEWUTS | CLONE_NEWIPC));
 		OK(gethostname((char[65]){ 0 }, 65));
-		CHECK(number("uts") != 0);
+		CHECK(namespace_number("uts") != 0);
 		OK(kill(pid, SIGKILL));
 		CHECK(reap(pid) == 1000 + SIGKILL);
 	});

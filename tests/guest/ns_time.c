@@ -20,16 +20,6 @@
 #define MONOTONIC 100000 /* seconds that are added */
 #define BOOTTIME 500000
 
-static ino_t number(const char *kind)
-{
-	char path[64];
-	struct stat st;
-
-	snprintf(path, sizeof(path), "/proc/self/ns/%s", kind);
-	OK(stat(path, &st));
-	return st.st_ino;
-}
-
 /* Namespaces whose children have times of their own. */
 static void new_time(void)
 {
@@ -146,15 +136,15 @@ static void test_clocks(void)
 
 	read_clocks(before);
 	IN_CHILD({
-		ino_t old = number("time");
+		ino_t old = namespace_number("time");
 
 		new_time();
 		set_offsets();
-		CHECK(number("time") == old && number("time_for_children") != old);
+		CHECK(namespace_number("time") == old && namespace_number("time_for_children") != old);
 		compare_clocks(before, 0); /* children only */
 		IN_CHILD({
 			compare_clocks(before, 1);
-			CHECK(number("time") != old && number("time") == number("time_for_children"));
+			CHECK(namespace_number("time") != old && namespace_number("time") == namespace_number("time_for_children"));
 			IN_CHILD(compare_clocks(before, 1));
 		});
 		IN_CHILD({ /* below it: what it has is what it begins with */
@@ -279,7 +269,7 @@ static void test_setns(void)
 
 		new_time();
 		set_offsets();
-		inside = number("time_for_children");
+		inside = namespace_number("time_for_children");
 		fd = OK(open("/proc/self/ns/time_for_children", O_RDONLY));
 		snprintf(text, sizeof(text), "time:[%lu]", inside);
 		CHECK(readlink("/proc/self/ns/time_for_children", (char[64]){ 0 }, 64) == (ssize_t)strlen(text));
@@ -291,7 +281,7 @@ static void test_setns(void)
 		});
 		OK(setns(fd, CLONE_NEWTIME)); /* at once */
 		compare_clocks(before, 1);
-		CHECK(number("time") == inside);
+		CHECK(namespace_number("time") == inside);
 		fails_to_set(EACCES, "monotonic 1 0");
 		IN_CHILD(compare_clocks(before, 1));
 	});

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* For tests that mount: namespaces in which they may. */
+/* For tests of namespaces, and for those that mount: namespaces in which they may. */
 #ifndef TESTS_GUEST_OWN_NS_H
 #define TESTS_GUEST_OWN_NS_H
 
@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <sys/mount.h>
+#include <sys/stat.h>
 
 static inline void put(const char *path, const char *text)
 {
@@ -24,6 +25,17 @@ static inline void become_root(int namespaces)
 	put("/proc/self/uid_map", "0 0 1");
 	put("/proc/self/gid_map", "0 0 1");
 	OK(mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL));
+}
+
+/* By which a namespace of the caller's is told from others. */
+static inline ino_t namespace_number(const char *kind)
+{
+	char path[64];
+	struct stat st;
+
+	snprintf(path, sizeof(path), "/proc/self/ns/%s", kind);
+	OK(stat(path, &st));
+	return st.st_ino;
 }
 
 #endif
