@@ -1,6 +1,8 @@
 #!/usr/bin/python3
 """Mixed load for hours: redis, nginx, pgbench and builds, each in a container that lives all the time, and containers that
-come and go. Memory, descriptors, processes and latency are sampled; what grows fails.
+come and go. Memory, descriptors, processes and latency are sampled; what grows fails. Each latency is measured beside that of
+the same request to a native server, or of the same program natively: it is their ratio that must not grow, whatever else
+the machine does.
 
 Writes soak.json and soak.svg. The middle of the second quarter is compared with that of the last one: the first is for
 caches that fill.
@@ -13,6 +15,7 @@ import os
 import pathlib
 import shutil
 import signal
+import socket
 import statistics
 import subprocess
 import sys
@@ -32,18 +35,20 @@ from bundle import Bundles, config  # noqa: E402
 BUILD = """mkdir -p /tmp/b && cd /tmp/b
 for n in 1 2 3 4 5 6; do printf '#include <stdio.h>\\nint f%d(int x) { return printf("%%d", x) + %d; }\\n' $n $n >f$n.c; done
 printf 'O = f1.o f2.o f3.o f4.o f5.o f6.o\\nlib.a: $(O)\\n\\tar rc $@ $(O)\\nclean:\\n\\trm -f $(O) lib.a\\n' >Makefile
-echo up; while :; do make -s -j2 lib.a && make -s clean || exit 1; sleep {rest}; done"""
+echo up; while :; do began=$(date +%s%3N); make -s -j2 lib.a && make -s clean || exit 1; {rest}; done"""
 POSTGRES = """d=/tmp/data; b=/usr/lib/postgresql/15/bin; $b/initdb -D $d >/dev/null || exit 1
 $b/pg_ctl -D $d -o "-c max_wal_size=64MB -c listen_addresses= -k /tmp" -l /tmp/log -w start >/dev/null || exit 1
 $b/pgbench -h /tmp -i -q postgres 2>/dev/null || exit 1
-echo up; while :; do $b/pgbench -h /tmp -c 2 -T 2 postgres >/dev/null 2>&1 || exit 1; sleep {rest}; done"""
+echo up; while :; do began=$(date +%s%3N); $b/pgbench -h /tmp -c 2 -T 2 postgres >/dev/null 2>&1 || exit 1; {rest}; done"""
+REST = "ms=$((($(date +%s%3N) - began) * {idle} / 100)); sleep $((ms / 1000 > {rest} ? ms / 1000 : {rest}))"
 
 # what is watched: unit, growth that is too much: by factor and by amount
 WATCHED = {
     "hypervisor_pss": ("MiB", 1.10, 1.0), "guest_pss": ("MiB", 1.30, 24.0), "hypervisor_fds": ("", 1.10, 8),
     "processes": ("", 1.2, 4), "threads": ("", 1.3, 12), "host_mounts": ("", 1.0, 2), "states": ("", 1.0, 2), "cgroups": ("", 1.0, 2),
-    "ping_ms": ("ms", 3.0, 5.0), "get_ms": ("ms", 3.0, 10.0), "start_ms": ("ms", 3.0, 100.0), "exec_ms": ("ms", 3.0, 100.0),
+    "ping_ratio": ("", 1.5, 0.3), "get_ratio": ("", 1.5, 0.3), "start_ratio": ("", 1.5, 3.0), "exec_ratio": ("", 1.5, 3.0),
 }
+LATENCIES = ("ping", "get", "start", "exec")
 
 
 class Box:
@@ -67,11 +72,36 @@ class Box:
         self.process.wait(20)
 
 
+def nginx(port):
+    return ["/bin/sh", "-c", servers.NGINX.format(port=port)]
+
+
+def ping(client):
+    begin = time.monotonic()
+    client.sendall(b"PING\r\n")
+    if client.recv(64) != b"+PONG\r\n":
+        raise RuntimeError("redis does not answer")
+    return 1000 * (time.monotonic() - begin)
+
+
+def get(port):
+    begin = time.monotonic()
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/small", timeout=30) as answer:
+        answer.read()
+    return 1000 * (time.monotonic() - begin)
+
+
+def in_turns(what, once, ours, native, times):
+    """The same request to a container's server and to the native one."""
+    taken = [(once(ours), once(native)) for _ in range(times)]
+    return dict(zip((f"{what}_ms", f"{what}_native_ms"), map(statistics.median, zip(*taken))))
+
+
 class Soak:
     def __init__(self, options, work, bundles):
         self.options, self.work, self.bundles = options, work, bundles
         self.command = [str(options.build.resolve() / "callgate"), "--root", f"{work}/state"]
-        self.boxes, self.stop, self.failed, self.counts = {}, threading.Event(), [], {}
+        self.boxes, self.natives, self.stop, self.failed, self.counts = {}, [], threading.Event(), [], {}
         self.latencies, self.lock = {}, threading.Lock()
 
     def bundle(self, args, **more):
@@ -83,19 +113,29 @@ class Soak:
         self.boxes[name] = Box(self, name, self.bundle(args, **more))
         return self.boxes[name]
 
+    def native(self, name, args):
+        """The control: a server of the same root file system, natively."""
+        port = self.ports[name]
+        process = subprocess.Popen(["chroot", self.client, *args(port)], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                                   start_new_session=True)
+        self.natives.append(process)
+        servers.wait_for_port(process, port, seconds=60)
+
     def start(self):
-        rest = self.options.rest
-        self.ports = {"redis": servers.free_port(), "nginx": servers.free_port()}
+        rest = REST.format(rest=int(self.options.rest), idle=int(100 / self.options.duty - 100))
+        self.ports = {name: servers.free_port() for name in ("redis", "nginx", "native_redis", "native_nginx")}
         root = self.bundles.make(["/bin/true"])
         self.client, self.once = root / "rootfs", self.bundle(["/bin/sh", "-c", "echo hello"])
         passwd = (self.client / "etc/passwd").read_text().splitlines()
         uid, gid = next(map(int, line.split(":")[2:4]) for line in passwd if line.startswith("postgres:"))
         self.box("redis", servers.redis_server(self.ports["redis"]))
-        self.box("nginx", ["/bin/sh", "-c", servers.NGINX.format(port=self.ports["nginx"])])
-        slow = [self.box("build", ["/bin/sh", "-c", BUILD.replace("{rest}", str(rest))]),
-                self.box("postgres", ["/bin/sh", "-c", POSTGRES.replace("{rest}", str(rest))], uid=uid, gid=gid)]
-        for name, port in self.ports.items():
-            servers.wait_for_port(self.boxes[name].process, port, seconds=60)
+        self.box("nginx", nginx(self.ports["nginx"]))
+        slow = [self.box("build", ["/bin/sh", "-c", BUILD.replace("{rest}", rest)]),
+                self.box("postgres", ["/bin/sh", "-c", POSTGRES.replace("{rest}", rest)], uid=uid, gid=gid)]
+        for name in ("redis", "nginx"):
+            servers.wait_for_port(self.boxes[name].process, self.ports[name], seconds=60)
+        self.native("native_redis", servers.redis_server)
+        self.native("native_nginx", nginx)
         for each in slow:
             if each.process.stdout.readline() != "up\n":
                 each.check()
@@ -106,6 +146,7 @@ class Soak:
     def again(self, work):
         name = work.__name__
         while not self.stop.is_set():
+            begin = time.monotonic()
             try:
                 work()
                 self.counts[name] = self.counts.get(name, 0) + 1
@@ -113,7 +154,8 @@ class Soak:
                 if not self.stop.is_set():
                     self.failed.append(f"{name}: {error}")
                     return
-            self.stop.wait(self.options.rest)
+            took = time.monotonic() - begin
+            self.stop.wait(max(self.options.rest, took / self.options.duty - took))
 
     def redis(self):
         servers.client(str(self.client), "redis-benchmark", "-p", str(self.ports["redis"]), "-q", "-c", "20", "-n", "5000",
@@ -124,37 +166,26 @@ class Soak:
 
     def timed(self, what, *command):
         begin = time.monotonic()
-        done = subprocess.run([*self.command, *command], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120,
-                              check=False)
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120, check=False)
         if (done.returncode, done.stdout) != (0, "hello\n"):
             raise RuntimeError(f"{what}: {done}")
         with self.lock:
             self.latencies.setdefault(what, []).append(1000 * (time.monotonic() - begin))
 
     def churn(self):
-        self.timed("start_ms", "run", "-b", str(self.once), f"soak-{os.getpid()}-once")
-        self.timed("exec_ms", "exec", self.boxes["redis"].id, "/bin/echo", "hello")
+        self.timed("start_ms", *self.command, "run", "-b", str(self.once), f"soak-{os.getpid()}-once")
+        self.timed("start_native_ms", "chroot", self.client, "/bin/sh", "-c", "echo hello")
+        self.timed("exec_ms", *self.command, "exec", self.boxes["redis"].id, "/bin/echo", "hello")
+        self.timed("exec_native_ms", "chroot", self.client, "/bin/echo", "hello")
 
     # --- samples
 
-    def ping(self):
-        import socket
-        with socket.create_connection(("127.0.0.1", self.ports["redis"]), timeout=30) as client:
-            def once():
-                begin = time.monotonic()
-                client.sendall(b"PING\r\n")
-                if client.recv(64) != b"+PONG\r\n":
-                    raise RuntimeError("redis does not answer")
-                return 1000 * (time.monotonic() - begin)
-            return statistics.median(once() for _ in range(20))
-
-    def get(self):
-        def once():
-            begin = time.monotonic()
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.ports['nginx']}/small", timeout=30) as answer:
-                answer.read()
-            return 1000 * (time.monotonic() - begin)
-        return statistics.median(once() for _ in range(5))
+    def requests(self):
+        with contextlib.ExitStack() as stack:
+            ours, native = (stack.enter_context(socket.create_connection(("127.0.0.1", self.ports[name]), timeout=30))
+                            for name in ("redis", "native_redis"))
+            row = in_turns("ping", ping, ours, native, 50)
+        return row | in_turns("get", get, self.ports["nginx"], self.ports["native_nginx"], 10)
 
     def sample(self, began):
         row = dict.fromkeys(("hypervisor_pss", "guest_pss", "hypervisor_fds", "processes", "threads"), 0)
@@ -171,10 +202,11 @@ class Soak:
         row["host_mounts"] = sum(self.work in line for line in open("/proc/self/mountinfo", encoding="utf-8"))
         row["states"] = len(os.listdir(f"{self.work}/state"))
         row["cgroups"] = sum(f"soak-{os.getpid()}-" in name for _, names, _ in os.walk("/sys/fs/cgroup") for name in names)
-        row["ping_ms"], row["get_ms"] = self.ping(), self.get()
+        row |= self.requests()
         with self.lock:
             row.update({what: statistics.median(values) for what, values in self.latencies.items() if values})
             self.latencies.clear()
+        row.update({f"{what}_ratio": row[f"{what}_ms"] / row[f"{what}_native_ms"] for what in LATENCIES if f"{what}_native_ms" in row})
         row["minute"] = (time.monotonic() - began) / 60
         return {key: round(value, 3) for key, value in row.items()}
 
@@ -198,6 +230,9 @@ class Soak:
         self.stop.set()
         for box in self.boxes.values():
             box.end()
+        for process in self.natives:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait(20)
 
 
 def verdict(samples):
@@ -219,15 +254,19 @@ def plot(report, path):
     from matplotlib import pyplot
     matplotlib.rcParams["svg.hashsalt"] = "callgate"
     parts = [("memory, MiB", ["hypervisor_pss", "guest_pss"]), ("host processes, threads, descriptors", ["processes", "threads", "hypervisor_fds"]),
-             ("latency, ms", ["ping_ms", "get_ms", "start_ms", "exec_ms"])]
-    figure, axes = pyplot.subplots(len(parts), 1, figsize=(9, 9), sharex=True)
+             ("latency, ms", [f"{what}{of}_ms" for what in LATENCIES for of in ("", "_native")]),
+             ("latency, as a multiple of the native one in the same seconds", [f"{what}_ratio" for what in LATENCIES])]
+    figure, axes = pyplot.subplots(len(parts), 1, figsize=(9, 12), sharex=True)
     for axis, (title, names) in zip(axes, parts):
         for name in names:
             rows = [row for row in report["samples"] if name in row]
             axis.plot([row["minute"] for row in rows], [row[name] for row in rows], label=name)
         axis.set_title(title, fontsize=10)
-        axis.set_ylim(bottom=0)
-        axis.legend(fontsize=8)
+        if "latency" in title:
+            axis.set_yscale("log")
+        else:
+            axis.set_ylim(bottom=0)
+        axis.legend(fontsize=8, ncols=2)
         axis.grid(alpha=0.3)
     axes[-1].set_xlabel("minutes")
     figure.tight_layout()
@@ -240,6 +279,7 @@ def main():
     parser.add_argument("--hours", type=float, default=2)
     parser.add_argument("--every", type=float, default=10, help="seconds between samples")
     parser.add_argument("--rest", type=float, default=1, help="seconds between loads")
+    parser.add_argument("--duty", type=float, default=1, help="the share of the time that each load works in; it rests for the others")
     parser.add_argument("--output", type=pathlib.Path, default=HERE.parent / "docs")
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
@@ -257,7 +297,7 @@ def main():
         shutil.rmtree(work, ignore_errors=True)
     seen, grown = verdict(samples)
     report = {"machine": machine(), "date": time.strftime("%Y-%m-%d"), "minutes": samples[-1]["minute"] if samples else 0,
-              "rounds": soak.counts, "before_and_after": seen, "grown": grown, "failed": soak.failed, "samples": samples}
+              "duty": options.duty, "rounds": soak.counts, "before_and_after": seen, "grown": grown, "failed": soak.failed, "samples": samples}
     (options.output / "soak.json").write_text(json.dumps(report, indent=1) + "\n")
     plot(report, options.output / "soak.svg")
     for name, (before, after) in seen.items():
