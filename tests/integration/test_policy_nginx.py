@@ -6,7 +6,7 @@ import sys
 import pytest
 from bundle import RUNTIME
 from test_network import namespace  # noqa: F401
-from test_policy import outcomes, site  # noqa: F401
+from policy_site import outcomes, site  # noqa: F401
 
 pytestmark = pytest.mark.skipif(RUNTIME == "runc", reason="known: callgate's own")
 
