@@ -63,7 +63,7 @@ static int insert_locked(struct handle_table *t, u32 id, struct pv_handle *h)
 	return 0;
 }
 
-int handle_insert(struct handle_table *t, u32 id, enum handle_kind kind, int fd, bool foreign)
+int handle_insert(struct handle_table *t, u32 id, enum handle_kind kind, int fd, bool foreign, struct pv_handle **out)
 {
 	struct pv_handle *h;
 	int ret;
@@ -73,7 +73,7 @@ int handle_insert(struct handle_table *t, u32 id, enum handle_kind kind, int fd,
 	h = calloc(1, sizeof(*h));
 	if (!h)
 		return -ENOMEM;
-	h->refs = 1;
+	h->refs = out ? 2 : 1;
 	h->fd = fd;
 	h->kind = kind;
 	h->foreign = foreign;
@@ -82,6 +82,8 @@ int handle_insert(struct handle_table *t, u32 id, enum handle_kind kind, int fd,
 	pthread_mutex_unlock(&t->lock);
 	if (ret < 0)
 		free(h);
+	else if (out)
+		*out = h;
 	return ret;
 }
 
@@ -135,6 +137,21 @@ struct pv_handle *handle_remove(struct handle_table *t, u32 id)
 	}
 	pthread_mutex_unlock(&t->lock);
 	return h;
+}
+
+void handle_drop(struct handle_table *t, u32 id, struct pv_handle *h)
+{
+	struct pv_handle **slot;
+	bool found;
+
+	pthread_mutex_lock(&t->lock);
+	slot = entry(t, id);
+	found = slot && *slot == h;
+	if (found)
+		*slot = NULL;
+	pthread_mutex_unlock(&t->lock);
+	if (found)
+		handle_put(h);
 }
 
 enum handle_kind handle_kind_of(int fd)

@@ -61,8 +61,8 @@ struct handle_table {
 void handles_init(struct handle_table *t);
 void handles_destroy(struct handle_table *t);
 bool handle_in_use(struct handle_table *t, u32 id);
-/* Takes over fd on success. -EEXIST: the number is in use. */
-int handle_insert(struct handle_table *t, u32 id, enum handle_kind kind, int fd, bool foreign);
+/* Takes over fd on success; *out, if wanted, is a counted reference then. -EEXIST: the number is in use. */
+int handle_insert(struct handle_table *t, u32 id, enum handle_kind kind, int fd, bool foreign, struct pv_handle **out);
 /* The first number from id on that may be in use; MAX_HANDLES: there is none. */
 u32 handles_next_chunk(struct handle_table *t, u32 id);
 /* A counted reference, or NULL. */
@@ -71,6 +71,8 @@ struct pv_handle *handle_ref(struct pv_handle *h);
 void handle_put(struct pv_handle *h);
 /* Takes the entry out of the table; the reference passes to the caller. NULL: there is none. */
 struct pv_handle *handle_remove(struct handle_table *t, u32 id);
+/* Takes h out of the table, unless somebody has done so already. */
+void handle_drop(struct handle_table *t, u32 id, struct pv_handle *h);
 /* Of a descriptor that somebody else has made. */
 enum handle_kind handle_kind_of(int fd);
 

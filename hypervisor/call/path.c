@@ -108,7 +108,7 @@ static bool is_host_inode(const struct pv_handle *h)
 	return h->foreign && (fstat(h->fd, &st) || !(S_ISFIFO(st.st_mode) || S_ISSOCK(st.st_mode)));
 }
 
-/* Attributes and names of what the host has lent are not the guest's to change. */
+/* Attributes and names of what the host has lent are not the guest's to change; nor its length, by a name made of it. */
 static bool changes_host_inode(const struct call *c)
 {
 	switch (c->req.cmd) {
@@ -118,6 +118,7 @@ static bool changes_host_inode(const struct call *c)
 	case PV_SETXATTR:
 	case PV_REMOVEXATTR:
 	case PV_LINK:
+	case PV_TRUNCATE:
 		return c->dir[0] && is_host_inode(c->dir[0]);
 	default:
 		return false;

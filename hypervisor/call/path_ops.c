@@ -237,16 +237,27 @@ static int path_utimes(struct call *c)
 	return ret;
 }
 
+static bool is_open(const struct call *c)
+{
+	return (c->req.u.path.flags & PV_AT_EMPTY) && !c->path[0][0] && !(c->dir[0] && c->dir[0]->kind == HANDLE_PATH);
+}
+
+/* By a name, the host waits for whoever holds a lease on the file, as long as 45 s. */
+static int path_truncate_decode(struct call *c)
+{
+	int ret = decode_path(c);
+
+	c->blocks = ret == 0 && !is_open(c);
+	return ret;
+}
+
 static int path_truncate(struct call *c)
 {
-	bool itself = (c->req.u.path.flags & PV_AT_EMPTY) && !c->path[0][0];
 	s64 len = c->req.u.path.arg;
 	struct object o;
 	int ret;
 
-	if (itself && c->dir[0] && c->dir[0]->kind == HANDLE_PATH)
-		return truncate(fd_name(c->dirfd[0]).name, len) < 0 ? -errno : 0;
-	if (itself)
+	if (is_open(c))
 		return ftruncate(c->dirfd[0], len) < 0 ? -errno : 0;
 	/* Not open and ftruncate: those who watch the file would see it closed. */
 	ret = object_open(c, &o);
@@ -381,7 +392,7 @@ const struct pv_command path_commands[] = {
 	P(CHMOD) = { "chmod", decode_path, path_chmod, 0 },
 	P(CHOWN) = { "chown", decode_path, path_chown, 0 },
 	P(UTIMES) = { "utimes", decode_path, path_utimes, 0 },
-	P(TRUNCATE) = { "truncate", decode_path, path_truncate, 0 },
+	P(TRUNCATE) = { "truncate", path_truncate_decode, path_truncate, 0 },
 	P(ACCESS) = { "access", decode_path, path_access, 0 },
 	P(STATFS) = { "statfs", decode_path, path_statfs, 0 },
 	P(GETXATTR) = { "getxattr", decode_two_paths, path_getxattr, 0 },

@@ -29,17 +29,20 @@ static void wake_sleeper(struct pv_server *srv, u32 *state)
 		syscall(SYS_futex, state, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
 }
 
-static void respond(struct call *c)
+static void respond(const struct call *c)
 {
-	struct ring_header *ring = c->srv->ring;
+	struct pv_server *srv = c->srv;
 	u32 slot = c->rsp.req_id;
-	u32 *state = &ring->state[slot];
+	u32 *state = &srv->ring->state[slot];
 
-	ring->responses[slot] = c->rsp;
-	/* Before the guest can see the answer and use the slot again. */
-	__atomic_store_n(&c->srv->busy[slot], false, __ATOMIC_RELEASE);
+	srv->ring->responses[slot] = c->rsp;
+	/*
+	 * Before the guest can see the answer and use the slot again. One that does not wait for that may have the main
+	 * thread fill in the call anew at once: here it is not touched any more.
+	 */
+	__atomic_store_n(&srv->busy[slot], false, __ATOMIC_RELEASE);
 	if (__atomic_exchange_n(state, SLOT_DONE, __ATOMIC_SEQ_CST) == SLOT_SLEEPING)
-		wake_sleeper(c->srv, state);
+		wake_sleeper(srv, state);
 }
 
 static void count(struct call *c, int ret)
@@ -191,16 +194,18 @@ int call_install(struct call *c, u32 id, enum handle_kind kind, int fd, bool don
 {
 	bool again = c->dir[0] && c->dir[0]->foreign && !c->path[0][0];
 	bool foreign = again || c->req.cmd == PV_TAKE_FD || c->req.cmd == PV_DEVICE;
-	int ret = handle_insert(&c->srv->handles, id, kind, fd, foreign);
+	struct pv_handle *h;
+	int ret = handle_insert(&c->srv->handles, id, kind, fd, foreign, &h);
 
 	if (ret < 0) {
 		close(fd);
 		return ret == -EEXIST ? violation(c, "id", "a new handle's number is in use") : ret;
 	}
-	if (!donate)
-		return 0;
-	ret = call_donate(c, id, fd);
+	/* On a worker, the guest may release it before it has been answered: fd is ours by the reference only. */
+	if (donate)
+		ret = call_donate(c, id, h->fd);
 	if (ret < 0)
-		handle_put(handle_remove(&c->srv->handles, id));
+		handle_drop(&c->srv->handles, id, h);
+	handle_put(h);
 	return ret;
 }

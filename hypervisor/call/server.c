@@ -189,7 +189,7 @@ int pv_server_add_handle(struct pv_server *server, u32 id, int fd)
 	enum handle_kind kind = handle_kind_of(fd);
 
 	/* a bind mount below a guest-side one is the container's: it comes as a name */
-	return handle_insert(&server->handles, id, kind, fd, kind != HANDLE_PATH);
+	return handle_insert(&server->handles, id, kind, fd, kind != HANDLE_PATH, NULL);
 }
 
 /* A thread that a file system of the host's holds up is left to the end of the process. */

@@ -241,8 +241,8 @@ int sockopt_get(struct call *c)
 	room = len = r->len < rule->size ? r->len : rule->size;
 	if (getsockopt(c->h->fd, (int)r->level, (int)r->name, value, &len) < 0)
 		return -errno;
-	if (r->level == SOL_SOCKET && r->name == SO_PEERCRED && len >= sizeof(pid_t))
-		memset(value, 0, sizeof(pid_t)); /* a number of the host's */
+	if (r->level == SOL_SOCKET && r->name == SO_PEERCRED)
+		memset(value, 0, sizeof(pid_t)); /* a number of the host's, or the beginning of it */
 	/* Some options (NETLINK_LIST_MEMBERSHIPS) tell the length that they would need, not what was written. */
 	if (len > room)
 		len = room;

@@ -183,8 +183,8 @@ static int release_decode(struct call *c)
 	c->h = handle_remove(&c->srv->handles, c->req.u.release.id);
 	if (!c->h)
 		return violation(c, "id", "a handle that does not exist");
-	/* The number is free at once, but the close of a lingering socket may take its time. */
-	c->blocks = c->h->lingers;
+	/* The number is free at once, but the close of a lingering socket may take its time, and a disk's writes what is cached of it. */
+	c->blocks = c->h->lingers || c->h->kind == HANDLE_BLOCKDEV;
 	return take_more(c);
 }
 

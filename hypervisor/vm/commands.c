@@ -96,9 +96,12 @@ static void post(struct control_client *client, const struct pv_event *event,
 {
 	struct command_ctx *ctx = control_ctx(client);
 	struct vm_event_listener listener = { .ctx = client, .done = done };
+	struct vm_event *e;
 	int ret;
-	struct vm_event *e = vm_events_post(ctx->events, event, sizeof(*event), NULL, 0, &listener, &ret);
 
+	if (control_engaged(client))
+		return;
+	e = vm_events_post(ctx->events, event, sizeof(*event), NULL, 0, &listener, &ret);
 	if (e)
 		control_on_hangup(client, hung_up, e);
 	else

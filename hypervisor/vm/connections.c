@@ -211,6 +211,8 @@ void connections_watch(struct connection_log *log, struct control_client *client
 	struct place *place;
 	unsigned int i = 0;
 
+	if (control_engaged(client))
+		return;
 	while (i < CONNECTION_WATCHERS && log->watchers[i])
 		i++;
 	place = i < CONNECTION_WATCHERS ? malloc(sizeof(*place)) : NULL;

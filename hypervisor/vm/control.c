@@ -269,6 +269,14 @@ void control_on_hangup(struct control_client *c, void (*fn)(void *arg), void *ar
 	c->hangup_arg = arg;
 }
 
+bool control_engaged(struct control_client *c)
+{
+	if (!c->hangup)
+		return false;
+	control_fail(c, EBUSY, "this connection has a process, a trace or the like already");
+	return true;
+}
+
 void *control_hangup_arg(const struct control_client *c, void (*fn)(void *arg))
 {
 	return c->hangup == fn ? c->hangup_arg : NULL;

@@ -12,6 +12,7 @@
 #define CALLGATE_VM_CONTROL_H
 
 #include <jansson.h>
+#include <stdbool.h>
 
 #include "lib/error.h"
 
@@ -70,6 +71,8 @@ void control_fds_taken(struct control_client *client);
 
 /* Called once, when the client hangs up or is cut off; not after control_finish(). fn may be NULL. */
 void control_on_hangup(struct control_client *client, void (*fn)(void *arg), void *arg);
+/* Does somebody wait for the client's end already? Then the request has failed: a connection is one thing's life line. */
+bool control_engaged(struct control_client *client);
 /* The arg that was given with this fn; NULL if it was another. */
 void *control_hangup_arg(const struct control_client *client, void (*fn)(void *arg));
 

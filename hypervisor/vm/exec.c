@@ -159,10 +159,8 @@ void command_exec(struct control_client *client, json_t *request)
 	struct error err;
 	struct exec *x;
 
-	if (control_hangup_arg(client, hung_up)) {
-		control_fail(client, EBUSY, "this connection has a process already");
+	if (control_engaged(client))
 		return;
-	}
 	x = ctx->execs < EXECS_MAX ? calloc(1, sizeof(*x)) : NULL;
 	if (!x) {
 		control_fail(client, EAGAIN, "%d processes have been started by exec and run", EXECS_MAX);

@@ -250,6 +250,8 @@ void command_start(struct control_client *client, json_t *request)
 	struct command_ctx *ctx = control_ctx(client);
 	struct start *s;
 
+	if (control_engaged(client))
+		return;
 	if (!ctx->booted) {
 		control_fail(client, EAGAIN, "cannot start a container in the creating state");
 		return;

@@ -136,6 +136,8 @@ void trace_start(struct vm_trace *t, struct control_client *client, json_t *requ
 		.string_size = (uint32_t)json_integer_value(json_object_get(request, "strings")),
 	};
 
+	if (control_engaged(client))
+		return;
 	if (t->client) {
 		control_fail(client, EBUSY, "the container is being traced already");
 		return;

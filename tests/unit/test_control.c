@@ -597,6 +597,34 @@ static void test_exec_hangup_kills(void **state)
 	assert_int_equal(w.events.n, 0);
 }
 
+/* A further request that would wait for the client's end must not take that of the process away. */
+static void test_one_life_line(void **state)
+{
+	static const char *const others[] = {
+		"{\"cmd\":\"processes\"}\n", "{\"cmd\":\"start\"}\n", EXEC,
+	};
+	int fd = dial();
+
+	say_fds(fd, EXEC, stdio, 3);
+	vm_events_done(&w.events, 1, 42, "");
+	serve();
+	assert_heard(fd, "{\"pid\":42}\n");
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+		say(fd, others[i]);
+		assert_heard(fd, "\"code\":16}\n");
+	}
+	assert_int_equal(w.n_posted, 1);
+	close(fd);
+	serve();
+	assert_int_equal(w.n_posted, 2);
+	assert_int_equal(posted[1].event.sig, SIGKILL);
+	vm_events_done(&w.events, 2, 0, "");
+	vm_events_exited(&w.events, 1, SIGKILL);
+	serve();
+	assert_int_equal(w.ctx.execs, 0);
+	assert_int_equal(w.events.n, 0);
+}
+
 static void test_exec_refused(void **state)
 {
 	int fd = dial(), dir[3] = { STDIN_FILENO, -1, STDIN_FILENO };
@@ -718,6 +746,7 @@ int main(void)
 		TEST(test_boot_event),
 		TEST_VM(test_exec),
 		TEST_VM(test_exec_fails),
+		TEST_VM(test_one_life_line),
 		TEST_VM(test_exec_hangup_kills),
 		TEST_VM(test_exec_refused),
 		TEST_VM(test_processes),

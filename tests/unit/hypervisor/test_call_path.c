@@ -462,10 +462,11 @@ static void what_is_lent_stays_as_it_is(void **state)
 {
 	struct guest *g = *state;
 	struct pv_req_path as_path = PATHREQ(.dir = 1, .arg = 2, .flags = O_PATH);
-	int fd = open("/tmp/lent", O_RDONLY | O_CREAT | O_CLOEXEC, 0644), pipe_fds[2];
 	struct stat st;
+	int pipe_fds[2];
 
-	assert_int_equal(pv_server_add_handle(g->srv, 1, fd), 0);
+	put_file("/tmp/lent", "lent");
+	assert_int_equal(pv_server_add_handle(g->srv, 1, open("/tmp/lent", O_RDONLY | O_CLOEXEC)), 0);
 	assert_int_equal(path_call(g, PV_OPEN, "", as_path), 0);
 	for (u32 dir = 1; dir <= 2; dir++) {
 		struct pv_req_path itself = PATHREQ(.dir = dir, .flags = PV_AT_EMPTY, .mode = 0777, .arg = 5);
@@ -473,6 +474,7 @@ static void what_is_lent_stays_as_it_is(void **state)
 		assert_int_equal(path_call(g, PV_CHMOD, "", itself), -EPERM);
 		assert_int_equal(path_call(g, PV_CHOWN, "", itself), -EPERM);
 		assert_int_equal(path_call(g, PV_UTIMES, "", itself), -EPERM);
+		assert_int_equal(path_call(g, PV_TRUNCATE, "", itself), dir == 1 ? -EINVAL : -EPERM);
 		assert_int_equal(path_call(g, PV_OPEN, "", PATHREQ(.dir = dir, .arg = 3, .flags = O_RDWR)),
 				 -EACCES);
 		assert_int_equal(path_call(g, PV_OPEN, "", PATHREQ(.dir = dir, .arg = 3, .flags = O_TRUNC)),
@@ -481,6 +483,7 @@ static void what_is_lent_stays_as_it_is(void **state)
 	assert_int_equal(path_call(g, PV_OPEN, "", PATHREQ(.dir = 1, .arg = 3)), 0);
 	assert_int_equal(stat("/tmp/lent", &st), 0);
 	assert_int_equal(st.st_mode & 07777, 0644);
+	assert_int_equal(st.st_size, 4);
 	assert_int_equal(st.st_uid, 0);
 	/* entrypoints give their standard output to the user they change to */
 	assert_int_equal(pipe2(pipe_fds, O_CLOEXEC), 0);

@@ -164,6 +164,27 @@ static void unix_sockets_have_no_control(void **state)
 	assert_int_equal(path_call(g, PV_UNIX_BIND, "/tmp/sock", r), -ESOCKTNOSUPPORT);
 }
 
+/* Who is at the other end is known by its ids: no part of its number on the host is told. */
+static void unix_peers_have_no_number(void **state)
+{
+	struct guest *g = *state;
+	struct pv_request r = { .cmd = PV_LISTEN, .u.listen = { .id = 1, .backlog = 1 } };
+	struct pv_req_path at = { .flags = SOCK_STREAM, .mode = 0700, .arg = 1 };
+
+	assert_int_equal(path_call(g, PV_UNIX_BIND, "/tmp/peer", at), 0);
+	close(take(g));
+	assert_int_equal(guest_call(g, 0, &r).ret, 0);
+	at.arg = 2;
+	assert_int_equal(path_call(g, PV_UNIX_CONNECT, "/tmp/peer", at), 0);
+	close(take(g));
+	for (u32 len = 1; len <= 12; len++) {
+		memset(guest_buf(g, 0), 0xff, 12);
+		assert_int_equal(sock_call(g, PV_GETSOCKOPT, S(.id = 2, .level = SOL_SOCKET, .name = SO_PEERCRED, .len = len)), len);
+		assert_memory_equal(guest_buf(g, 0), "\0\0\0\0", len < 4 ? len : 4);
+	}
+	assert_int_equal(path_call(g, PV_UNLINK, "/tmp/peer", (struct pv_req_path){ 0 }), 0);
+}
+
 static void udp_with_addresses(void **state)
 {
 	struct guest *g = *state;
@@ -414,7 +435,7 @@ static void option_longer_than_asked(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(tcp_end_to_end),	T(udp_with_addresses), T(unix_sockets_have_no_control), T(control_data_is_listed),
+		T(tcp_end_to_end),	T(udp_with_addresses), T(unix_sockets_have_no_control), T(unix_peers_have_no_number), T(control_data_is_listed),
 		T(families_are_listed), T(options_are_listed), T(options_left_out), T(low_ports_need_the_capability),
 		T(netlink_only_asks),	T(sock_diag_only_asks),	T(interface_queries),  T(option_longer_than_asked),
 	};
