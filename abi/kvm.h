@@ -84,7 +84,7 @@ enum kvm_call_nr {
 	KVM_CALL_MAP = 12,     /* u.map: map a handle's object into the window; out: u.map.gpa, off, len, size, and KVM_MAP_WRITE in flags if it may be written */
 	KVM_CALL_UNMAP = 13,   /* u.map.gpa */
 	KVM_CALL_SIZE = 14,    /* u.map.gpa; ret = the object's size now, in pages */
-	KVM_CALL_SYNC = 15,    /* u.map.gpa, off, len, flags: msync; KVM_SYNC_PUNCH: madvise(MADV_REMOVE) */
+	KVM_CALL_PUNCH = 15,   /* u.map.gpa, off, len: madvise(MADV_REMOVE) */
 	KVM_CALL_LARGER = 17,  /* u.map.gpa: map the same object anew, from the same place on, with another len. Else as KVM_CALL_MAP */
 	KVM_CALL_PANIC = 16,   /* u.text: the kernel can't even use the ring */
 	KVM_CALL_BOOTED = 18,  /* once: the first instruction of user code is next */
@@ -173,7 +173,6 @@ _Static_assert(__builtin_offsetof(struct kvm_call, apf) % 64 == 0, "KVM wants it
 
 #define KVM_MAP_WRITE 1u
 #define KVM_MAP_WHOLE 2u /* from the file's beginning to its end at least, if it is not large */
-#define KVM_SYNC_PUNCH 0x1000000u
 
 /*
  * Handles that are armed and ready, a bit for each: set by the hypervisor, then the bit of the word in `words`; cleared by the

@@ -360,20 +360,18 @@ static bool call_window(struct vcpu *c, u32 nr, s64 *ret)
 {
 	struct kvm_call *k = c->call;
 	u64 gpa, off, len;
-	u32 flags;
 
 	fetch(&gpa, &k->u.map.gpa, sizeof(gpa));
 	fetch(&off, &k->u.map.off, sizeof(off));
 	fetch(&len, &k->u.map.len, sizeof(len));
-	fetch(&flags, &k->u.map.flags, sizeof(flags));
 	gpa -= KVM_WINDOW_GPA;
 	if (nr == KVM_CALL_UNMAP)
 		*ret = window_unmap(c->guest, gpa);
 	else if (nr == KVM_CALL_SIZE)
 		*ret = window_pages(c->guest, gpa);
 	else
-		*ret = window_sync(c->guest, gpa, off, len, flags);
-	return *ret != -EINVAL || nr == KVM_CALL_SYNC;
+		*ret = window_punch(c->guest, gpa, off, len);
+	return *ret != -EINVAL || nr == KVM_CALL_PUNCH;
 }
 
 /* ---- the rest ---- */
@@ -479,7 +477,7 @@ static bool dispatch(struct vcpu *c, u32 nr, s64 *ret)
 		return call_larger(c, ret);
 	case KVM_CALL_UNMAP:
 	case KVM_CALL_SIZE:
-	case KVM_CALL_SYNC:
+	case KVM_CALL_PUNCH:
 		return call_window(c, nr, ret);
 	default:
 		return false;

@@ -27,7 +27,7 @@ static const char *const call_names[KVM_CALLS] = {
 	[KVM_CALL_PV] = "pv",	      [KVM_CALL_START] = "start",   [KVM_CALL_CLOCKS] = "clocks", [KVM_CALL_IO] = "io",
 	[KVM_CALL_SEND] = "send",     [KVM_CALL_RECV] = "recv",	    [KVM_CALL_SEEK] = "seek",	  [KVM_CALL_FSTAT] = "fstat",
 	[KVM_CALL_POLL] = "poll",     [KVM_CALL_WATCH] = "watch",   [KVM_CALL_EVENTS] = "events", [KVM_CALL_MAP] = "map",
-	[KVM_CALL_UNMAP] = "unmap",   [KVM_CALL_SIZE] = "size",	    [KVM_CALL_SYNC] = "sync",	  [KVM_CALL_PANIC] = "panic",
+	[KVM_CALL_UNMAP] = "unmap",   [KVM_CALL_SIZE] = "size",	    [KVM_CALL_PUNCH] = "punch",	  [KVM_CALL_PANIC] = "panic",
 	[KVM_CALL_LARGER] = "larger", [KVM_CALL_BOOTED] = "booted", [KVM_CALL_GIVE] = "give",
 };
 

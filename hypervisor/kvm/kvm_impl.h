@@ -155,7 +155,7 @@ s64 window_map(struct kvm_guest *g, struct pv_handle *h, struct window_place *p)
 s64 window_map_again(struct kvm_guest *g, u64 from, struct window_place *p);
 s64 window_unmap(struct kvm_guest *g, u64 off);
 s64 window_pages(struct kvm_guest *g, u64 off);
-s64 window_sync(struct kvm_guest *g, u64 off, u64 from, u64 len, u32 flags);
+s64 window_punch(struct kvm_guest *g, u64 off, u64 from, u64 len);
 bool window_shrunk(struct kvm_guest *g);
 void window_free(struct kvm_guest *g);
 /* ready.c */

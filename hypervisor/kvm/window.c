@@ -177,7 +177,7 @@ s64 window_pages(struct kvm_guest *g, u64 off)
 	return ret;
 }
 
-s64 window_sync(struct kvm_guest *g, u64 off, u64 from, u64 len, u32 flags)
+s64 window_punch(struct kvm_guest *g, u64 off, u64 from, u64 len)
 {
 	struct window *w = &g->window;
 	const struct window_object *o;
@@ -188,7 +188,7 @@ s64 window_sync(struct kvm_guest *g, u64 off, u64 from, u64 len, u32 flags)
 	if (o && from <= o->len && len <= o->len - from && from % PAGE == 0) {
 		u8 *at = g->slots[SLOT_WINDOW].at + off + from;
 
-		ret = flags & KVM_SYNC_PUNCH ? madvise(at, len, MADV_REMOVE) : msync(at, len, (int)(flags & 7));
+		ret = madvise(at, len, MADV_REMOVE);
 		if (ret)
 			ret = -errno;
 	}

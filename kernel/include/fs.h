@@ -330,6 +330,7 @@ s64 vfs_write_room(struct file *f, s64 at, u64 n, bool append);
 int vfs_may_resize(struct file *f, u64 len);
 int vfs_may_grow(u64 size, u64 len); /* of a regular file that is not open */
 int vfs_mknod(int dirfd, const char *path, u32 mode, u64 rdev); /* unix sockets bind here; mode with type, umask applied */
+int vfs_fsync(struct file *f, bool data_only);
 u32 vfs_poll(struct file *f, struct poll_table *pt);
 char *getname(uaddr_t path); /* kernel copy of a user path, or ERR_PTR(-EFAULT, -ENAMETOOLONG); kfree */
 /* Text for /proc/pid/{cwd,root}, getcwd: kmalloc'ed */

@@ -248,20 +248,29 @@ long sys_process_mrelease(u64 pidfd, u64 flags)
 	return ret;
 }
 
-static int sync_part(const struct vma_walk *w, const struct vma *v, int flags)
+/* The next file that is to be written, with a reference: nothing waits for a disk with the lock. NULL: none is left. */
+static struct file *sync_next(struct vma_walk *w, int flags, int *ret)
 {
-	if (flags & MS_INVALIDATE && v->flags & MAP_LOCKED)
-		return -EBUSY;
-	if (!v->file || !(v->flags & MAP_SHARED))
-		return 0;
-	return mc_sync(w->from, w->to - w->from, flags);
+	struct vma *v;
+
+	guard(&w->mm->lock);
+	while ((v = vma_walk_next(w))) {
+		if (flags & MS_INVALIDATE && v->flags & MAP_LOCKED) {
+			*ret = -EBUSY;
+			return NULL;
+		}
+		if (flags & MS_SYNC && v->flags & MAP_SHARED && v->file)
+			return file_get(v->file);
+	}
+	return NULL;
 }
 
+/* Of a file all of it: as much as is asked for, and more. To begin with it, or to drop what is cached, is nothing to do. */
 long sys_msync(u64 addr, u64 len, u64 how)
 {
 	struct vma_walk w = {.mm = current->mm, .pos = addr};
 	int flags = (int)how, ret;
-	struct vma *v;
+	struct file *f;
 
 	if (flags & ~(MS_ASYNC | MS_INVALIDATE | MS_SYNC))
 		return -EINVAL;
@@ -271,9 +280,10 @@ long sys_msync(u64 addr, u64 len, u64 how)
 	if (ret || !len)
 		return ret;
 	w.end = addr + len;
-	guard(&w.mm->lock);
-	while (!ret && (v = vma_walk_next(&w)))
-		ret = sync_part(&w, v, flags);
+	while (!ret && (f = sync_next(&w, flags, &ret))) {
+		ret = vfs_fsync(f, true);
+		file_put(f);
+	}
 	return ret ? ret : w.gap ? -ENOMEM : 0;
 }
 

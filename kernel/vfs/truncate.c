@@ -86,17 +86,18 @@ long sys_fallocate(u64 fd, u64 mode, u64 off, u64 len)
 
 /* ---- flushing ---- */
 
+int vfs_fsync(struct file *f, bool data_only)
+{
+	int r = f->ops->fsync ? f->ops->fsync(f, data_only) : -EINVAL;
+
+	return r > 0 ? 0 : r;
+}
+
 static long do_fsync(int fd, bool data_only)
 {
 	struct file *f __file = fd_get_io(fd);
-	long r;
 
-	if (!f)
-		return -EBADF;
-	if (!f->ops->fsync)
-		return -EINVAL;
-	r = f->ops->fsync(f, data_only);
-	return r > 0 ? 0 : r;
+	return f ? vfs_fsync(f, data_only) : -EBADF;
 }
 
 long sys_fsync(u64 fd)

@@ -283,18 +283,17 @@ int mc_move(uaddr_t from, u64 old_len, uaddr_t to, u64 new_len, int flags)
 
 /* ---- the rest ---- */
 
-static s64 object_sync(const struct region *r, uaddr_t from, uaddr_t to, u32 flags)
+static s64 object_punch(const struct region *r, uaddr_t from, uaddr_t to)
 {
 	struct kvm_call *k = call_begin();
 
 	k->u.map.gpa = r->object->gpa;
 	k->u.map.off = r->off + (from - region_start(r));
 	k->u.map.len = to - from;
-	k->u.map.flags = flags;
-	return call_make(KVM_CALL_SYNC);
+	return call_make(KVM_CALL_PUNCH);
 }
 
-static int sync_range(struct space *s, uaddr_t from, uaddr_t to, u32 flags)
+static int punch(struct space *s, uaddr_t from, uaddr_t to)
 {
 	struct region *r;
 	s64 ret = 0;
@@ -304,16 +303,9 @@ static int sync_range(struct space *s, uaddr_t from, uaddr_t to, u32 flags)
 		if (!r)
 			return -ENOMEM;
 		if (r->shared && r->object->file)
-			ret = object_sync(r, from, min(to, r->end), flags);
+			ret = object_punch(r, from, min(to, r->end));
 	}
 	return (int)ret;
-}
-
-int mc_sync(uaddr_t addr, u64 len, int flags)
-{
-	struct space *s = enter();
-
-	return leave(s, sync_range(s, addr, addr + len, (u32)flags));
 }
 
 static int advise_fork(struct space *s, uaddr_t addr, uaddr_t end, int advice)
@@ -353,7 +345,7 @@ int mc_advise(uaddr_t addr, u64 len, int advice)
 	case MADV_POPULATE_WRITE:
 		return leave(s, populate(s, addr, end));
 	case MADV_REMOVE:
-		return leave(s, sync_range(s, addr, end, KVM_SYNC_PUNCH));
+		return leave(s, punch(s, addr, end));
 	default:
 		return leave(s, 0);
 	}

@@ -46,7 +46,6 @@ int mc_protect(uaddr_t addr, u64 len, int prot)
 	return (int)hostcall(mprotect, addr, len, prot);
 }
 
-int mc_sync(uaddr_t addr, u64 len, int flags) { return (int)hostcall(msync, addr, len, flags); }
 int mc_resident(uaddr_t addr, u64 len, u8 *vec) { return (int)hostcall(mincore, addr, len, vec); }
 
 int mc_move(uaddr_t from, u64 old_len, uaddr_t to, u64 new_len, int flags)

@@ -44,15 +44,14 @@ static bool object_io(const struct maker *m, void *buf, u64 len, u64 off, bool w
 		return false;
 	if (write)
 		return hostcall(pwritev2, fd, &iov, 1, off, 0, 0) == (long)len;
-	return hostcall(preadv2, fd, &iov, 1, off, 0, 0) == (long)len;
+	return hostcall(pread64, fd, buf, len, off) == (long)len;
 }
 
 long text_file_read(u32 file, void *buf, u64 len, u64 off)
 {
-	struct mc_iovec iov = { (u64)buf, len };
 	int fd = pv_fd(file);
 
-	return fd < 0 ? fd : hostcall(preadv2, fd, &iov, 1, off, 0, 0);
+	return fd < 0 ? fd : hostcall(pread64, fd, buf, len, off);
 }
 
 /* Number of that page in a list that has it, else npages. */

@@ -559,13 +559,6 @@ int mc_advise(uaddr_t addr, u64 len, int advice)
 	return leave(s, ok ? 0 : -ENOMEM);
 }
 
-int mc_sync(uaddr_t addr, u64 len, int flags)
-{
-	struct space *s = enter(addr, len);
-
-	return leave(s, covered(s, addr, addr + len) ? 0 : -ENOMEM);
-}
-
 int mc_resident(uaddr_t addr, u64 len, u8 *vec)
 {
 	struct space *s = enter(addr, len);

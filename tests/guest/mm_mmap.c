@@ -150,6 +150,31 @@ static void test_advice(void)
 	FAILS(ENOMEM, mincore(map, PAGE, seen));
 }
 
+/* The mapping's file is written, be it open or not; who asks for nothing gets nothing but the checks. */
+static void test_sync(void)
+{
+	int fd = OK(open("mm_sync", O_RDWR | O_CREAT | O_TRUNC, 0600));
+	char *map;
+
+	OK(unlink("mm_sync"));
+	OK(ftruncate(fd, 2 * PAGE));
+	map = OK(mmap(NULL, 2 * PAGE, RW, MAP_SHARED, fd, 0));
+	OK(close(fd));
+	map[0] = 1;
+	OK(msync(map, 2 * PAGE, MS_SYNC));
+	OK(msync(map, 2 * PAGE, MS_ASYNC | MS_INVALIDATE));
+	OK(mlock(map, PAGE));
+	FAILS(EBUSY, msync(map, 2 * PAGE, MS_SYNC | MS_INVALIDATE));
+	OK(msync(map, 2 * PAGE, MS_SYNC));
+	OK(munmap(map + PAGE, PAGE));
+	FAILS(ENOMEM, msync(map, 2 * PAGE, MS_SYNC));
+	FAILS(ENOMEM, msync(map, 2 * PAGE, MS_ASYNC));
+	OK(munmap(map, PAGE));
+	map = OK(mmap(NULL, PAGE, RW, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
+	OK(msync(map, PAGE, MS_SYNC));
+	OK(munmap(map, PAGE));
+}
+
 static void test_file(void)
 {
 	int fd = OK(open("mm_file", O_RDWR | O_CREAT | O_TRUNC, 0600));
@@ -254,6 +279,7 @@ int main(void)
 	test_mremap();
 	test_brk();
 	test_advice();
+	test_sync();
 	test_file();
 	test_execute();
 	test_bad_addresses();

@@ -623,6 +623,56 @@ VM_TEST(memfd)
 	CHECK_EQ(sc(__NR_memfd_create, BASE, 0), -EFAULT);
 }
 
+static int synced, sync_error;
+
+static int count_sync(struct file *f, bool data_only)
+{
+	CHECK(data_only);
+	synced++;
+	return sync_error;
+}
+
+/* What a call came to: its result, and as many files were written. */
+static void check_msync(uaddr_t at, u64 len, int flags, long expected, int files)
+{
+	synced = 0;
+	CHECK_EQ(sc(__NR_msync, at, len, flags), expected);
+	CHECK_EQ(synced, files);
+}
+
+/* MS_SYNC writes the files that are mapped shared, also those that nobody has open any more; there is nothing else to do. */
+VM_TEST(msync_files)
+{
+	int fd = (int)sc(__NR_memfd_create, ustr("name"), 0);
+	struct file_ops ops;
+	struct file *f;
+	uaddr_t at, private;
+
+	CHECK_EQ(sc(__NR_ftruncate, fd, 16384), 0);
+	CHECK_EQ(map_of(fd, RW, MAP_SHARED, &at), 0);
+	CHECK_EQ(map_of(fd, RW, MAP_PRIVATE, &private), 0);
+	f = vma_find(mm(), at)->file;
+	ops = *f->ops;
+	ops.fsync = count_sync;
+	f->ops = &ops;
+	CHECK_EQ(sc(__NR_close, fd), 0);
+	check_msync(at, 8192, MS_SYNC, 0, 1);
+	check_msync(at, 8192, MS_SYNC | MS_INVALIDATE, 0, 1);
+	check_msync(at, 8192, MS_ASYNC, 0, 0);
+	check_msync(at, 8192, 0, 0, 0);
+	check_msync(private, 8192, MS_SYNC, 0, 0);
+	sync_error = -EIO;
+	check_msync(at, 8192, MS_SYNC, -EIO, 1);
+	sync_error = 0;
+	CHECK_EQ(sc(__NR_mlock, at, 4096), 0);
+	check_msync(at, 8192, MS_SYNC, 0, 2);
+	check_msync(at, 8192, MS_SYNC | MS_INVALIDATE, -EBUSY, 0);
+	CHECK_EQ(sc(__NR_munmap, private, 8192), 0);
+	CHECK_EQ(sc(__NR_munmap, at, 4096), 0);
+	check_msync(at, 8192, MS_SYNC, -ENOMEM, 1);
+	CHECK_EQ(sc(__NR_munmap, at + 4096, 4096), 0);
+}
+
 static uaddr_t fork_dont, fork_wipe, fork_copy, fork_shared;
 
 static int fork_child(void *arg)
@@ -872,6 +922,7 @@ int main(void)
 		cmocka_unit_test(limits),
 		cmocka_unit_test(memory_locks),
 		cmocka_unit_test(mincore_pages),
+		cmocka_unit_test(msync_files),
 		cmocka_unit_test(memfd),
 		cmocka_unit_test(fork_memory),
 		cmocka_unit_test(shared_memory),
