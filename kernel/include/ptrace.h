@@ -81,8 +81,16 @@ struct ptrace_dead {
 enum ptrace_mode { PTRACE_ACCESS_FS, PTRACE_ACCESS_REAL }; /* whose ids: file system calls', or the process's own */
 /* "Ptrace access mode checking" of ptrace(2), for current. tasklist_lock held. */
 bool ptrace_may_access(struct task *t, enum ptrace_mode mode);
+/* The same for who would change something: Yama is asked, too. */
+bool ptrace_may_attach(struct task *t, enum ptrace_mode mode);
 /* Memory of a task, as its debugger sees it; write: also where it is read-only. tasklist_lock held. Bytes or -errno. */
 s64 ptrace_memory(struct task *t, uaddr_t addr, void *buf, size_t len, bool write);
+
+/* ---- yama.c ---- */
+extern s64 yama_scope; /* kernel.yama.ptrace_scope */
+long yama_set_ptracer(u64 arg); /* prctl(PR_SET_PTRACER) */
+bool yama_may_traceme(const struct task *parent); /* of current. tasklist_lock held */
+void yama_process_exit(struct process *p);	  /* tasklist_lock held */
 
 /* ---- link.c ---- */
 void ptrace_task_init(struct task *t);

@@ -169,6 +169,7 @@ struct process {
 	bool dumpable, child_subreaper, ns_reaper /* the first process of a pid namespace */, did_exec, thp_disable;
 	struct process_timers *timers; /* time/: interval and POSIX timers, CPU limit; made on first use */
 	int oom_score_adj;
+	struct process *ptracer; /* as PR_SET_PTRACER said, with a reference: ptrace/yama.c. NULL: none. tasklist_lock */
 	u32 personality;
 	char executes[PV_WHO_PROGRAM]; /* the program, as execve() had it; or the end of that */
 	char *cmdline; /* copy of the argument area at exec, NUL separated */

@@ -3,38 +3,20 @@
  * rtnetlink(7) in a network namespace of the guest's own: the loopback interface and its addresses can be asked for, and it can
  * be brought up and down.
  *
- * The container's own namespace has sockets of two further protocols here: NETLINK_GENERIC, whose only family is the one
- * that tells of families, and NETLINK_KOBJECT_UEVENT, where nothing ever happens: no device comes or goes.
+ * The container's own namespace has sockets of further protocols here: NETLINK_GENERIC (netlink_generic.c),
+ * NETLINK_KOBJECT_UEVENT, where nothing ever happens: no device comes or goes, and NETLINK_CONNECTOR, which Linux
+ * has in its first namespace only: in a container nobody answers.
  */
-#include <linux/genetlink.h>
 #include <linux/if_addr.h>
-#include <linux/netlink.h>
 #include <linux/rtnetlink.h>
 
-#include "isolated.h"
-#include "list.h"
+#include "isolated_netlink.h"
 #include "netlink.h"
 #include "task.h"
 #include "user_ns.h"
 
 #define REQUEST_MAX 8192u
-#define REPLY_MAX 1024u
 #define QUEUE_MAX 64
-
-struct reply {
-	struct list_head node;
-	u32 len;
-	u8 data[REPLY_MAX] __attribute__((aligned(8)));
-};
-
-struct nl_sock {
-	struct socket sk;
-	struct net_ns *net; /* counted */
-	struct mutex lock;
-	struct waitq wait;
-	struct list_head replies;
-	u32 nreplies, port;
-};
 
 static const struct sock_ops isolated_netlink_ops;
 
@@ -49,7 +31,7 @@ struct socket *isolated_netlink(int type, int protocol)
 
 	if (type != SOCK_RAW && type != SOCK_DGRAM)
 		return ERR_PTR(-ESOCKTNOSUPPORT);
-	if (protocol != NETLINK_ROUTE && protocol != NETLINK_GENERIC && protocol != NETLINK_KOBJECT_UEVENT)
+	if (protocol != NETLINK_ROUTE && protocol != NETLINK_GENERIC && protocol != NETLINK_KOBJECT_UEVENT && protocol != NETLINK_CONNECTOR)
 		return ERR_PTR(-EPROTONOSUPPORT);
 	n = kzalloc(sizeof(*n));
 	if (!n)
@@ -66,7 +48,7 @@ struct socket *isolated_netlink(int type, int protocol)
 
 /* ---- making replies; the lock is held ---- */
 
-static struct reply *reply_new(struct nl_sock *n, const struct nlmsghdr *to, u16 type, u16 flags)
+struct reply *reply_new(struct nl_sock *n, const struct nlmsghdr *to, u16 type, u16 flags)
 {
 	struct reply *r = n->nreplies < QUEUE_MAX ? kzalloc(sizeof(*r)) : NULL;
 	struct nlmsghdr *h;
@@ -80,21 +62,21 @@ static struct reply *reply_new(struct nl_sock *n, const struct nlmsghdr *to, u16
 	return r;
 }
 
-static void put(struct reply *r, const void *data, u32 len)
+void reply_put(struct reply *r, const void *data, u32 len)
 {
 	memcpy(r->data + r->len, data, len);
 	r->len += NLMSG_ALIGN(len);
 }
 
-static void put_attr(struct reply *r, u16 type, const void *data, u16 len)
+void reply_put_attr(struct reply *r, u16 type, const void *data, u16 len)
 {
 	struct rtattr a = { .rta_len = (u16)RTA_LENGTH(len), .rta_type = type };
 
-	put(r, &a, sizeof(a));
-	put(r, data, len);
+	reply_put(r, &a, sizeof(a));
+	reply_put(r, data, len);
 }
 
-static void reply_send(struct nl_sock *n, struct reply *r)
+void reply_send(struct nl_sock *n, struct reply *r)
 {
 	((struct nlmsghdr *)r->data)->nlmsg_len = r->len;
 	list_add_tail(&r->node, &n->replies);
@@ -102,26 +84,26 @@ static void reply_send(struct nl_sock *n, struct reply *r)
 	waitq_wake_all(&n->wait, POLLIN);
 }
 
-static int tell_error(struct nl_sock *n, const struct nlmsghdr *to, int error)
+int tell_error(struct nl_sock *n, const struct nlmsghdr *to, int error)
 {
 	struct reply *r = reply_new(n, to, NLMSG_ERROR, NLM_F_CAPPED);
 	struct nlmsgerr e = { .error = error, .msg = *to };
 
 	if (!r)
 		return -ENOBUFS;
-	put(r, &e, sizeof(e));
+	reply_put(r, &e, sizeof(e));
 	reply_send(n, r);
 	return 0;
 }
 
-static int tell_done(struct nl_sock *n, const struct nlmsghdr *to)
+int tell_done(struct nl_sock *n, const struct nlmsghdr *to)
 {
 	struct reply *r = reply_new(n, to, NLMSG_DONE, NLM_F_MULTI);
 	int none = 0;
 
 	if (!r)
 		return -ENOBUFS;
-	put(r, &none, sizeof(none));
+	reply_put(r, &none, sizeof(none));
 	reply_send(n, r);
 	return 0;
 }
@@ -137,14 +119,14 @@ static int tell_link(struct nl_sock *n, const struct nlmsghdr *to, u16 flags)
 
 	if (!r)
 		return -ENOBUFS;
-	put(r, &i, sizeof(i));
-	put_attr(r, IFLA_IFNAME, "lo", 3);
-	put_attr(r, IFLA_TXQLEN, &txqlen, sizeof(txqlen));
-	put_attr(r, IFLA_OPERSTATE, &state, 1);
-	put_attr(r, IFLA_MTU, &mtu, sizeof(mtu));
-	put_attr(r, IFLA_QDISC, "noqueue", 8);
-	put_attr(r, IFLA_ADDRESS, mac, 6);
-	put_attr(r, IFLA_BROADCAST, mac, 6);
+	reply_put(r, &i, sizeof(i));
+	reply_put_attr(r, IFLA_IFNAME, "lo", 3);
+	reply_put_attr(r, IFLA_TXQLEN, &txqlen, sizeof(txqlen));
+	reply_put_attr(r, IFLA_OPERSTATE, &state, 1);
+	reply_put_attr(r, IFLA_MTU, &mtu, sizeof(mtu));
+	reply_put_attr(r, IFLA_QDISC, "noqueue", 8);
+	reply_put_attr(r, IFLA_ADDRESS, mac, 6);
+	reply_put_attr(r, IFLA_BROADCAST, mac, 6);
 	reply_send(n, r);
 	return 0;
 }
@@ -158,13 +140,13 @@ static int tell_addr(struct nl_sock *n, const struct nlmsghdr *to, u8 family)
 
 	if (!r)
 		return -ENOBUFS;
-	put(r, &i, sizeof(i));
+	reply_put(r, &i, sizeof(i));
 	if (family == AF_INET) {
-		put_attr(r, IFA_ADDRESS, v4, 4);
-		put_attr(r, IFA_LOCAL, v4, 4);
-		put_attr(r, IFA_LABEL, "lo", 3);
+		reply_put_attr(r, IFA_ADDRESS, v4, 4);
+		reply_put_attr(r, IFA_LOCAL, v4, 4);
+		reply_put_attr(r, IFA_LABEL, "lo", 3);
 	} else {
-		put_attr(r, IFA_ADDRESS, v6, 16);
+		reply_put_attr(r, IFA_ADDRESS, v6, 16);
 	}
 	reply_send(n, r);
 	return 0;
@@ -287,69 +269,6 @@ static int handle(struct nl_sock *n, const struct nlmsghdr *h, const u8 *body, u
 	return err || (h->nlmsg_flags & NLM_F_ACK) ? tell_error(n, h, err) : 0;
 }
 
-/* ---- NETLINK_GENERIC ---- */
-
-static int tell_family(struct nl_sock *n, const struct nlmsghdr *to, u16 flags)
-{
-	struct reply *r = reply_new(n, to, GENL_ID_CTRL, flags);
-	const struct genlmsghdr g = { .cmd = CTRL_CMD_NEWFAMILY, .version = 2 };
-	const u32 version = 2, header = 0, attributes = CTRL_ATTR_MAX;
-	const u16 id = GENL_ID_CTRL;
-
-	if (!r)
-		return -ENOBUFS;
-	put(r, &g, sizeof(g));
-	put_attr(r, CTRL_ATTR_FAMILY_NAME, "nlctrl", 7);
-	put_attr(r, CTRL_ATTR_FAMILY_ID, &id, sizeof(id));
-	put_attr(r, CTRL_ATTR_VERSION, &version, sizeof(version));
-	put_attr(r, CTRL_ATTR_HDRSIZE, &header, sizeof(header));
-	put_attr(r, CTRL_ATTR_MAXATTR, &attributes, sizeof(attributes));
-	reply_send(n, r);
-	return 0;
-}
-
-/* Is it the one family that there is? Without a name or number: -EINVAL. */
-static int find_family(const u8 *attrs, u32 len)
-{
-	int found = -EINVAL;
-
-	while (len >= sizeof(struct rtattr)) {
-		struct rtattr a;
-		u32 size;
-
-		memcpy(&a, attrs, sizeof(a));
-		if (a.rta_len < sizeof(a) || a.rta_len > len)
-			return -EINVAL;
-		size = a.rta_len - (u32)sizeof(a);
-		if (a.rta_type == CTRL_ATTR_FAMILY_NAME)
-			found = size >= 7 && !memcmp(attrs + sizeof(a), "nlctrl", 7) ? 0 : -ENOENT;
-		if (a.rta_type == CTRL_ATTR_FAMILY_ID && size >= 2)
-			found = attrs[sizeof(a)] == GENL_ID_CTRL && !attrs[sizeof(a) + 1] ? 0 : -ENOENT;
-		attrs += min((u32)RTA_ALIGN(a.rta_len), len);
-		len -= min((u32)RTA_ALIGN(a.rta_len), len);
-	}
-	return found;
-}
-
-static int handle_generic(struct nl_sock *n, const struct nlmsghdr *h, const u8 *body, u32 len)
-{
-	int err = -ENOENT;
-
-	if (h->nlmsg_type < NLMSG_MIN_TYPE || !(h->nlmsg_flags & NLM_F_REQUEST))
-		return 0;
-	if (h->nlmsg_type == GENL_ID_CTRL)
-		err = len < sizeof(struct genlmsghdr) ? -EINVAL : body[0] != CTRL_CMD_GETFAMILY ? -EOPNOTSUPP : 0;
-	if (!err && (h->nlmsg_flags & NLM_F_DUMP)) {
-		err = tell_family(n, h, NLM_F_MULTI);
-		return err ? err : tell_done(n, h);
-	}
-	if (!err)
-		err = find_family(body + sizeof(struct genlmsghdr), len - (u32)sizeof(struct genlmsghdr));
-	if (!err)
-		err = tell_family(n, h, 0);
-	return err || (h->nlmsg_flags & NLM_F_ACK) ? tell_error(n, h, err) : 0;
-}
-
 /* ---- sending ---- */
 
 static s64 nl_sendmsg(struct socket *s, struct msg *m)
@@ -361,7 +280,7 @@ static s64 nl_sendmsg(struct socket *s, struct msg *m)
 
 	if (!data)
 		return -ENOMEM;
-	if (s->protocol == NETLINK_KOBJECT_UEVENT) /* nobody listens */
+	if (s->protocol == NETLINK_KOBJECT_UEVENT || s->protocol == NETLINK_CONNECTOR) /* nobody listens */
 		return -ECONNREFUSED;
 	if (m->u.resid > REQUEST_MAX)
 		return -EMSGSIZE;
@@ -376,7 +295,7 @@ static s64 nl_sendmsg(struct socket *s, struct msg *m)
 		memcpy(&h, data + at, sizeof(h));
 		if (h.nlmsg_len < sizeof(h) || h.nlmsg_len > len - at)
 			break;
-		err = (s->protocol == NETLINK_GENERIC ? handle_generic : handle)(n, &h, data + at + sizeof(h),
+		err = (s->protocol == NETLINK_GENERIC ? netlink_generic : handle)(n, &h, data + at + sizeof(h),
 										h.nlmsg_len - (u32)sizeof(h));
 		at += min((u32)NLMSG_ALIGN(h.nlmsg_len), len - at);
 	}

@@ -123,7 +123,7 @@ bool socket_nonblock(struct fdref r)
 static struct socket *new_socket(int domain, int type, int protocol)
 {
 	bool container = current_net_ns() == &init_net_ns; /* others have no part in its network */
-	bool asks_host = protocol != NETLINK_GENERIC && protocol != NETLINK_KOBJECT_UEVENT;
+	bool asks_host = protocol == NETLINK_ROUTE || protocol == NETLINK_SOCK_DIAG;
 
 	switch (domain) {
 	case AF_UNIX:

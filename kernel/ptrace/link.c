@@ -77,7 +77,7 @@ long ptrace_traceme(void)
 		return err;
 	guard(&tasklist_lock);
 	parent = parent_task(t->proc);
-	if (t->ptrace.tracer || !parent)
+	if (t->ptrace.tracer || !parent || !yama_may_traceme(parent))
 		return -EPERM;
 	link_tracee(t, parent, 0, false);
 	t->ptrace.capable = parent->cred && cred_capable(parent->cred, t->cred->user_ns, CAP_SYS_PTRACE);
@@ -86,7 +86,7 @@ long ptrace_traceme(void)
 
 static bool may_attach(struct task *t)
 {
-	return t->proc != current->proc && !t->ptrace.tracer && ptrace_may_access(t, PTRACE_ACCESS_REAL);
+	return t->proc != current->proc && !t->ptrace.tracer && ptrace_may_attach(t, PTRACE_ACCESS_REAL);
 }
 
 /* One that job control has stopped makes that a stop for its tracer. */

@@ -52,7 +52,7 @@ static s64 transfer(int pid, uaddr_t at, void *buf, size_t n, bool writes)
 	t = find_vtask(pid);
 	if (!t || !t->mm)
 		return -ESRCH;
-	if (!ptrace_may_access(t, PTRACE_ACCESS_REAL))
+	if (!ptrace_may_attach(t, PTRACE_ACCESS_REAL))
 		return -EPERM;
 	return writes ? mc_space_write(t, at, buf, n) : mc_space_read(t, at, buf, n);
 }

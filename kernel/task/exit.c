@@ -128,6 +128,8 @@ static void process_exit(struct process *p)
 {
 	p->state = TASK_ZOMBIE;
 	cgroup_exit(p);
+	if (unlikely(p->ptracer))
+		yama_process_exit(p);
 	waitq_wake_all(&p->pidfd_wait, 0);
 	reap_dead(reparent_children(p));
 	orphan_check(p);

@@ -130,7 +130,7 @@ static struct fdtable *files_of(struct process *p)
 	guard(&tasklist_lock);
 	if (!p->leader || !p->leader->files)
 		return ERR_PTR(-ESRCH);
-	if (!ptrace_may_access(p->leader, PTRACE_ACCESS_REAL))
+	if (!ptrace_may_attach(p->leader, PTRACE_ACCESS_REAL))
 		return ERR_PTR(-EPERM);
 	return fdtable_get(p->leader->files);
 }

@@ -133,8 +133,8 @@ static long process_op(int op, u64 arg)
 		return PR_TIMING_STATISTICAL;
 	case PR_SET_TIMING:
 		return arg == PR_TIMING_STATISTICAL ? 0 : -EINVAL;
-	case PR_SET_PTRACER: /* Yama's, whose ptrace_scope is 0: everybody may already */
-		return 0;
+	case PR_SET_PTRACER:
+		return yama_set_ptracer(arg);
 	case PR_MCE_KILL:
 	case PR_MCE_KILL_GET:
 		return -EINVAL;

@@ -179,25 +179,6 @@ long sys_newfstatat(u64 dirfd, u64 path, u64 to, u64 flags)
 	return stat_at((int)dirfd, path, (u32)flags, to);
 }
 
-/*
- * No file has a handle, as on an overlay: nobody in a container may open one, and what the host's handles
- * say is not the guest's to know.
- */
-long sys_name_to_handle_at(u64 dirfd, u64 upath, u64 handle, u64 mount_id, u64 flags)
-{
-	u32 at_flags = ((u32)flags & AT_EMPTY_PATH) | ((u32)flags & AT_SYMLINK_FOLLOW ? 0 : AT_SYMLINK_NOFOLLOW);
-	char *path __name = getname_flags(upath, flags);
-	struct statx x;
-	int r;
-
-	if (IS_ERR(path))
-		return PTR_ERR(path);
-	if ((u32)flags & ~(u32)(AT_EMPTY_PATH | AT_SYMLINK_FOLLOW))
-		return -EINVAL;
-	r = vfs_stat((int)dirfd, path, at_flags, &x);
-	return r ? r : -EOPNOTSUPP;
-}
-
 long sys_statx(u64 dirfd, u64 upath, u64 flags, u64 mask, u64 to)
 {
 	char *path __name = getname_flags(upath, flags);

@@ -200,6 +200,58 @@ static void test_openat2(void)
 	OK(rmdir("o"));
 }
 
+struct handle {
+	unsigned int bytes;
+	int type;
+	unsigned char data[128];
+};
+
+static int handle_of(const char *name, struct handle *h, int *mount, int flags)
+{
+	memset(h, 0, sizeof(*h));
+	h->bytes = sizeof(h->data);
+	return (int)syscall(SYS_name_to_handle_at, AT_FDCWD, name, h, mount, flags);
+}
+
+/* Files of tmpfs have handles: one, by whatever name. */
+static void test_handles(void)
+{
+	char dir[] = "/dev/shm/names.XXXXXX";
+	struct handle one, two, small = { 0 };
+	struct statx st;
+	int id, id2;
+
+	CHECK(mkdtemp(dir));
+	OK(chdir(dir));
+	close(OK(open("a", O_CREAT | O_RDWR, 0600)));
+	close(OK(open("b", O_CREAT | O_RDWR, 0600)));
+	OK(link("a", "c"));
+	OK(symlink("a", "s"));
+	OK(handle_of("a", &one, &id, 0));
+	CHECK(one.bytes && one.bytes <= sizeof(one.data));
+	OK(statx(AT_FDCWD, "a", 0, STATX_BASIC_STATS | 0x1000 /* STATX_MNT_ID */, &st));
+	CHECK(st.stx_mnt_id == (unsigned long)id);
+	OK(handle_of("c", &two, &id2, 0));
+	CHECK(id == id2 && !memcmp(&one, &two, sizeof(one)));
+	OK(handle_of("s", &two, &id2, AT_SYMLINK_FOLLOW));
+	CHECK(!memcmp(&one, &two, sizeof(one)));
+	OK(handle_of("s", &two, &id2, 0));
+	CHECK(memcmp(&one, &two, sizeof(one)));
+	OK(handle_of("b", &two, &id2, 0));
+	CHECK(memcmp(&one, &two, sizeof(one)));
+	FAILS(EOVERFLOW, syscall(SYS_name_to_handle_at, AT_FDCWD, "a", &small, &id2, 0));
+	CHECK(small.bytes == one.bytes && id2 == id);
+	small.bytes = 129;
+	FAILS(EINVAL, syscall(SYS_name_to_handle_at, AT_FDCWD, "a", &small, &id2, 0));
+	FAILS(EFAULT, syscall(SYS_name_to_handle_at, AT_FDCWD, "a", NULL, &id2, 0));
+	FAILS(EFAULT, syscall(SYS_name_to_handle_at, AT_FDCWD, "a", &one, NULL, 0));
+	FAILS(EOPNOTSUPP, handle_of("/proc/self/stat", &two, &id2, 0));
+	for (const char *name = "abcs"; *name; name++)
+		OK(unlink((char[]){ *name, '\0' }));
+	OK(chdir("/"));
+	OK(rmdir(dir));
+}
+
 int main(void)
 {
 	char dir[] = "names.XXXXXX";
@@ -213,5 +265,6 @@ int main(void)
 	test_openat2();
 	OK(chdir(".."));
 	OK(rmdir(dir));
+	test_handles();
 	return 0;
 }

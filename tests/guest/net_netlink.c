@@ -5,6 +5,7 @@
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
 #include <poll.h>
+#include <sched.h>
 #include <sys/socket.h>
 
 struct request {
@@ -62,6 +63,22 @@ static void test_generic(void)
 	CHECK(((struct genlmsghdr *)NLMSG_DATA(h))->cmd == CTRL_CMD_NEWFAMILY);
 	a = (struct nlattr *)((char *)NLMSG_DATA(h) + GENL_HDRLEN);
 	CHECK(a->nla_type == CTRL_ATTR_FAMILY_NAME && !strcmp((char *)(a + 1), "nlctrl"));
+	r = family("TASKSTATS");
+	h = ask(fd, &r);
+	CHECK(h->nlmsg_type == GENL_ID_CTRL);
+	a = (struct nlattr *)((char *)NLMSG_DATA(h) + GENL_HDRLEN);
+	CHECK(a->nla_type == CTRL_ATTR_FAMILY_NAME && !strcmp((char *)(a + 1), "TASKSTATS"));
+	a = (struct nlattr *)((char *)a + NLA_ALIGN(a->nla_len));
+	CHECK(a->nla_type == CTRL_ATTR_FAMILY_ID && a->nla_len == NLA_HDRLEN + 2);
+	memcpy(&r.head.nlmsg_type, a + 1, 2);
+	r.generic.cmd = 200;
+	CHECK(error_of(fd, &r) == EOPNOTSUPP);
+	r.generic.cmd = 1; /* TASKSTATS_CMD_GET: not for an ordinary user */
+	IN_CHILD({
+		if (!getuid())
+			OK(setresuid(65534, 65534, 65534));
+		CHECK(error_of(fd, &r) == EPERM);
+	});
 	r = family("no-such-one");
 	CHECK(error_of(fd, &r) == ENOENT);
 	r = family("nlctrl");
@@ -74,6 +91,21 @@ static void test_generic(void)
 	r.head.nlmsg_flags |= NLM_F_DUMP;
 	CHECK(ask(fd, &r)->nlmsg_type == GENL_ID_CTRL);
 	close(fd);
+}
+
+/* Events of processes are told in the first network namespace only: in others nobody listens. */
+static void test_connector(void)
+{
+	struct sockaddr_nl nl = { .nl_family = AF_NETLINK };
+	struct nlmsghdr h = { .nlmsg_len = sizeof(h), .nlmsg_type = NLMSG_DONE };
+	int fd;
+
+	IN_CHILD({
+		OK(unshare(CLONE_NEWUSER | CLONE_NEWNET));
+		fd = OK(socket(AF_NETLINK, SOCK_DGRAM, NETLINK_CONNECTOR));
+		OK(bind(fd, (struct sockaddr *)&nl, sizeof(nl)));
+		FAILS(ECONNREFUSED, send(fd, &h, sizeof(h), 0));
+	});
 }
 
 static void test_uevents(void)
@@ -130,6 +162,7 @@ static void test_refusals(void)
 int main(void)
 {
 	test_generic();
+	test_connector();
 	test_uevents();
 	test_options();
 	test_refusals();

@@ -1,12 +1,14 @@
 #!/bin/bash
 # layer.sh NAME: make (once) the layer of Debian packages that tests/software/layers/NAME lists, one package
 # and its reason a line, over the tests' root file system, and print its path. It is an overlay's upper directory,
-# cached by a hash of what goes into it; CALLGATE_LAYER_CACHE names another folder for all of them.
+# cached by a hash of what goes into it; CALLGATE_LAYER_CACHE names another folder for all of them. CALLGATE_LAYERS is one with
+# layers that were brought by their names (tests/vm/test-kvm.sh).
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 name=$1
 list=$here/layers/$name
 [ -f "$list" ] || { echo "layer: no list $list" >&2; exit 1; }
+[ -z "${CALLGATE_LAYERS:-}" ] || { echo "$CALLGATE_LAYERS/$name"; exit; }
 mapfile -t packages < <(awk '!/^#/ && NF { print $1 }' "$list")
 recipe=1 # raise to make everybody's cache be built anew
 

@@ -37,14 +37,16 @@ def kernel_log():
 def test_trinity(start, uid):
     """Random calls by two processes for some minutes"""
     def prepare(bundle):
+        memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+
         def change(config):
-            config["linux"]["resources"] = {"pids": {"limit": 500}, "memory": {"limit": 4 << 30}}
+            config["linux"]["resources"] = {"pids": {"limit": 500}, "memory": {"limit": min(4 << 30, memory // 2)}}
         edit_config(bundle, change)
         pathlib.Path(bundle, "rootfs/tmp").chmod(0o1777)
 
     before = kernel_log()
     script = (f"mkdir /tmp/w; cd /tmp/w; timeout -k 30 {SECONDS} trinity {OPTIONS} {'' if uid else '--dangerous'} "
-              ">out 2>&1; echo $?; grep -c child out")
+              ">out 2>&1; echo $?; grep -c child out; tail -n 20 out >&2")
     result = start("/bin/bash", "-c", script, uid=uid, gid=uid, cwd="/tmp", prepare=prepare).wait(SECONDS + 120)
     status, children = result.stdout.split()
     assert (result.status, status) == (0, "124") and int(children) > 0, str(result)

@@ -23,5 +23,6 @@ modules+=(tests/integration/test_{lifecycle,exec,exec_terminal,update,oom,runtim
 mkdir -m 1777 tmp
 mount --bind tmp /var/tmp
 export CALLGATE_BUILD=$PWD/build CALLGATE_ROOTFS_CACHE=/ CALLGATE_TEST_TIMEOUT=120 CALLGATE_MACHINE=kvm
+export CALLGATE_SOFTWARE=all CALLGATE_LAYERS=$PWD/layers
 exec /usr/bin/python3 -m pytest -p no:cacheprovider -v -o console_output_style=count --color=no \
 	--tb=short --durations=10 --junitxml=out/tests.xml "$@"

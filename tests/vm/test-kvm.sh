@@ -1,7 +1,7 @@
 #!/bin/bash
 # test-kvm.sh BUILD [PYTEST-ARGUMENT...]: run tests on the kvm machine, in a virtual machine whose emulated CPU has AMD's
 # virtualization, with what is built in BUILD: first with two virtual CPUs, then with one (KVM_CPUS: other numbers). Without
-# arguments those of inside-kvm.sh. BUILD/test-kvm-CPUS.xml tells of each test.
+# arguments those of inside-kvm.sh. KVM_LAYERS: layers of tests/software that they need. BUILD/test-kvm-CPUS.xml tells of each test.
 set -euo pipefail
 top=$(cd "$(dirname "$0")/../.." && pwd)
 build=$(cd "$1" && pwd)
@@ -16,6 +16,10 @@ for group in guest security; do
 	find "$build/tests/$group" -maxdepth 1 -type f -perm /1 -exec cp -t "$work/build/tests/$group" {} +
 done
 cp -r "$top/tests" "$work/tests"
+mkdir "$work/layers"
+for layer in ${KVM_LAYERS:-}; do
+	cp -a "$("$top/tests/software/layer.sh" "$layer")" "$work/layers/$layer"
+done
 
 failed=0
 for cpus in ${KVM_CPUS:-2 1}; do

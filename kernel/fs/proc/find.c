@@ -29,6 +29,8 @@ static struct task *find_allowed(const struct pseudo_ctx *c, enum proc_access ac
 		return ERR_PTR(-ESRCH);
 	if (access == PROC_PTRACE && !ptrace_may_access(t, PTRACE_ACCESS_FS))
 		return ERR_PTR(-EACCES);
+	if (access == PROC_ATTACH && !ptrace_may_attach(t, PTRACE_ACCESS_FS))
+		return ERR_PTR(-EACCES);
 	return t;
 }
 

@@ -216,7 +216,7 @@ static const struct file_ops mem_ops = {
 int pid_mem_open(const struct pseudo_ctx *c, struct file *f)
 {
 	struct mem_file *mf = kzalloc(sizeof(*mf));
-	struct mm *mm = mf ? proc_mm(c, PROC_PTRACE) : ERR_PTR(-ENOMEM);
+	struct mm *mm = mf ? proc_mm(c, PROC_ATTACH) : ERR_PTR(-ENOMEM);
 
 	if (IS_ERR(mm) || !mm) {
 		kfree(mf);

@@ -31,6 +31,7 @@ struct process *proc_find(const struct pseudo_ctx *c, struct task **t);
 enum proc_access {
 	PROC_ANYONE,
 	PROC_PTRACE, /* who could read the process' memory: PTRACE_MODE_READ of ptrace(2) */
+	PROC_ATTACH, /* who could change it: PTRACE_MODE_ATTACH */
 };
 /* References, or ERR_PTR(-ESRCH, -EACCES); mm and fs may be NULL for a process that has none any more. */
 struct mm *proc_mm(const struct pseudo_ctx *c, enum proc_access access);

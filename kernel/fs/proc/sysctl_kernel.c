@@ -3,7 +3,9 @@
 #include "sysctl.h"
 
 #include "core.h"
+#include "cred.h"
 #include "ipc_limits.h"
+#include "task.h"
 #include "uts.h"
 
 #define INT_LOW (-0x80000000l)
@@ -118,8 +120,23 @@ static s64 store_core_pattern(const struct pseudo_ctx *c, char *text, size_t len
 	return (s64)len;
 }
 
+/* ---- Yama ---- */
+
+static const struct sysctl_ints scope_ints = { &yama_scope, 1, 0, 3, NULL };
+
+/* 3 stays. */
+static s64 store_scope(const struct pseudo_ctx *c, char *text, size_t len)
+{
+	const struct sysctl_ints least = { &yama_scope, 1, yama_scope == 3 ? 3 : 0, 3, NULL };
+	const struct pseudo_entry e = { .arg = &least };
+
+	if (!capable(CAP_SYS_PTRACE))
+		return -EPERM;
+	return sysctl_store_ints(&(struct pseudo_ctx){ .e = &e }, text, len);
+}
+
 static const struct pseudo_entry yama_entries[] = {
-	PSEUDO_TEXT("ptrace_scope", "0\n"),
+	PSEUDO_FILE("ptrace_scope", 0644, .show = sysctl_show_ints, .store = store_scope, .arg = &scope_ints),
 	{ 0 },
 };
 
