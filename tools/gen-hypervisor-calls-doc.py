@@ -41,7 +41,9 @@ def conditions(source):
     table = source[source.index("} conditions[] = {"):source.index("#define CONDITIONS")]
     for name, arg, bits in re.findall(r"\{ SYS_(\w+), (\d+),\s*([^}]*?) \}", table):
         bits = " ".join(bits.split())
-        if bits.startswith("~(u32)"):
+        if bits == "~(u32)0":
+            yield f"| all | argument {int(arg) + 1} is 0 | `{name}` |\n"
+        elif bits.startswith("~(u32)"):
             yield f"| all | argument {int(arg) + 1} has no bits but those of {bits[6:]} | `{name}` |\n"
         else:
             yield f"| all | argument {int(arg) + 1} has none of {bits.replace(' |', ',')} | `{name}` |\n"

@@ -70,6 +70,7 @@ static const struct forbidden_bits {
 	{ SYS_mmap, 2, PROT_EXEC },
 	{ SYS_mprotect, 2, PROT_EXEC },
 	{ SYS_unshare, 0, ~(u32)CLONE_FS },
+	{ SYS_sched_setaffinity, 0, ~(u32)0 }, /* the caller's own */
 	{ SYS_prctl, 0, ~(u32)PR_SET_NAME }, /* and a few smaller ones */
 	/* clone3 has its flags in memory: glibc does without it when told that there is none */
 	{ SYS_clone, 0,

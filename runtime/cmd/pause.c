@@ -53,7 +53,7 @@ int cmd_resume(const struct globals *globals, int argc, char **argv, struct erro
 	ret = container_freeze(state.cgroups_path, false, err);
 	/* they may have been changed meanwhile; a guest that is about to end need not know */
 	if (!ret)
-		json_decref(control_ask(globals->root, state.id,
-					json_pack("{ss}", "cmd", "limits"), &ignored));
+		json_decref(control_ask_for(globals->root, state.id, json_pack("{ss}", "cmd", "limits"), CONTROL_GUEST_MS,
+					    &ignored));
 	return ret;
 }

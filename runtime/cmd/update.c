@@ -110,8 +110,7 @@ static int update(const struct globals *globals, const struct container_state *s
 	/* a paused one can't answer: it is told when it goes on */
 	if (ret || container_frozen(state->cgroups_path))
 		return ret;
-	json_decref(control_ask(globals->root, state->id, json_pack("{ss}", "cmd", "limits"),
-				&ignored));
+	json_decref(control_ask_for(globals->root, state->id, json_pack("{ss}", "cmd", "limits"), CONTROL_GUEST_MS, &ignored));
 	return 0;
 }
 

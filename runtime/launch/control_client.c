@@ -182,7 +182,18 @@ json_t *control_reply(int fd, struct error *err)
 	return NULL;
 }
 
-json_t *control_ask(const char *root, const char *id, json_t *message, struct error *err)
+static bool answers_within(int fd, int ms)
+{
+	struct pollfd what = { .fd = fd, .events = POLLIN };
+	int ret;
+
+	do
+		ret = poll(&what, 1, ms);
+	while (ret < 0 && errno == EINTR);
+	return ret;
+}
+
+json_t *control_ask_for(const char *root, const char *id, json_t *message, int ms, struct error *err)
 {
 	cleanup_close int fd = control_connect(root, id, err);
 
@@ -190,5 +201,15 @@ json_t *control_ask(const char *root, const char *id, json_t *message, struct er
 		json_decref(message);
 		return NULL;
 	}
-	return control_request(fd, message, NULL, 0, err) ? NULL : control_reply(fd, err);
+	if (control_request(fd, message, NULL, 0, err))
+		return NULL;
+	if (ms < 0 || answers_within(fd, ms))
+		return control_reply(fd, err);
+	error_set(err, ETIMEDOUT, "container %s: its guest kernel does not answer", id);
+	return NULL;
+}
+
+json_t *control_ask(const char *root, const char *id, json_t *message, struct error *err)
+{
+	return control_ask_for(root, id, message, -1, err);
 }

@@ -21,6 +21,12 @@ json_t *control_reply(int fd, struct error *err);
 
 /* Both, on a connection of its own. */
 json_t *control_ask(const char *root, const char *id, json_t *message, struct error *err);
+/*
+ * For so many ms at most: for what the guest kernel has to answer, which may be anybody's by now. An engine that waits for it can
+ * not end the container meanwhile.
+ */
+json_t *control_ask_for(const char *root, const char *id, json_t *message, int ms, struct error *err);
+#define CONTROL_GUEST_MS 5000
 
 void control_unref(json_t **value); /* for cleanup() */
 

@@ -37,8 +37,8 @@ static int send_signal(int fd, int sig)
 static int ask_hypervisor(const char *root, const char *id, int sig, bool all, struct error *err)
 {
 	cleanup(control_unref) json_t *reply =
-		control_ask(root, id, json_pack("{sssisb}", "cmd", "signal", "signal", sig, "all", all),
-			    err);
+		control_ask_for(root, id, json_pack("{sssisb}", "cmd", "signal", "signal", sig, "all", all),
+				CONTROL_GUEST_MS, err);
 
 	/* no answer: the signal has ended the container */
 	return reply || err->code == ECONNRESET ? 0 : -err->code;

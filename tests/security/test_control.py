@@ -4,13 +4,14 @@ import array
 import json
 import os
 import pathlib
+import signal
 import socket
 import stat
 import subprocess
 import time
 
 import pytest
-from bundle import RUNTIME, TIMEOUT, descriptors, wait_for
+from bundle import RUNTIME, TIMEOUT, descriptors, runtime_command, wait_for
 
 pytestmark = pytest.mark.skipif(RUNTIME == "runc", reason="known: runc has no control socket")
 
@@ -46,6 +47,11 @@ class Client:
             assert more, f"the end, after {data!r}"
             data += more
         return data
+
+
+def callgate(*args):
+    return subprocess.run([*runtime_command(RUNTIME), *args], stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                          timeout=2 * TIMEOUT, check=False)
 
 
 def lives(box):
@@ -147,3 +153,17 @@ def test_guest_that_answers_wrongly(box, words):
     result = b.container.wait()
     assert result.status != 0 and "broke the PV call protocol" in result.stderr, result
     lives(other)
+
+
+def test_a_guest_that_does_not_answer(box):
+    """Its limits are changed, and it is told that it can't be told; then it is killed. An engine that waits could not do that."""
+    b = box()
+    hypervisor = json.loads((state_dir(b) / "state.json").read_text())["init_process_pid"]
+    vm0 = pathlib.Path(f"/proc/{hypervisor}/task/{hypervisor}/children").read_text().split()
+    assert len(vm0) == 1
+    os.kill(int(vm0[0]), signal.SIGSTOP)  # who takes events
+    assert callgate("update", "--pids-limit", "300", b.id).returncode == 0
+    result = callgate("kill", "--all", b.id, "TERM")
+    assert result.returncode != 0 and "its guest kernel does not answer" in result.stderr, result
+    assert callgate("kill", b.id, "KILL").returncode == 0
+    assert b.container.wait().status == 137

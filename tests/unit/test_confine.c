@@ -33,7 +33,7 @@
 #define STEPS_MAX 24 /* to an answer that depends on the number only: the host asks for each at installation */
 
 static const int server[] = {
-	SYS_futex, SYS_poll, SYS_sched_yield, SYS_sched_setaffinity, SYS_sched_getaffinity, SYS_clock_gettime,
+	SYS_futex, SYS_poll, SYS_sched_yield, SYS_sched_getaffinity, SYS_clock_gettime,
 	SYS_exit, SYS_exit_group, SYS_set_robust_list, SYS_rseq, SYS_gettid, SYS_getpid, SYS_rt_sigprocmask,
 	SYS_sigaltstack, SYS_restart_syscall, SYS_munmap, SYS_madvise, SYS_brk, SYS_mremap, SYS_getrandom,
 	SYS_setfsuid, SYS_setfsgid, SYS_setresuid, SYS_setresgid, SYS_setgroups, SYS_capget, SYS_capset,
@@ -53,7 +53,8 @@ static const int main_too[] = {
 	SYS_readv, SYS_readlink, SYS_geteuid, SYS_getuid,
 };
 /* With nothing in their arguments. */
-static const int conditional[] = { SYS_fcntl, SYS_ioctl, SYS_mmap, SYS_mprotect, SYS_unshare, SYS_prctl, SYS_clone };
+static const int conditional[] = { SYS_fcntl, SYS_ioctl, SYS_mmap, SYS_mprotect, SYS_unshare, SYS_prctl, SYS_clone,
+				   SYS_sched_setaffinity };
 
 static uint32_t ask_three(enum confine_kind kind, int nr, uint64_t arg0, uint64_t arg1, uint64_t arg2)
 {
@@ -114,6 +115,7 @@ static void conditions(void **state)
 	assert_int_equal(ask(CONFINE_MAIN, SYS_mprotect, 0, PROT_EXEC), DENY);
 	assert_int_equal(ask(CONFINE_SERVER, SYS_unshare, CLONE_FS, 0), SECCOMP_RET_ALLOW);
 	assert_int_equal(ask(CONFINE_SERVER, SYS_unshare, CLONE_NEWUSER, 0), DENY);
+	assert_int_equal(ask(CONFINE_SERVER, SYS_sched_setaffinity, VM0, 0), DENY); /* of others */
 	assert_int_equal(ask(CONFINE_SERVER, SYS_clone, CLONE_VM | CLONE_THREAD, 0), SECCOMP_RET_ALLOW);
 	assert_int_equal(ask(CONFINE_SERVER, SYS_clone, CLONE_NEWNET, 0), DENY);
 	assert_int_equal(ask(CONFINE_SERVER, SYS_prctl, PR_SET_NAME, 0), SECCOMP_RET_ALLOW);
