@@ -152,9 +152,15 @@ void pv_signal_setup(bool first);        /* handlers: once per host image */
 void pv_signal_stack(struct pv_thread *t); /* the thread's alternate stack */
 /* thread.c */
 void pv_thread_init(struct pv_thread *t);
+long pv_clone(struct pv_thread *child, u64 flags); /* the host's */
+bool pv_count_live(struct pv_thread *t, u32 *live); /* a new thread of the host process that `live` belongs to; NULL: a new process */
+void pv_touch_shared(const struct pv_thread *t);
+/* vm0.c */
 void pv_vm0_main(void) __attribute__((noreturn));
 bool pv_is_vm0(void);
-void pv_touch_shared(const struct pv_thread *t);
+int pv_vm0_start(struct pv_thread *child); /* a kernel thread */
+void pv_process_ends(void);  /* it is about to */
+bool pv_await_reaping(void); /* of one that has ended. False: all are reaped, or it takes too long */
 /* cmdline.c */
 void pv_cmdline_setup(char **argv, u64 argc);
 /* handle.c */

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Threads: task blocks, start and end, park and kick; and vm0, which reaps the host processes. */
+/* Threads: task blocks, start and end, park and kick. */
 #include <asm/mman.h>
 #include <asm/signal.h>
 #include <linux/futex.h>
 #include <linux/time_types.h>
-#include <linux/wait.h>
 
 #include "hostcall.h"
 
@@ -15,11 +14,6 @@ _Static_assert(SIG_KICK == SIG_KICK_NR, "the filter and the machine disagree");
 /* Blocks of threads that ended or are about to: reusable once `dead` is set (entry.S, hostcall_site_exit). */
 static struct pv_thread *free_blocks __attribute__((section(".data.hot")));
 static struct mutex free_lock __attribute__((section(".data.hot")));
-
-/* Kernel threads to be started by vm0. */
-static struct pv_thread *kthread_queue __attribute__((section(".data.hot")));
-static struct pv_thread *vm0_thread __attribute__((section(".data.hot")));
-static u32 vm0_live = 2; /* vm0 and its kernel threads never end */
 
 static struct pv_thread *block_recycle(void)
 {
@@ -126,6 +120,7 @@ void mc_thread_exit(bool last)
 
 	if (last) {
 		await_siblings(t);
+		pv_process_ends();
 		kfree(t->live);
 		t->live = &nobody;
 	}
@@ -140,7 +135,7 @@ struct task *mc_current(void) { return (struct task *)pv_self(); }
 struct pt_regs *mc_regs(struct task *t) { return pv_of(t)->regs; }
 void mc_regs_changed(void) { __atomic_or_fetch(&pv_self()->work, WORK_FULL, __ATOMIC_RELAXED); }
 
-static long host_clone(struct pv_thread *child, u64 flags)
+long pv_clone(struct pv_thread *child, u64 flags)
 {
 	register long r12 __asm__("r12") = (long)child;
 	register long r10 __asm__("r10") = 0;
@@ -155,19 +150,7 @@ static long host_clone(struct pv_thread *child, u64 flags)
 	return ret;
 }
 
-static int start_kernel_thread(struct pv_thread *child)
-{
-	mutex_lock(&free_lock);
-	child->next_free = kthread_queue;
-	kthread_queue = child;
-	mutex_unlock(&free_lock);
-	__atomic_or_fetch(&vm0_thread->work, 1, __ATOMIC_SEQ_CST);
-	mc_kick((struct task *)vm0_thread);
-	return 0;
-}
-
-/* A new thread of the host process that `live` belongs to; NULL: a new process. */
-static bool count_live(struct pv_thread *t, u32 *live)
+bool pv_count_live(struct pv_thread *t, u32 *live)
 {
 	t->live = live ? live : kzalloc(sizeof(u32));
 	if (t->live)
@@ -179,6 +162,18 @@ static void uncount_live(struct pv_thread *t)
 {
 	if (__atomic_sub_fetch(t->live, 1, __ATOMIC_RELAXED) == 0)
 		kfree(t->live);
+}
+
+#define CLONE_TRIES 8 /* somebody else may take the place of one that was reaped */
+
+/* A pids limit counts those, too, that have ended and are not reaped yet. */
+static long clone_in_limit(struct pv_thread *child, u64 flags)
+{
+	long r = pv_clone(child, flags);
+
+	for (int i = 0; i < CLONE_TRIES && r == -EAGAIN && pv_await_reaping(); i++)
+		r = pv_clone(child, flags);
+	return r;
 }
 
 int mc_thread_start(struct task *task, enum mc_start how, const struct pt_regs *regs)
@@ -194,14 +189,14 @@ int mc_thread_start(struct task *task, enum mc_start how, const struct pt_regs *
 
 	child->how = how;
 	if (how == MC_KERNEL)
-		return start_kernel_thread(child);
+		return pv_vm0_start(child);
 	if (regs)
 		*child->regs = *regs;
 	child->shared_space = how == MC_VFORK || (how == MC_THREAD && me->shared_space);
 	child->host_pid = how == MC_THREAD ? me->host_pid : 0;
-	if (!count_live(child, how == MC_THREAD ? me->live : NULL))
+	if (!pv_count_live(child, how == MC_THREAD ? me->live : NULL))
 		return -ENOMEM;
-	r = host_clone(child, flags[how]);
+	r = clone_in_limit(child, flags[how]);
 	if (r < 0)
 		uncount_live(child);
 	if (how == MC_FORK)
@@ -402,91 +397,6 @@ s64 pv_trapped_syscall(struct pt_regs *regs)
 		pv_patch_consider(regs);
 	}
 	return kernel_syscall(regs);
-}
-
-/* ---- vm0: pid 1 of the VM's pid namespace ---- */
-
-static void start_queued(void)
-{
-	struct pv_thread *t, *next;
-
-	mutex_lock(&free_lock);
-	t = kthread_queue;
-	kthread_queue = NULL;
-	mutex_unlock(&free_lock);
-	for (; t; t = next) {
-		next = t->next_free;
-		t->host_pid = 1;
-		t->live = &vm0_live;
-		if (host_clone(t, CLONE_FLAGS_THREAD) < 0)
-			panic("vm0: cannot start a kernel thread");
-	}
-}
-
-/* Orderly ends are exit status 0 (mc_thread_exit). Everything else is a crash of the VM. */
-static void reaped(long pid, int status)
-{
-	if ((status & 0x7f) == 0 && status == 0)
-		return;
-	if ((status & 0x7f) == SIGKILL)
-		panic("host process %ld of the VM was killed (SIGKILL from outside, or out of memory)", pid);
-	panic("host process %ld of the VM ended with wait status %#x", pid, status);
-}
-
-static void start_first(void)
-{
-	struct pv_thread *t = (struct pv_thread *)mc_task_alloc(TBLOCK_ALT);
-
-	if (!t)
-		panic("no memory for the first process");
-	t->how = MC_FORK;
-	t->boot = true;
-	if (!count_live(t, NULL))
-		panic("no memory for the first process");
-	if (host_clone(t, CLONE_FLAGS_FIRST) < 0)
-		panic("vm0: cannot start the first process");
-}
-
-/* Whatever is posted after this look comes with a kick. */
-static void take_events(void)
-{
-	static u32 seen;
-	u32 posted = __atomic_load_n(&RING->events, __ATOMIC_SEQ_CST);
-
-	if (posted == seen)
-		return;
-	seen = posted;
-	kernel_host_events();
-}
-
-bool pv_is_vm0(void) { return pv_self() == vm0_thread; }
-
-static void name_vm0(void)
-{
-	char name[128];
-	int n = snprintf(name, sizeof(name), "callgate: vm0 %s", BOOT->id ? (char *)BOOT + BOOT->id : "");
-
-	mc_set_cmdline(name, min((size_t)n, sizeof(name) - 1));
-}
-
-void pv_vm0_main(void)
-{
-	vm0_thread = pv_self();
-	name_vm0();
-	start_first();
-	for (;;) {
-		int status = 0;
-		long pid;
-
-		__atomic_and_fetch(&vm0_thread->work, 0, __ATOMIC_SEQ_CST);
-		start_queued();
-		take_events();
-		pid = hostcall_intr(wait4, -1, &status, __WALL, 0);
-		if (pid > 0)
-			reaped(pid, status);
-		else if (pid != -EINTR)
-			panic("vm0: no guest process is left (wait4: %ld)", pid);
-	}
 }
 
 u64 mc_get_fsbase(void)

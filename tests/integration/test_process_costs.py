@@ -82,3 +82,24 @@ def test_trampolines_lie_beside_what_is_mapped(start, shell):
     spans = wait_for(lambda: (found := mappings(container, program.encode() + b"\0")) and len(code_pages(found)) > 1 and found)
     for page in code_pages(spans):
         assert min(min(abs(page[0] - other[1]), abs(other[0] - page[1])) for other in spans if other != page) <= 0x10000, spans
+
+
+def pids_in_cgroup(pid):
+    """As the host counts processes and threads of the container: what its limit is compared with."""
+    for line in pathlib.Path(f"/proc/{pid}/cgroup").read_text().splitlines():
+        _, controllers, path = line.split(":", 2)
+        mount = "/sys/fs/cgroup" + (f"/{controllers}" if controllers else "")
+        if controllers in ("", "pids") and (counted := pathlib.Path(mount + path, "pids.current")).exists():
+            return int(counted.read_text())
+    raise FileNotFoundError("pids.current")
+
+
+def test_a_pids_limit_counts_nobody_who_has_ended(box):
+    """Processes that end shortly after each other are reaped together: a fork at the limit waits for that."""
+    script = "until [ -e /tmp/go ]; do sleep 0.1; done; i=0; while [ $i -lt 600 ]; do (:); i=$((i + 1)); done; exit 9"
+    shell = box(args=("/bin/sh", "-c", script))
+    have = pids_in_cgroup(descendants(shell.container.pid)[1])  # the hypervisor
+    subprocess.run([str(BUILD / "callgate"), "update", "--pids-limit", str(have + 6), shell.id],
+                   stdin=subprocess.DEVNULL, check=True, timeout=20)
+    shell.sh("touch /tmp/go")
+    assert (result := shell.container.wait()).status == 9, str(result)
