@@ -45,6 +45,7 @@ struct mm {
 	struct mutex lock;
 	struct vma_leaf *leaves;
 	u32 nleaves, room;
+	struct vma_iter found; /* by the last search */
 	void *spare; /* leaves for what vma_reserve() has promised, each with the next in its first word */
 	u32 nspare, nvmas;
 	u32 nkept; /* of them: memory that is kept for remap_file_pages (mm/shuffle.c) */

@@ -23,9 +23,7 @@ struct dead_files {
 void dead_files_put(struct dead_files *d); /* without mm->lock */
 
 /* ---- leaf.c: where mappings are kept ---- */
-struct vma_iter leaf_find(const struct mm *mm, uaddr_t addr); /* the first one that ends above addr */
-struct vma *leaf_at(const struct mm *mm, struct vma_iter it); /* NULL: behind the last one */
-struct vma_iter leaf_after(const struct mm *mm, struct vma_iter it);
+struct vma_iter leaf_find(struct mm *mm, uaddr_t addr); /* the first one that ends above addr */
 struct vma *leaf_below(const struct mm *mm, struct vma_iter it); /* the one before it, or NULL */
 struct vma *leaf_insert(struct mm *mm, struct vma_iter it, const struct vma *v); /* before it; vma_reserve() gave room */
 u32 leaf_remove(struct mm *mm, struct vma_iter it, u32 n); /* n of them, or fewer if the leaf ends: how many */
@@ -34,6 +32,28 @@ void leaf_free(struct mm *mm); /* all of them */
 int vma_reserve(struct mm *mm, u32 extra); /* room for so many more: 0 or -ENOMEM */
 uaddr_t vma_gap_below(struct mm *mm, u64 len, uaddr_t low, uaddr_t high); /* the highest one; 0: none */
 
+/* Behind the last one of a leaf is before the first one of the next. */
+static inline struct vma_iter leaf_settle(const struct mm *mm, struct vma_iter it)
+{
+	if (it.leaf < mm->nleaves && it.at == mm->leaves[it.leaf].n)
+		return (struct vma_iter){it.leaf + 1, 0};
+	return it;
+}
+
+/* NULL: behind the last one */
+static inline struct vma *leaf_at(const struct mm *mm, struct vma_iter it)
+{
+	it = leaf_settle(mm, it);
+	return it.leaf < mm->nleaves ? &mm->leaves[it.leaf].v[it.at] : NULL;
+}
+
+static inline struct vma_iter leaf_after(const struct mm *mm, struct vma_iter it)
+{
+	it = leaf_settle(mm, it);
+	it.at++;
+	return leaf_settle(mm, it);
+}
+
 /* Lowest address that is kept free for v: a stack may still grow. */
 static inline uaddr_t vma_guarded_start(const struct vma *v)
 {
@@ -41,8 +61,8 @@ static inline uaddr_t vma_guarded_start(const struct vma *v)
 }
 
 /* ---- vma.c: what is done with them ---- */
-bool vma_overlaps(const struct mm *mm, uaddr_t start, uaddr_t end);
-bool vma_kernel_in(const struct mm *mm, uaddr_t start,
+bool vma_overlaps(struct mm *mm, uaddr_t start, uaddr_t end);
+bool vma_kernel_in(struct mm *mm, uaddr_t start,
 		   uaddr_t end);	     /* one of the machine's is in the range */
 void vma_split(struct mm *mm, uaddr_t addr); /* make addr a border; needs room for one */
 /* Insert a range that is empty; takes a reference to v->file. Needs room for one. Joins neighbours.

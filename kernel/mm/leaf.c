@@ -15,7 +15,22 @@ static struct vma *last_of(const struct vma_leaf *l)
 	return &l->v[l->n - 1];
 }
 
-struct vma_iter leaf_find(const struct mm *mm, uaddr_t addr)
+/* Does the search for addr end there? */
+static bool ends_at(const struct mm *mm, struct vma_iter it, uaddr_t addr)
+{
+	const struct vma_leaf *l;
+
+	if (it.leaf >= mm->nleaves)
+		return false;
+	l = &mm->leaves[it.leaf];
+	if (it.at >= l->n || l->v[it.at].end <= addr)
+		return false;
+	if (it.at)
+		return l->v[it.at - 1].end <= addr;
+	return !it.leaf || last_of(l - 1)->end <= addr;
+}
+
+static struct vma_iter search(const struct mm *mm, uaddr_t addr)
 {
 	u32 leaf = 0, high = mm->nleaves, at = 0;
 
@@ -39,25 +54,17 @@ struct vma_iter leaf_find(const struct mm *mm, uaddr_t addr)
 	return (struct vma_iter){leaf, at};
 }
 
-/* Behind the last one of a leaf is before the first one of the next. */
-static struct vma_iter settle(const struct mm *mm, struct vma_iter it)
+/* A call asks for the same place, or for the one behind it, three to eight times: the last answer is tried first. */
+struct vma_iter leaf_find(struct mm *mm, uaddr_t addr)
 {
-	if (it.leaf < mm->nleaves && it.at == mm->leaves[it.leaf].n)
-		return (struct vma_iter){it.leaf + 1, 0};
-	return it;
-}
+	struct vma_iter it = mm->found;
 
-struct vma *leaf_at(const struct mm *mm, struct vma_iter it)
-{
-	it = settle(mm, it);
-	return it.leaf < mm->nleaves ? &mm->leaves[it.leaf].v[it.at] : NULL;
-}
-
-struct vma_iter leaf_after(const struct mm *mm, struct vma_iter it)
-{
-	it = settle(mm, it);
+	if (likely(ends_at(mm, it, addr)))
+		return it;
 	it.at++;
-	return settle(mm, it);
+	if (!ends_at(mm, it, addr))
+		it = mm->found = search(mm, addr);
+	return it;
 }
 
 struct vma *leaf_below(const struct mm *mm, struct vma_iter it)
@@ -69,11 +76,8 @@ struct vma *leaf_below(const struct mm *mm, struct vma_iter it)
 
 struct vma *vma_next(const struct mm *mm, struct vma_iter *it)
 {
-	struct vma *v = leaf_at(mm, *it);
-
-	if (v)
-		*it = leaf_after(mm, *it);
-	return v;
+	*it = leaf_settle(mm, *it);
+	return it->leaf < mm->nleaves ? &mm->leaves[it->leaf].v[it->at++] : NULL;
 }
 
 /* ---- room ---- */

@@ -217,11 +217,11 @@ int unmap_range(struct mm *mm, uaddr_t start, uaddr_t end, struct dead_files *de
 	struct vma *v;
 	int ret;
 
-	if (!vma_overlaps(mm, start, end))
+	v = vma_find_above(mm, start);
+	if (!v || v->start >= end)
 		return 0;
 	if (vma_kernel_in(mm, start, end))
 		return -EINVAL;
-	v = vma_find_above(mm, start);
 	if (mm->nvmas >= MAX_MAP_COUNT && v->start < start && v->end > end)
 		return -ENOMEM; /* a hole in one mapping makes two */
 	ret = vma_reserve(mm, 2);

@@ -14,14 +14,14 @@ struct vma *vma_find(struct mm *mm, uaddr_t addr)
 	return v && v->start <= addr ? v : NULL;
 }
 
-bool vma_overlaps(const struct mm *mm, uaddr_t start, uaddr_t end)
+bool vma_overlaps(struct mm *mm, uaddr_t start, uaddr_t end)
 {
 	const struct vma *v = leaf_at(mm, leaf_find(mm, start));
 
 	return v && v->start < end;
 }
 
-bool vma_kernel_in(const struct mm *mm, uaddr_t start, uaddr_t end)
+bool vma_kernel_in(struct mm *mm, uaddr_t start, uaddr_t end)
 {
 	struct vma_iter it = leaf_find(mm, start);
 	const struct vma *v;
@@ -157,7 +157,7 @@ void dead_files_put(struct dead_files *d)
 	*d = (struct dead_files){0};
 }
 
-static u32 count_in(const struct mm *mm, uaddr_t start, uaddr_t end)
+static u32 count_in(struct mm *mm, uaddr_t start, uaddr_t end)
 {
 	struct vma_iter it = leaf_find(mm, start);
 	const struct vma *v;
@@ -193,7 +193,7 @@ int vma_remove(struct mm *mm, uaddr_t start, uaddr_t end, struct dead_files *dea
 		return -ENOMEM;
 	vma_split(mm, start);
 	vma_split(mm, end);
-	for (n = count_in(mm, start, end); n; n -= leaf_remove(mm, it, leave(mm, it, end, dead)))
+	for (; n; n -= leaf_remove(mm, it, leave(mm, it, end, dead)))
 		it = leaf_find(mm, start);
 	return 0;
 }
