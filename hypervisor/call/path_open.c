@@ -144,9 +144,17 @@ static int answer(struct call *c, struct pv_file *f, int fd)
 	return 0;
 }
 
+/* May the caller open it, were it not for the mount's nodev? */
+static bool may_open(int fd, u32 flags)
+{
+	static const int wanted[] = { [O_RDONLY] = R_OK, [O_WRONLY] = W_OK, [O_RDWR] = R_OK | W_OK, [O_ACCMODE] = R_OK | W_OK };
+
+	return syscall(SYS_faccessat2, fd, "", wanted[flags & O_ACCMODE], AT_EMPTY_PATH | AT_EACCESS) == 0;
+}
+
 /*
  * The host refuses to open sockets, and devices on its nodev mounts, and FIFOs without a reader.
- * Anything else that fails the same way fails in the guest, too.
+ * Anything else that fails the same way fails in the guest, too: what the caller has no right to among it.
  */
 static int open_refused(struct call *c, int err)
 {
@@ -162,8 +170,8 @@ static int open_refused(struct call *c, int err)
 		memset(&st, 0, sizeof(st));
 	describe(&st, &f);
 	f.mnt_flags = mount_of(c->srv, fd, st.stx_mnt_id).flags;
-	if (S_ISFIFO(st.stx_mode) || S_ISSOCK(st.stx_mode) || S_ISCHR(st.stx_mode) ||
-	    S_ISBLK(st.stx_mode))
+	if ((S_ISFIFO(st.stx_mode) || S_ISSOCK(st.stx_mode) || S_ISCHR(st.stx_mode) || S_ISBLK(st.stx_mode)) &&
+	    (err == -ENXIO || may_open(fd, c->req.u.path.flags)))
 		err = answer(c, &f, fd);
 	close(fd);
 	return err;

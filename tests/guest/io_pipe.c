@@ -169,6 +169,26 @@ static void test_fifo(void)
 	OK(unlink("fifo"));
 }
 
+/* A FIFO of root's for all to read: others may not write. */
+static void test_fifo_of_others(void)
+{
+	pid_t child;
+
+	OK(chmod(".", 0755));
+	OK(mkfifo("fifo", 0644));
+	child = fork();
+	if (!child) {
+		OK(setresgid(1000, 1000, 1000));
+		OK(setresuid(1000, 1000, 1000));
+		FAILS(EACCES, open("fifo", O_RDWR | O_NONBLOCK));
+		FAILS(EACCES, open("fifo", O_WRONLY | O_NONBLOCK));
+		OK(open("fifo", O_RDONLY | O_NONBLOCK));
+		_exit(0);
+	}
+	CHECK(reap(child) == 0);
+	OK(unlink("fifo"));
+}
+
 /* Both ends opened at the same moment; the writer may be gone before the reader looks. */
 static void test_fifo_meeting(void)
 {
@@ -200,5 +220,7 @@ int main(void)
 	test_sendfile_splice();
 	test_fifo();
 	test_fifo_meeting();
+	if (!getuid())
+		test_fifo_of_others();
 	return 0;
 }

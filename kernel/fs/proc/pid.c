@@ -88,7 +88,7 @@ static const struct pseudo_entry attr_entries[] = {
 	RO("environ", 0400, pid_environ),                                                          \
 	MAGIC("exe", pid_exe),                                                                     \
 	{ .name = "fd", .mode = S_IFDIR | 0500, .dir = &fd_dir, .arg = fd_links },                 \
-	{ .name = "fdinfo", .mode = S_IFDIR | 0555, .dir = &fd_dir, .arg = fdinfo_files },         \
+	{ .name = "fdinfo", .mode = S_IFDIR | 0500, .dir = &fd_dir, .arg = fdinfo_files },         \
 	RW("gid_map", 0644, pid_gid_map),                                                          \
 	RO("io", 0400, pid_io),                                                                    \
 	RO("limits", 0444, pid_limits),                                                            \

@@ -260,6 +260,8 @@ static int get_value(const struct pseudo_ctx *c, enum value which, u64 *value)
 		*value = p->coredump_filter;
 	else if (which == V_OOM_ADJ)
 		*value = (u64)(s64)p->oom_score_adj;
+	else if (which == V_SLACK && p != current->proc && !capable(CAP_SYS_NICE))
+		return -EPERM;
 	else if (which == V_PERSONALITY)
 		*value = p->personality;
 	else

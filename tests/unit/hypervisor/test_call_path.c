@@ -340,6 +340,11 @@ static void special_files_are_described(void **state)
 		assert_int_equal(file_of(g).opened, 0);
 		assert_true(S_ISFIFO(file_of(g).mode));
 	}
+	*cred_in(g) = (struct pv_cred){ .fsuid = 1000, .fsgid = 1000 };
+	assert_int_equal(ctl_call(g, PV_CRED_NEW, (struct pv_req_ctl){ .arg = 1 }), 0);
+	for (int i = 0; i < 3; i++) /* mode 0644 */
+		assert_int_equal(path_call(g, PV_OPEN, "/fifo", PATHREQ(.cred = 1, .arg = 7, .flags = modes[i])),
+				 modes[i] == O_RDONLY ? 0 : -EACCES);
 	assert_int_equal(path_call(g, PV_MKNOD, "/sock", PATHREQ(.mode = S_IFSOCK | 0600)), 0);
 	assert_int_equal(path_call(g, PV_OPEN, "/sock", PATHREQ(.arg = 7, .flags = O_RDWR)), 0);
 	assert_int_equal(file_of(g).opened, 0);
