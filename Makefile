@@ -2,7 +2,7 @@
 BUILD ?= build
 PREFIX ?= /usr/local
 PYTEST = /usr/bin/python3 -m pytest -p no:cacheprovider
-TESTS ?= tests/guest tests/integration tests/conformance tests/security tests/engines tests/software
+TESTS ?= tests/guest tests/integration tests/conformance tests/security tests/engines tests/software tests/vm/test_kvm.py
 
 all: $(BUILD)/build.ninja
 	@flock $(BUILD)/.lock ninja -C $(BUILD)
@@ -14,7 +14,7 @@ $(BUILD)/build.ninja:
 
 # Build checks and unit tests, then everything that needs a container. A test that waits for a loaded machine may fail once: it runs
 # again, and the report shows both. Not those of tests/security; and more than three such tests fail (tests/conftest.py).
-test: deps-test check
+test: deps-test deps-vm check
 	BUILD=$(BUILD) tools/lint.sh cppcheck
 	tests/rootfs.sh >/dev/null
 	CALLGATE_BUILD=$(abspath $(BUILD)) $(PYTEST) -q --reruns 1 $(TESTS) </dev/null
@@ -34,7 +34,7 @@ test-software: deps-test all
 	tools/gen-compatibility.py kernel/sys/syscalls.tbl docs/compatibility.json >docs/compatibility.md
 
 # The kvm machine: guest and integration tests, with two virtual CPUs and with one, in a virtual machine whose emulated CPU has
-# AMD's virtualization. First what takes a minute or two (test-kvm-first); all of it takes more than an hour.
+# AMD's virtualization. First what is in `make test`, too, and takes a minute or two (test-kvm-first); all of it takes more than an hour.
 test-kvm: test-kvm-first
 	tests/vm/test-kvm.sh $(BUILD) $(TESTS_KVM)
 

@@ -31,6 +31,15 @@ static u64 vm_clock(void)
 	return ns;
 }
 
+static bool may_be_set(u32 clock)
+{
+	return clock == CLOCK_REALTIME || clock == CLOCK_REALTIME_COARSE || clock == CLOCK_REALTIME_ALARM || clock == CLOCK_TAI;
+}
+
+/*
+ * The VM's clock is asked for last: time that passes meanwhile makes the difference too small, never too large. So clocks that
+ * must not go back take what is larger only.
+ */
 static void ask(void)
 {
 	struct kvm_call *k = call_begin();
@@ -38,8 +47,12 @@ static void ask(void)
 
 	spin_lock(&ask_lock);
 	if (call_make(KVM_CALL_CLOCKS) == 0) {
-		for (i = 0; i < CLOCKS; i++)
-			WRITE_ONCE(ahead[i], (s64)(k->u.clocks.clock[i] - k->u.clocks.now));
+		for (i = 0; i < CLOCKS; i++) {
+			s64 is = (s64)(k->u.clocks.clock[i] - k->u.clocks.now);
+
+			if (!asked_at || may_be_set(i) || is > ahead[i])
+				WRITE_ONCE(ahead[i], is);
+		}
 		WRITE_ONCE(asked_at, k->u.clocks.now);
 	}
 	spin_unlock(&ask_lock);

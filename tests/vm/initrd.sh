@@ -1,6 +1,6 @@
 #!/bin/bash
 # initrd.sh BUILD FOLDER FILE: make an initrd that has the kvm machine and nothing else: a busybox, callgate with what it is
-# linked to, and /x, a copy of FOLDER, whose `main` it runs.
+# linked to, the keeper, and /x, a copy of FOLDER, whose `main` it runs.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 build=$1 folder=$2 file=$3
@@ -15,7 +15,7 @@ for module in virt/lib/irqbypass arch/x86/kvm/kvm arch/x86/kvm/kvm-amd fs/overla
 done
 cp -r "$folder" "$root/x"
 strip -o "$root/bin/callgate" "$build/callgate"
-cp "$build/guest-kvm.elf" "$root/bin/"
+cp "$build/guest-kvm.elf" "$build/tests/vm/keeper" "$root/bin/"
 while read -r library; do
 	install -D "$library" "$root$library"
 done < <(ldd "$build/callgate" | grep -o '/[^ ]*')
@@ -45,7 +45,10 @@ exec </dev/null >/dev/ttyS0 2>&1
 export PATH=/bin HOME=/root
 for each in irqbypass kvm kvm-amd overlay; do insmod /modules/$each.ko; done
 mount -t cgroup2 cgroup /sys/fs/cgroup
-for each in cpu memory pids; do echo +$each >/sys/fs/cgroup/cgroup.subtree_control; done
+for each in cpu cpuset memory pids; do echo +$each >/sys/fs/cgroup/cgroup.subtree_control; done
+mkdir /sys/fs/cgroup/kept
+echo 50000 >/sys/fs/cgroup/kept/cpu.max
+keeper /sys/fs/cgroup/kept &
 ip link set lo up
 cd /x
 sh ./main

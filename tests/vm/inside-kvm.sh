@@ -4,6 +4,11 @@
 set -euo pipefail
 
 modprobe kvm_amd
+# That the machine goes on: keeper.c.
+echo +cpu +cpuset >/sys/fs/cgroup/cgroup.subtree_control
+mkdir /sys/fs/cgroup/kept
+echo 50000 >/sys/fs/cgroup/kept/cpu.max
+build/tests/vm/keeper /sys/fs/cgroup/kept >/dev/null &
 
 # Not those that compare with runc or with the program run natively, which say nothing of this machine.
 chosen="not runc and not test_native and not static"

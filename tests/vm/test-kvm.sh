@@ -11,7 +11,7 @@ work=$(mktemp -d /var/tmp/callgate-vm-XXXXXX)
 trap 'rm -rf "$work"' EXIT
 mkdir -p "$work/build/tests"
 cp "$build/callgate" "$build/guest-kvm.elf" "$work/build"
-for group in guest security; do
+for group in guest security vm; do
 	mkdir "$work/build/tests/$group"
 	find "$build/tests/$group" -maxdepth 1 -type f -perm /1 -exec cp -t "$work/build/tests/$group" {} +
 done

@@ -1,6 +1,5 @@
 """What operations cost on the kvm machine: exits of virtual CPUs, counted by the hypervisor and by the host's KVM."""
 
-import collections
 import contextlib
 import json
 import os
@@ -10,14 +9,7 @@ import subprocess
 
 import pytest
 from bundle import BUILD, TIMEOUT, wait_for
-
-TIMES = 50
-SLACK = 20  # that the operations are asked for and answered
-
-# Exits per operation at most.
-FIGURES = {"local": 0, "clock": 0, "fault": 0, "fork": 0, "exec": 6, "exec-name": 1, "read": 1, "write": 1, "send": 1,
-           "send-recv": 2, "some-memory": 0}
-PROCESSES = ("fork", "exec", "exec-name")  # with two virtual CPUs the other one may be woken, and is idle again
+from exits import FIGURES, TIMES, WAITING, counts, difference, most, most_waiting, own, wrong_start
 
 
 class Operations:
@@ -37,21 +29,14 @@ class Operations:
     def exits(self):
         done = subprocess.run([BUILD / "callgate", "debug", "exits", self.id], stdin=subprocess.DEVNULL,
                               capture_output=True, text=True, timeout=TIMEOUT, check=True)
-        return collections.Counter({name: int(n) for name, n in map(str.split, done.stdout.splitlines())})
+        return counts(done.stdout.split())
 
     def cost(self, *lines):
         """The exits of these operations by their reasons."""
         before = self.exits()
         for name, times in lines:
             self.do(name, times)
-        cost = self.exits()
-        cost.subtract(before)
-        return {key: n for key, n in cost.items() if n}
-
-
-def own(cost):
-    """Without interrupts of the host and of timers: there are the more the slower the machine is."""
-    return cost["kvm.exits"] - sum(cost.get(key, 0) for key in ("kvm.host", "kvm.window", "apic.timer", "apic.eoi"))
+        return difference(before, self.exits())
 
 
 @pytest.fixture
@@ -77,22 +62,21 @@ def test_exits_of_operations(operations, cpus):
     ops = operations(cpus)
     ops.do("local", 1)
     too_many = {}
-    for name, most in FIGURES.items():
+    for name in FIGURES:
         cost = ops.cost((name, TIMES))
         print(cpus, name, own(cost), cost)
-        if own(cost) > (most + (2 if cpus > 1 and name in PROCESSES else 0)) * TIMES + SLACK:
+        if own(cost) > most(name, cpus):
             too_many[name] = own(cost), cost
     assert not too_many
 
 
-@pytest.mark.parametrize("how, most", [("read", 3), ("poll", 3), ("epoll", 4)])
-def test_exits_of_waiting(operations, how, most):
-    """A call that waits costs one exit to ask, one that the CPU is idle, and one for what has come; the answer is another one."""
+@pytest.mark.parametrize("how", WAITING)
+def test_exits_of_waiting(operations, how):
     ops = operations(1, how)
     ops.do("local", 1)
     cost = ops.cost(*[("local", 0)] * TIMES)
     print(how, own(cost), cost)
-    assert own(cost) <= (most + 1) * TIMES + SLACK
+    assert own(cost) <= most_waiting(how)
 
 
 def hypervisor_memory():
@@ -106,15 +90,9 @@ def hypervisor_memory():
 
 
 def test_exits_of_a_start(operations):
-    """Where the host's KVM can't be told which memory is used first (before Linux 6.12), each page of that is an exit."""
     ops = operations(1)
     ops.do("local", 1)
-    start = {name[5:]: n for name, n in ops.exits().items() if name.startswith("boot.")}
-    print(start)
-    assert start["touched"] <= 1.5 * (1 << 20)
-    assert own(start) - start["kvm.fault"] <= 25
-    assert start["kvm.fault"] <= 210
-    assert not start["prefaulted"] or own(start) <= 40
+    assert not wrong_start(ops.exits())
 
 
 def test_exits_of_memory_that_is_given_back(operations):
@@ -126,8 +104,7 @@ def test_exits_of_memory_that_is_given_back(operations):
     ops.do("much-memory", 1)
     assert hypervisor_memory() > base + (190 << 20)
     wait_for(lambda: hypervisor_memory() < base + (24 << 20), seconds=60, what="memory that is given back")
-    cost = ops.exits()
-    cost.subtract(before)
+    cost = difference(before, ops.exits())
     assert 1 <= cost["call.give"] <= 3
     if "[never]" not in pathlib.Path("/sys/kernel/mm/transparent_hugepage/enabled").read_text():
         assert cost["kvm.fault"] < 10000  # of 51,200 pages
