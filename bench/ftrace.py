@@ -84,25 +84,42 @@ class Tracer:
             self._write("buffer_size_kb", str(BUFFER_KIB))
             self._write("options/function-fork", "1")
             self._write("set_ftrace_pid", " ".join(map(str, threads(self.pids))))
-            self._write("current_tracer", "function")
+            self._write("tracing_on", "0")
+            self._write("current_tracer", "function")  # not possible any more when the reader has its files
             self.process = subprocess.Popen([self.program, self.path.name], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         except OSError:
             self.path.rmdir()
             raise
         self.reader = threading.Thread(target=self._read, daemon=True)
-        self.reader.start()
+        try:
+            if self.process.stdout.readline() != "ready\n":
+                raise RuntimeError(f"{self.program} failed")
+            self._write("tracing_on", "1")
+            self.reader.start()
+        except (OSError, RuntimeError):
+            self._close()
+            raise
         return self
 
     def __exit__(self, *_):
         self._write("tracing_on", "0")
         self.process.stdin.close()
         self.reader.join(60)
-        if self.process.wait(60):
-            raise RuntimeError(f"{self.program} failed")
-        self.process.stdout.close()
         for name in self.path.glob("per_cpu/cpu*/stats"):
             fields = dict(line.split(": ", 1) for line in name.read_text().splitlines())
             self.lost += int(fields["overrun"])
+        self._close()
+        if self.process.returncode:
+            raise RuntimeError(f"{self.program} failed")
+
+    def _close(self):
+        with contextlib.suppress(BrokenPipeError):
+            self.process.stdin.close()
+        try:
+            self.process.wait(60)
+        finally:
+            self.process.kill()
+            self.process.stdout.close()
         self._write("current_tracer", "nop")
         self.path.rmdir()
 

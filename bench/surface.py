@@ -31,7 +31,7 @@ import servers  # noqa: E402
 from bench import Runtime  # noqa: E402
 from bundle import Bundles, config  # noqa: E402
 
-PASSES = 2  # that are watched; one more before fills caches
+PASSES = 3  # that are watched; one more before fills caches
 SECONDS = 300  # where all is emulated some take very long
 SHELL = """cd /tmp && mkdir w && cd w
 seq 500 >numbers; sort -rn numbers | head -3 | tr 0-9 a-j; wc -l <numbers; grep -c 7 numbers; sed -n 5p numbers
@@ -81,12 +81,12 @@ def shell(process, _port, _root):
 
 
 def redis(_process, port, root):
-    servers.client(root, "redis-benchmark", "-p", str(port), "-q", "-c", "20", "-n", "1000",
+    servers.client(root, "redis-benchmark", "-p", str(port), "-q", "-c", "8", "-n", "100",
                    "-t", "ping,set,get,incr,lpush,lpop,sadd,hset,mset", seconds=600)
 
 
 def web(_process, port, root):
-    servers.client(root, "wrk", "-t1", "-c8", "-d5", "--timeout", "60", f"http://127.0.0.1:{port}/", seconds=600)
+    servers.client(root, "wrk", "-t1", "-c4", "-d2", "--timeout", "60", f"http://127.0.0.1:{port}/", seconds=600)
 
 
 def workloads(port):
@@ -142,7 +142,7 @@ class Surface:
                     print(f"{name} {runtime.name}: pass {number + 1}: {', '.join(f'{part} {len(tracer.seen)}' for part, tracer in tracers.items())}",
                           file=sys.stderr, flush=True)
                     time.sleep(0.5)
-            reach = {part: reached(pids) for part, pids in groups.items()}
+            reach = {} if self.functions else {part: reached(pids) for part, pids in groups.items()}
         return report(tracers, reach)
 
     def tracer(self, part, pids):
@@ -178,14 +178,16 @@ def reached(pids):
 
 
 def report(tracers, reach):
-    seen, by_calls = {}, any(isinstance(tracer, ftrace.CallTracer) for tracer in tracers.values())
+    seen = {}
     for tracer in tracers.values():
         for name, phase in tracer.seen.items():
             seen[name] = min(phase, seen.get(name, phase))
     found = {"calls": len({call for tracer in tracers.values() for call in tracer.calls()}),
              "first_seen_in_last_pass": sum(phase == PASSES - 1 for phase in seen.values()),
-             "parts": {part: {"calls_reachable": reach[part], "calls": tracer.calls()} for part, tracer in tracers.items()}}
-    if not by_calls:
+             "parts": {part: {"calls": tracer.calls()} for part, tracer in tracers.items()}}
+    for part, count in reach.items():
+        found["parts"][part]["calls_reachable"] = count
+    if not reach:
         found["functions"] = len(seen)
         for part, tracer in tracers.items():
             found["parts"][part].update(functions=len(tracer.seen), events_lost=tracer.lost,
@@ -197,7 +199,7 @@ def print_table(results):
     print(f"{'':8}{'':10}{'functions':>10}{'calls':>7}   of which, and calls that can be reached")
     for name, row in results.items():
         for runtime, found in row.items():
-            each = ", ".join(f"{part} {len(what['calls'])} of {what['calls_reachable']}" for part, what in found["parts"].items())
+            each = ", ".join(f"{part} {len(what['calls'])} of {what.get('calls_reachable', '-')}" for part, what in found["parts"].items())
             print(f"{name:8}{runtime:10}{found.get('functions', '-'):>10}{found['calls']:>7}   {each}")
 
 
@@ -289,7 +291,8 @@ def main():
         functions, lines = before_validation.count()
         options.output.write_text(json.dumps({
             "kernel": platform.release(), "date": time.strftime("%Y-%m-%d"), "passes": PASSES,
-            "runtimes": {runtime.name: runtime.version() for runtime in columns},
+            "runtimes": {runtime.name: runtime.version() + (f", {options.runsc_platform}" if runtime.name == "runsc" else "")
+                         for runtime in columns},
             "before_validation": {"functions": len(functions), "lines": lines}, "workloads": results, "failed": failed}, indent=1) + "\n")
     return 1 if failed else 0
 

@@ -10,6 +10,8 @@
 #   -m MIB   memory (default: 1536)
 #   -n CPUS  (default: 2)
 #   -t SECS  the most it may take (default: 900)
+#   -i       its time goes by what it executes, not by the host's: slower, but its timers never come faster than it can serve
+#            them, however slow that is made by tracing
 #
 # Without hardware virtualization, as anywhere else: QEMU translates (TCG). CALLGATE_VM_ACCEL=kvm
 # is for who has it. The machine has no network, and what is written outside /share/out is lost.
@@ -18,8 +20,8 @@
 set -euo pipefail
 top=$(cd "$(dirname "$0")/.." && pwd)
 
-share= kernel_args= log=/dev/null memory=1536 limit=900 cpu=max,-smap cpus=2
-while getopts s:k:l:c:m:n:t: option; do
+share= kernel_args= log=/dev/null memory=1536 limit=900 cpu=max,-smap cpus=2 accel=${CALLGATE_VM_ACCEL:-tcg,thread=multi} clock=()
+while getopts s:k:l:c:m:n:t:i option; do
 	case $option in
 	s) share=$OPTARG ;;
 	k) kernel_args=$OPTARG ;;
@@ -28,7 +30,8 @@ while getopts s:k:l:c:m:n:t: option; do
 	m) memory=$OPTARG ;;
 	n) cpus=$OPTARG ;;
 	t) limit=$OPTARG ;;
-	*) sed -n '2,18s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
+	i) accel=tcg,thread=single clock=(-icount shift=1) ;;
+	*) sed -n '2,20s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
 	esac
 done
 shift $((OPTIND - 1))
@@ -48,7 +51,7 @@ mke2fs -q -t ext4 -O ^has_journal -d "$work/share" "$work/share.img" "${size}M" 
 rm -rf "$work/share"
 
 timeout -k 5 "$limit" qemu-system-x86_64 -nodefaults -no-user-config -no-reboot -display none \
-	-machine q35 -accel "${CALLGATE_VM_ACCEL:-tcg,thread=multi}" -cpu "$cpu" -smp "$cpus" -m "$memory" \
+	-machine q35 -accel "$accel" "${clock[@]}" -cpu "$cpu" -smp "$cpus" -m "$memory" \
 	-kernel "$image/vmlinuz" \
 	-append "root=/dev/nvme0n1 rw console=ttyS0 panic=-1 mitigations=off quiet cryptomgr.notests no_timer_check $kernel_args" \
 	-drive "file=$image/root.img,if=none,id=root,format=raw,snapshot=on" \
