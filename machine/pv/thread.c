@@ -55,9 +55,8 @@ static struct pv_thread *block_new(void)
  */
 void pv_touch_shared(const struct pv_thread *t)
 {
-	static const char *const windows[] = { (char *)KDATA_BASE, (char *)KDATA_BASE + 0x10000, (char *)KHEAP_BASE,
-					       (char *)KHEAP_BASE + 0x10000, (char *)KARENA_BASE,
-					       (char *)KARENA_BASE + 0x10000, (char *)COUNTERS };
+	static const char *const windows[] = { (char *)KDATA_BASE, (char *)KHEAP_BASE, (char *)KHEAP_BASE + 0x10000,
+					       (char *)KARENA_BASE, (char *)KARENA_BASE + 0x10000, (char *)COUNTERS };
 
 	for (size_t i = 0; i < ARRAY_SIZE(windows); i++)
 		(void)*(const volatile char *)windows[i];
@@ -211,7 +210,8 @@ void pv_child_main(struct pv_thread *t)
 {
 	if (t->how == MC_FORK) {
 		pv_touch_shared(t);
-		PRIV->patch_lock.state = 0; /* its holder, if any, is not in this process */
+		if (PRIV->patch_lock.state) /* its holder is not in this process; most children write nothing on that page */
+			PRIV->patch_lock.state = 0;
 	}
 	if (t->how != MC_THREAD && t->how != MC_KERNEL)
 		t->host_pid = t->new_tid;

@@ -103,3 +103,32 @@ def test_a_pids_limit_counts_nobody_who_has_ended(box):
                    stdin=subprocess.DEVNULL, check=True, timeout=20)
     shell.sh("touch /tmp/go")
     assert (result := shell.container.wait()).status == 9, str(result)
+
+
+# Without random addresses: which 16 pages are mapped by one fault depends on those.
+FORKS = ("/usr/bin/setarch", "-R", "/bin/busybox", "sh", "-c")
+
+
+def faults_of_children(stat):
+    return int(stat.rsplit(")", 1)[1].split()[8])
+
+
+def faults_native(rootfs, rounds):
+    script = f"i=0; while [ $i -lt {rounds} ]; do (:); i=$((i + 1)); done; cat /proc/$$/stat"
+    args = [part if part != "/bin/busybox" else rootfs + part for part in FORKS]
+    return faults_of_children(subprocess.run([*args, script], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=True, timeout=20).stdout)
+
+
+def faults_in_guest(box, rounds):
+    """vm0 has reaped the shell's children."""
+    shell = box(args=(*FORKS, f"i=0; while [ $i -lt {rounds} ]; do (:); i=$((i + 1)); done; exec sleep 1000"))
+    vm0, first = wait_for(lambda: len(pids := descendants(shell.container.pid)) == 4 and pids[2:], what="an idle container")
+    wait_for(lambda: pathlib.Path(f"/proc/{first}/cmdline").read_bytes().startswith(b"sleep"), what="the end of the loop")
+    wait_for(lambda: len(descendants(shell.container.pid)) == 4, what="the reaping of them all")
+    return faults_of_children(pathlib.Path(f"/proc/{vm0}/stat").read_text())
+
+
+def test_page_faults_of_a_fork(box, rootfs):
+    """What a child that ends at once touches of the guest kernel: each fault maps 16 pages, and many a page table as well."""
+    guest = (faults_in_guest(box, MANY) - faults_in_guest(box, FEW)) / (MANY - FEW)
+    assert guest - (faults_native(rootfs, MANY) - faults_native(rootfs, FEW)) / (MANY - FEW) < 8
