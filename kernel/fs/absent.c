@@ -30,6 +30,14 @@ struct entry {
 	char text[TEXT_MAX];
 };
 
+/* All that are linked dynamically begin with the same name: what follows it is known of each. */
+#define PROGRAMS 64u
+
+static struct second {
+	u32 program;
+	u16 name; /* as entry.next */
+} seconds[PROGRAMS];
+
 static struct entry entries[ENTRIES] BSS_LARGE;
 static struct mutex lock;
 static u32 batches;
@@ -56,14 +64,38 @@ static bool is_entry(const struct entry *e, const struct absent *a)
 	return e->key == a->key && alike(e, a) && e->len == a->len && !memcmp(e->text, a->text, a->len);
 }
 
+static u16 number_of(const struct entry *e) { return (u16)(e - entries + 1); }
+
 /* It follows what its task asked for before. */
 static void link_locked(struct entry *e)
 {
-	u16 number = (u16)(e - entries + 1);
+	struct task *t = current;
+	u16 number = number_of(e), last = t->absent_last;
 
-	if (current->absent_last && current->absent_last != number)
-		entries[current->absent_last - 1].next = number;
-	current->absent_last = number;
+	t->absent_last = number;
+	if (!last || last == number)
+		return;
+	if (t->absent_program)
+		seconds[t->absent_program % PROGRAMS] = (struct second){t->absent_program, number};
+	else
+		entries[last - 1].next = number;
+	t->absent_program = 0;
+}
+
+/* What followed it the last time, for current who has just asked for it. */
+static u16 next_locked(const struct entry *e)
+{
+	u32 program = current->absent_program;
+
+	if (!program || current->absent_last != number_of(e))
+		return e->next;
+	return seconds[program % PROGRAMS].program == program ? seconds[program % PROGRAMS].name : 0;
+}
+
+void absent_exec(const struct inode *program)
+{
+	current->absent_program = (u32)hash_u64(program->ino ^ program->dev) | 1;
+	current->absent_last = 0;
 }
 
 /* ---- many at once ---- */
@@ -89,17 +121,23 @@ static bool add_locked(struct batch *b, struct entry *e)
 	return true;
 }
 
-/* The name, and those that followed it the last time. What was asked for ahead in vain is not asked for again. */
-static void gather_locked(struct batch *b, struct entry *e, const struct absent *a)
+/*
+ * The name, and those that followed it the last time. What was asked for ahead in vain is not asked for again; but `late` (0: none) is a
+ * batch whose answers came true, and were too old then.
+ */
+static void gather_locked(struct batch *b, struct entry *e, const struct absent *a, u32 late)
 {
+	u32 prior;
+
 	batches++;
 	b->count = b->len = 0;
 	add_locked(b, e);
-	for (int i = 0; i < STEPS && e->next; i++) {
-		e = &entries[e->next - 1];
-		if (!e->key || e->batch == batches)
+	for (int i = 0; i < STEPS && next_locked(e); i++) {
+		e = &entries[next_locked(e) - 1];
+		prior = e->batch;
+		if (!e->key || prior == batches)
 			return;
-		if (alike(e, a) && !e->ahead && !names_hold(&e->when) && !add_locked(b, e))
+		if (alike(e, a) && (!e->ahead || prior == late) && !names_hold(&e->when) && !add_locked(b, e))
 			return;
 	}
 }
@@ -151,17 +189,19 @@ static void describe(struct absent *a, const struct name *n, bool nofollow)
 static int look(const struct absent *a, struct batch *b)
 {
 	struct entry *e = slot_of(a);
+	u32 late;
 
 	guard(&lock);
 	if (!is_entry(e, a))
 		return 0;
 	link_locked(e);
+	late = e->ahead ? e->batch : 0;
 	e->ahead = false;
 	if (names_hold(&e->when))
 		return 1;
 	if (!b)
 		return 0;
-	gather_locked(b, e, a);
+	gather_locked(b, e, a, late);
 	return -EAGAIN;
 }
 

@@ -33,7 +33,7 @@ struct brought {
 	u64 call; /* task->ncalls after the open */
 	u64 until;
 	struct stat st;
-	bool whole, used;
+	bool whole, used, mapped;
 	u32 len;
 	u8 data[];
 };
@@ -108,7 +108,7 @@ struct brought *brought_take(const struct pv_file *pf, const u8 *data, u64 now)
 	b->call = current->ncalls;
 	b->until = now + FRESH_NS;
 	b->whole = pf->whole;
-	b->used = false;
+	b->used = b->mapped = false;
 	b->len = len;
 	fill_stat(&b->st, pf);
 	memcpy(b->data, data, len);
@@ -129,7 +129,7 @@ static void learn(const struct brought *b)
 {
 	struct task *t = current;
 
-	if (b->task != t)
+	if (b->task != t || b->mapped)
 		return;
 	if (!b->used)
 		t->opens_read = 0;
@@ -147,6 +147,16 @@ void brought_free(struct file *f)
 
 	learn(b);
 	kfree(b);
+}
+
+/* It is not closed before it is mapped no more: too late for what is opened next. */
+void brought_mapped(struct file *f)
+{
+	struct brought *b = f->priv;
+
+	guard(&f->lock);
+	learn(b);
+	b->mapped = true;
 }
 
 static struct brought *fresh(const struct file *f)

@@ -44,6 +44,8 @@ static int file_mmap(struct file *f, struct vma *v)
 {
 	if (!S_ISREG(f->inode->mode))
 		return -ENODEV;
+	if (f->mode & FMODE_BROUGHT)
+		brought_mapped(f);
 	stat_runs_changed(); /* the access time */
 	if ((f->mode & FMODE_WRITE) && (v->flags & MAP_SHARED))
 		stat_runs_stop();

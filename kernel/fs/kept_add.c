@@ -17,7 +17,8 @@ static struct {
 /* The second time, and once in a second: what can't be kept now costs as little as may be. */
 static bool worth_it(const struct name *n)
 {
-	u32 hash = (u32)(kept_hash(n) ^ hash_u64((u64)current->proc ^ (u64)kept_base(n)));
+	/* By its number: one that follows another soon has the other's memory. */
+	u32 hash = (u32)(kept_hash(n) ^ hash_u64((u64)current->proc->pid ^ (u64)kept_base(n)));
 	u32 now = (u32)(mc_clock(1 /* CLOCK_MONOTONIC */) / NSEC_PER_SEC);
 	u32 i = hash % SEEN;
 

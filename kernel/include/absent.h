@@ -5,6 +5,7 @@
 
 #include "names.h"
 
+struct inode;
 struct name;
 struct pv_slot;
 
@@ -23,5 +24,7 @@ struct absent {
 bool absent_known(struct absent *a, const struct name *n, bool nofollow);
 /* Else the hypervisor has been asked, and has answered. */
 void absent_found(const struct absent *a, const struct pv_slot *s);
+/* current runs another program: other names will follow each other. */
+void absent_exec(const struct inode *program);
 
 #endif

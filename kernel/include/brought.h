@@ -14,6 +14,7 @@ u32 brought_wanted(const struct open_args *a, u64 *now);
 struct brought *brought_take(const struct pv_file *pf, const u8 *data, u64 now);
 void brought_give(struct file *f, struct brought *b); /* f is the file; b may be NULL */
 void brought_free(struct file *f);
+void brought_mapped(struct file *f); /* what it holds is wanted from its descriptor */
 
 /* The answers that the host would give now; -EAGAIN: ask. */
 int brought_stat(struct file *f, struct stat *st);

@@ -112,6 +112,7 @@ struct task {
 	u64 ncalls; /* system calls that may have brought news of others' doings (brought_pass), and ways through kernel_user_work() */
 	struct stat_seq stat_seq;
 	u16 absent_last; /* fs/absent.c: the last name that was not there, + 1 */
+	u32 absent_program; /* until the second one of a program: which program */
 	u64 call_host, call_pv; /* counts of the machine when it began */
 	u32 *call_counts;	/* a row of the counters that is its own; NULL: it counts where all do */
 	u32 shared_counts;	/* ... and has done so this often */

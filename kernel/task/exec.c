@@ -8,6 +8,7 @@
 #include <linux/mount.h>
 #include <linux/personality.h>
 
+#include "absent.h"
 #include "exec.h"
 #include "exec_id.h"
 #include "internal.h"
@@ -144,6 +145,8 @@ static void set_process(struct exec *x)
 	p->exec_id = x->exec_id;
 	x->exec_id = NULL;
 	cred_install(cred_get(x->cred));
+	if (x->prog.file->inode)
+		absent_exec(x->prog.file->inode);
 	t->in_exec = false;
 }
 

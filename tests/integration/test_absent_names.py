@@ -71,3 +71,22 @@ def test_names_that_follow_each_other(traced):  # noqa: F811
     rounds = [got[i:i + 12] for i in range(0, len(got), 12)]
     assert len(rounds) == 40 and rounds[0] == [1] * 12
     assert [1] + [0] * 11 in rounds, rounds
+
+
+@callgate_only
+def test_programs_in_turn(traced):  # noqa: F811
+    """All programs ask for the same name first. What follows it is another for each: that of the one is not asked for by the other."""
+    script = "i=0; while [ $i -lt 40 ]; do /bin/true; /usr/bin/expr 1 + 1; i=$((i + 1)); done"
+    calls = parse(traced("/bin/sh", "-c", script).trace("--no-loss", "-e", "openat,newfstatat,execve").start().lines())
+    rounds = []
+    for call in calls:
+        if call[1] == "execve":
+            rounds.append([call[2], 0, 0])
+        elif rounds and "/expr" in rounds[-1][0] and "ENOENT" in call[3]:
+            rounds[-1][1] += 1
+            rounds[-1][2] += call[4]
+    got = [row[1:] for row in rounds if '"/usr/bin/expr"' in row[0]]
+    assert len(got) == 40 and got[-1][0] > 30, got
+    assert sorted(asked for _, asked in got)[20] <= 25, got
+    # No process opens a file for a second time, so it keeps none, which would take a call for each folder.
+    assert max(call[4] for call in calls if call[1] == "openat") <= 3

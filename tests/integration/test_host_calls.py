@@ -215,6 +215,15 @@ def test_small_files(traced):  # noqa: F811
     assert best[0][2] <= 2, best  # none but to wake the hypervisor and to wait for it
 
 
+def test_small_files_that_are_mapped(traced):  # noqa: F811
+    """Two of them come with their content, which is not what a mapping needs; those that follow come with their descriptors."""
+    script = ("import mmap, os\nos.getpid(); kept = []\nfor i in range(12):\n    f = os.open('/etc/debian_version', os.O_RDONLY)\n"
+              "    kept.append(mmap.mmap(f, 0, mmap.MAP_PRIVATE, mmap.PROT_READ)); os.close(f)")
+    calls = parse(traced("/usr/bin/python3", "-c", script).trace("--no-loss", "-p", "1", "-e", "mmap").start().lines())
+    asked = [call[4] for call in calls if "MAP_PRIVATE, " in call[2] and "PROT_READ, " in call[2]][-12:]
+    assert len(asked) == 12 and sum(asked) <= 3, asked
+
+
 def test_small_file_that_is_not_read_at_once(traced):  # noqa: F811
     """A system call in between may have brought word of a change: the descriptor is fetched, by one PV call."""
     each = uses(traced, FRESH, USE.replace("os.fstat(f);", "os.getppid();"))
