@@ -182,6 +182,13 @@ void mc_pv_get(struct pv_slot *s);
 void mc_pv_put(struct pv_slot *s);
 /* Issue s->req, wait for the answer (not interruptible: PV calls do not block), take a donated descriptor. Returns rsp.ret. */
 s64 mc_pv_call(struct pv_slot *s);
+/*
+ * A call whose answer grows while it is under way: start, wait until *word (in the buffer) is not `seen` any more (true: or until the
+ * answer is there), finish, which returns rsp.ret. No donated descriptors.
+ */
+void mc_pv_start(struct pv_slot *s);
+bool mc_pv_wait(struct pv_slot *s, const u32 *word, u32 seen);
+s64 mc_pv_finish(struct pv_slot *s);
 
 /* ---- handles: data plane. The machine keeps (or fetches by PV_DONATE) what it needs for the calling process. ---- */
 

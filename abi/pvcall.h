@@ -87,6 +87,12 @@ enum pv_cmd {
 	 */
 	PV_ABSENT_NAMES = 0x119,
 
+	/*
+	 * What PV_DIRSTAT says of these names in the directory `dir`: struct linux_dirent64 records, arg bytes of them, in the
+	 * buffer. Out: as PV_DIRSTAT; next = the cookie of the last one that was looked at.
+	 */
+	PV_NAMESTAT = 0x11a,
+
 	/* Open handles: struct pv_req_handle. */
 	PV_GETDENTS = 0x180, /* len = room. Out: struct linux_dirent64 records, ret = bytes, val 1 = there are no more */
 	PV_SEEKDIR = 0x181,  /* off = cookie (0 rewinds) */
@@ -361,6 +367,14 @@ struct pv_dirstat_head {
 	u32 end;   /* 1: nothing does */
 	u64 time;  /* ns, CLOCK_MONOTONIC of the host: the attributes are those of then or later */
 };
+/* At the end of the buffer, to be looked at while PV_DIRSTAT or PV_NAMESTAT is under way. The guest clears it before. */
+struct pv_dirstat_progress {
+	u64 time;  /* as above */
+	u32 count; /* records that are complete; time is there with the first */
+	u32 stop;  /* the guest's: not 0, what is there is enough */
+};
+#define PV_DIRSTAT_ROOM (RING_BUF_SIZE - sizeof(struct pv_dirstat_progress)) /* for head and records */
+#define PV_NAMESTAT_MAX 16384u
 struct pv_dirstat {
 	u16 size; /* a multiple of 8 */
 	u16 name_len;

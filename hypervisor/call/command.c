@@ -12,11 +12,11 @@ static const struct group {
 	u32 first, count, index; /* index: where its statistics start */
 } groups[] = {
 	{ xen_commands, PV_SOCKET, PV_POLL - PV_SOCKET + 1, 0 },
-	{ path_commands, PV_OPEN, PV_ABSENT_NAMES - PV_OPEN + 1, 8 },
-	{ file_commands, PV_GETDENTS, PV_TAKE_FD - PV_GETDENTS + 1, 33 },
-	{ sock_commands, PV_GETSOCKNAME, PV_RECVFROM - PV_GETSOCKNAME + 1, 49 },
-	{ object_commands, PV_MEMFD, PV_DEVICE - PV_MEMFD + 1, 56 },
-	{ control_commands, PV_CRED_NEW, PV_NOTIFY - PV_CRED_NEW + 1, 61 },
+	{ path_commands, PV_OPEN, PV_NAMESTAT - PV_OPEN + 1, 8 },
+	{ file_commands, PV_GETDENTS, PV_TAKE_FD - PV_GETDENTS + 1, 35 },
+	{ sock_commands, PV_GETSOCKNAME, PV_RECVFROM - PV_GETSOCKNAME + 1, 51 },
+	{ object_commands, PV_MEMFD, PV_DEVICE - PV_MEMFD + 1, 58 },
+	{ control_commands, PV_CRED_NEW, PV_NOTIFY - PV_CRED_NEW + 1, 63 },
 };
 #define GROUPS (sizeof(groups) / sizeof(groups[0]))
 

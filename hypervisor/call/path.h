@@ -107,6 +107,8 @@ int path_unix_decode(struct call *c);
 int path_unix_connect(struct call *c);
 int path_unix_bind(struct call *c);
 int path_dirstat(struct call *c);
+int path_namestat_decode(struct call *c);
+int path_namestat(struct call *c);
 int path_absent_names(struct call *c);
 
 #endif

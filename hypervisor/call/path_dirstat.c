@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * PV_DIRSTAT: a directory's entries with their attributes, for guests that ask for one after the other. Only in the
- * container's own root mount: what others may change at any time is asked for when it is wanted.
+ * PV_DIRSTAT and PV_NAMESTAT: a directory's entries with their attributes, for guests that ask for one after the other. Only in
+ * the container's own root mount: what others may change at any time is asked for when it is wanted. The guest may take what is
+ * there while we go on.
  */
 #include <dirent.h>
 #include <fcntl.h>
+#include <stddef.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -24,6 +26,7 @@ struct listing {
 	int fd;
 	u64 mnt_id;
 	u32 max;
+	struct pv_dirstat_progress *progress;
 	size_t used; /* of the buffer */
 	struct pv_dirstat_head head;
 };
@@ -52,7 +55,7 @@ static bool add(struct listing *l, const char *name)
 
 	d.known = in_mount(l->fd, name, l->mnt_id, &st);
 	d.size = (u16)(((sizeof(d) + d.name_len + 7) & ~7UL) + (d.known ? sizeof(st) : 0));
-	if (l->used + d.size > RING_BUF_SIZE)
+	if (l->used + d.size > PV_DIRSTAT_ROOM)
 		return false;
 	memcpy(to, &d, sizeof(d));
 	memcpy(to + sizeof(d), name, d.name_len);
@@ -60,7 +63,14 @@ static bool add(struct listing *l, const char *name)
 		memcpy(to + d.size - sizeof(st), &st, sizeof(st));
 	l->used += d.size;
 	l->head.count++;
+	__atomic_store_n(&l->progress->count, l->head.count, __ATOMIC_RELEASE);
 	return true;
+}
+
+/* Only a wish: no harm is done by whatever the guest writes there. */
+static bool is_enough(const struct listing *l)
+{
+	return l->head.count >= l->max || __atomic_load_n(&l->progress->stop, __ATOMIC_RELAXED);
 }
 
 static bool is_dot(const char *name)
@@ -74,7 +84,7 @@ static int add_names(struct listing *l, const char *names, long len)
 	for (long at = 0; at < len;) {
 		const struct dirent64 *d = (const void *)(names + at);
 
-		if (!is_dot(d->d_name) && (l->head.count >= l->max || !add(l, d->d_name)))
+		if (!is_dot(d->d_name) && (is_enough(l) || !add(l, d->d_name)))
 			return 1;
 		l->head.next = d->d_off;
 		at += d->d_reclen;
@@ -106,16 +116,29 @@ static int open_listing(struct call *c)
 	return open_in(c->dirfd[0], path, O_RDONLY | O_DIRECTORY | O_NOATIME | O_NONBLOCK, 0, 0);
 }
 
+static struct listing begin(struct call *c)
+{
+	struct listing l = {
+		.c = c,
+		.mnt_id = path_root_mount(c->srv),
+		.max = c->req.u.path.mode,
+		.progress = (void *)(c->buf + PV_DIRSTAT_ROOM),
+		.used = sizeof(l.head),
+		.head.time = now(),
+	};
+
+	l.progress->time = l.head.time;
+	return l;
+}
+
 int path_dirstat(struct call *c)
 {
-	struct listing l = { .c = c, .max = c->req.u.path.mode, .used = sizeof(l.head) };
 	off_t from = (off_t)c->req.u.path.arg;
+	struct listing l = begin(c);
 	struct statx st;
 	int ret;
 
-	l.mnt_id = path_root_mount(c->srv);
 	l.head.next = from;
-	l.head.time = now();
 	l.fd = open_listing(c);
 	if (l.fd < 0)
 		return l.fd;
@@ -127,4 +150,56 @@ int path_dirstat(struct call *c)
 		ret = list(&l);
 	close(l.fd);
 	return ret;
+}
+
+int path_namestat_decode(struct call *c)
+{
+	int ret = decode_path(c);
+
+	if (ret == 0 && c->req.u.path.arg > PV_NAMESTAT_MAX)
+		ret = violation(c, "arg", "more than PV_NAMESTAT_MAX bytes of names");
+	return ret;
+}
+
+static bool is_name(const char *name, size_t room)
+{
+	const char *end = memchr(name, '\0', room);
+
+	return end && end != name && !memchr(name, '/', (size_t)(end - name));
+}
+
+/* Records as the host would have made them? */
+static bool well_formed(const char *names, size_t len)
+{
+	const size_t head = offsetof(struct dirent64, d_name);
+
+	for (size_t at = 0; at < len;) {
+		const struct dirent64 *d = (const void *)(names + at);
+
+		if (len - at <= head || d->d_reclen <= head || d->d_reclen % 8 || d->d_reclen > len - at)
+			return false;
+		if (!is_name(d->d_name, d->d_reclen - head))
+			return false;
+		at += d->d_reclen;
+	}
+	return true;
+}
+
+int path_namestat(struct call *c)
+{
+	UNINITIALIZED char names[PV_NAMESTAT_MAX] __attribute__((aligned(8)));
+	size_t len = c->req.u.path.arg;
+	struct listing l;
+	struct statx st;
+
+	fetch(names, c->buf, len);
+	if (c->path[0][0] || !well_formed(names, len))
+		return -EINVAL;
+	l = begin(c);
+	l.fd = c->dirfd[0];
+	if (!l.mnt_id || !in_mount(l.fd, "", l.mnt_id, &st))
+		return -EXDEV;
+	add_names(&l, names, (long)len);
+	memcpy(c->buf, &l.head, sizeof(l.head));
+	return (int)l.used;
 }

@@ -406,4 +406,5 @@ const struct pv_command path_commands[] = {
 	P(UNIX_BIND) = { "unix_bind", path_unix_decode, path_unix_bind, 0 },
 	P(DIRSTAT) = { "dirstat", decode_path, path_dirstat, 0 },
 	P(ABSENT_NAMES) = { "absent_names", decode_path, path_absent_names, 0 },
+	P(NAMESTAT) = { "namestat", path_namestat_decode, path_namestat, 0 },
 };

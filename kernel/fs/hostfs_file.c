@@ -155,13 +155,15 @@ static s64 fetch(struct file *f, struct pv_slot *s, size_t room)
 s64 hostfs_getdents64(struct file *f, uaddr_t to, size_t room)
 {
 	struct pv_slot s;
-	s64 r, at, next = 0;
+	s64 r, at, next = 0, from;
 
 	guard(&f->lock);
 	if (f->priv == &at_end) {
 		f->priv = NULL;
+		brought_pass();
 		return 0;
 	}
+	from = f->pos;
 	mc_pv_get(&s);
 	r = fetch(f, &s, room);
 	if (r > 0 && s.rsp.val == 1)
@@ -178,7 +180,8 @@ s64 hostfs_getdents64(struct file *f, uaddr_t to, size_t room)
 		if (mc_copy_to_user(to, s.buf, r))
 			r = -EFAULT;
 	}
-	mc_pv_put(&s);
+	if (r <= 0 || !stat_run_ahead(f, &s, r, from, f->priv == &at_end))
+		mc_pv_put(&s);
 	return r;
 }
 

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Attributes of a whole directory in one PV call (PV_DIRSTAT), for a task that asks for one file's after another's: find,
- * du, git status. What they say is used only
+ * du, git status. The answer is used while the hypervisor still writes it: it looks at the next files while the task is busy
+ * with those before. A task that asks for what it has read in directories is ahead by one more call: the names are looked at
+ * as soon as it has read them (PV_NAMESTAT). What the answers say is used only
  *  - for files in the container's root mount: what is shared with others is asked for each time,
- *  - by the task that asked, while its calls are nothing but stats in this directory: it has heard of nobody meanwhile,
+ *  - by the task that asked, while its calls are nothing but stats in this directory, and such as bring no news (brought_pass):
+ *    it has heard of nobody meanwhile,
  *  - until anybody in the container makes a call that changes attributes, or reads a file (access times),
  *  - for a millisecond: so late is what the host itself changes in the root file system seen, at most.
  * Nothing is used from the first writable shared mapping of a host file on: it changes files without a call.
@@ -23,17 +26,21 @@
 #define ENTRIES_MAX 128u
 #define INDEX 512u /* a power of two, more than twice as many */
 #define PREFIX_MAX 120
+#define WALKS 2u /* directories that were read, and whose files were then asked for, before the next one is looked at ahead */
+#define UNDER_WAY_MAX 8u /* calls: each holds a slot until its task makes a further call */
 
 struct stat_run {
 	struct inode *base; /* reference; NULL: the container's root */
 	u32 cred;
 	u32 gen;
-	u64 until;
+	u64 asked, until;
 	s64 from, next; /* cookies */
 	bool end;
+	bool under_way; /* the answer is still being written: `records` are in the slot */
 	u32 count, hits, misses;
 	u8 *records;
-	size_t size;
+	size_t size, at; /* at: of the next record that is not in the index */
+	struct pv_slot slot;
 	u16 index[INDEX]; /* where records are, in units of 8 bytes; 0: none */
 	char prefix[PREFIX_MAX];
 	u32 prefix_len;
@@ -41,6 +48,7 @@ struct stat_run {
 
 bool stat_runs_live __attribute__((section(".data.hot")));
 static u32 generation;
+static u32 under_way;
 static bool stopped;
 
 /* First that nobody is to be told, then that something has changed: who begins in between is told once too often. */
@@ -97,9 +105,30 @@ static u64 key_of(const struct place *p)
 
 /* ---- what is known ---- */
 
+static struct pv_dirstat_progress *progress(const struct stat_run *run)
+{
+	return (struct pv_dirstat_progress *)(run->slot.buf + PV_DIRSTAT_ROOM);
+}
+
+/* The answer's time and length; not positive: none. */
+static s64 call_finish(struct stat_run *run)
+{
+	s64 len = mc_pv_finish(&run->slot);
+
+	__atomic_sub_fetch(&under_way, 1, __ATOMIC_RELAXED);
+	run->under_way = false;
+	return len == PV_CROSS || len < (s64)sizeof(struct pv_dirstat_head) || len > (s64)RING_BUF_SIZE ? 0 : len;
+}
+
 static void forget(struct stat_run *run)
 {
-	kfree(run->records);
+	if (run->under_way) {
+		__atomic_store_n(&progress(run)->stop, 1, __ATOMIC_RELAXED);
+		call_finish(run);
+		host_end(&run->slot);
+	} else {
+		kfree(run->records);
+	}
 	run->records = NULL;
 	inode_put(run->base);
 	run->base = NULL;
@@ -124,7 +153,9 @@ static bool is_of(const struct stat_run *run, const struct place *p)
 
 static bool is_valid(const struct stat_run *run)
 {
-	return run->gen == __atomic_load_n(&generation, __ATOMIC_SEQ_CST) && now() < run->until && !READ_ONCE(stopped);
+	bool waits = run->under_way && !run->count; /* for the first record, which is yet to be made */
+
+	return run->gen == __atomic_load_n(&generation, __ATOMIC_SEQ_CST) && !READ_ONCE(stopped) && (waits || now() < run->until);
 }
 
 static const struct pv_dirstat *record_at(const struct stat_run *run, size_t at)
@@ -136,28 +167,66 @@ static const struct pv_dirstat *record_at(const struct stat_run *run, size_t at)
 	return sizeof(*d) + d->name_len + (d->known ? PV_STATX_SIZE : 0) <= d->size ? d : NULL;
 }
 
-static void make_index(struct stat_run *run)
+static void index_up_to(struct stat_run *run, u32 count)
 {
-	size_t at = sizeof(struct pv_dirstat_head);
 	const struct pv_dirstat *d;
-	u32 i, slot;
+	u32 slot;
 
-	memset(run->index, 0, sizeof(run->index));
-	for (i = 0; i < run->count; i++, at += d->size) {
-		d = record_at(run, at);
+	for (count = min(count, ENTRIES_MAX); run->count < count; run->count++, run->at += d->size) {
+		d = record_at(run, run->at);
 		if (!d)
-			break;
+			return;
 		slot = (u32)hash_bytes(d->name, d->name_len) % INDEX;
 		while (run->index[slot])
 			slot = (slot + 1) % INDEX;
-		run->index[slot] = (u16)(at / 8);
+		run->index[slot] = (u16)(run->at / 8);
 	}
-	run->count = i;
 }
 
-static const struct pv_dirstat *lookup(const struct stat_run *run, const struct place *p)
+/* The hypervisor has looked later than we have asked, where it has the same clock. */
+static void note_time(struct stat_run *run, u64 time)
 {
-	u32 slot = (u32)hash_bytes(p->last, p->last_len) % INDEX;
+	run->until = (time > run->asked && time < now() ? time : run->asked) + RUN_NS;
+}
+
+/* All is there: the slot is given back. */
+static void take_records(struct stat_run *run)
+{
+	s64 len = call_finish(run);
+	struct pv_dirstat_head head;
+
+	run->records = len ? kmalloc((size_t)len) : NULL;
+	if (run->records) {
+		memcpy(&head, run->slot.buf, sizeof(head));
+		memcpy(run->records, run->slot.buf, (size_t)len);
+		run->size = (size_t)len;
+		run->next = head.next;
+		run->end |= head.end;
+		note_time(run, head.time);
+		index_up_to(run, head.count);
+	}
+	host_end(&run->slot);
+}
+
+/* More of the records, or the end of the call. */
+static void follow(struct stat_run *run)
+{
+	const struct pv_dirstat_progress *pr = progress(run);
+	u32 count;
+
+	if (mc_pv_wait(&run->slot, &pr->count, run->count)) {
+		take_records(run);
+		return;
+	}
+	count = __atomic_load_n(&pr->count, __ATOMIC_ACQUIRE);
+	if (!run->count)
+		note_time(run, pr->time);
+	index_up_to(run, count);
+}
+
+static const struct pv_dirstat *lookup_known(const struct stat_run *run, const struct place *p, u32 hash)
+{
+	u32 slot = hash % INDEX;
 
 	for (; run->index[slot]; slot = (slot + 1) % INDEX) {
 		const struct pv_dirstat *d = (const void *)(run->records + run->index[slot] * 8UL);
@@ -168,38 +237,23 @@ static const struct pv_dirstat *lookup(const struct stat_run *run, const struct 
 	return NULL;
 }
 
-/* ---- asking ---- */
-
-static bool take_records(struct stat_run *run, const struct pv_slot *s, s64 len)
+static const struct pv_dirstat *lookup(struct stat_run *run, const struct place *p)
 {
-	struct pv_dirstat_head head;
+	u32 hash = (u32)hash_bytes(p->last, p->last_len);
+	const struct pv_dirstat *d = lookup_known(run, p, hash);
 
-	if (len < (s64)sizeof(head) || len > (s64)RING_BUF_SIZE)
-		return false;
-	memcpy(&head, s->buf, sizeof(head));
-	run->records = kmalloc((size_t)len);
-	if (!run->records)
-		return false;
-	memcpy(run->records, s->buf, (size_t)len);
-	run->size = (size_t)len;
-	if (head.time > run->until && head.time < now()) /* else the hypervisor has another clock */
-		run->until = head.time;
-	run->until += RUN_NS;
-	run->next = head.next;
-	run->end = head.end;
-	run->count = min(head.count, ENTRIES_MAX);
-	run->hits = run->misses = 0;
-	make_index(run);
-	return run->count != 0;
+	while (!d && run->under_way) {
+		follow(run);
+		d = run->records ? lookup_known(run, p, hash) : NULL;
+	}
+	return d;
 }
 
-static bool ask(struct stat_run *run, const struct name *n, const struct place *p, s64 from)
-{
-	struct name dir = *n;
-	struct pv_slot s;
-	bool ok;
-	s64 r;
+/* ---- asking ---- */
 
+/* What will be known from the next call on. */
+static void begin(struct stat_run *run, const struct place *p, s64 from)
+{
 	forget(run);
 	memcpy(run->prefix, p->prefix, p->prefix_len);
 	run->prefix[p->prefix_len] = '\0';
@@ -207,18 +261,39 @@ static bool ask(struct stat_run *run, const struct name *n, const struct place *
 	run->base = p->base ? inode_get(p->base) : NULL;
 	run->cred = p->cred;
 	run->from = from;
+	run->end = false;
+	run->count = run->hits = run->misses = 0;
+	run->at = sizeof(struct pv_dirstat_head);
+	memset(run->index, 0, sizeof(run->index));
 	__atomic_store_n(&stat_runs_live, true, __ATOMIC_SEQ_CST);
 	run->gen = __atomic_load_n(&generation, __ATOMIC_SEQ_CST);
-	run->until = now(); /* see take_records() */
+	run->asked = now();
+	run->until = run->asked + RUN_NS;
+}
+
+/* The request is in the slot, which from now on is the run's. */
+static void start(struct stat_run *run)
+{
+	*progress(run) = (struct pv_dirstat_progress){0};
+	run->records = run->slot.buf;
+	run->size = PV_DIRSTAT_ROOM;
+	run->under_way = true;
+	mc_pv_start(&run->slot);
+	if (__atomic_add_fetch(&under_way, 1, __ATOMIC_RELAXED) > UNDER_WAY_MAX)
+		take_records(run);
+}
+
+static void ask(struct stat_run *run, const struct name *n, const struct place *p, s64 from)
+{
+	struct name dir = *n;
+
+	begin(run, p, from);
 	dir.text = run->prefix;
 	dir.flags = 0;
-	host_begin(&s, PV_DIRSTAT, &dir);
-	s.req.u.path.mode = ENTRIES_MAX;
-	s.req.u.path.arg = (u64)from;
-	r = mc_pv_call(&s);
-	ok = r != PV_CROSS && take_records(run, &s, r);
-	host_end(&s);
-	return ok;
+	host_begin(&run->slot, PV_DIRSTAT, &dir);
+	run->slot.req.u.path.mode = ENTRIES_MAX;
+	run->slot.req.u.path.arg = (u64)from;
+	start(run);
 }
 
 /* It was of no use: next time it takes more to be asked. */
@@ -230,7 +305,14 @@ static void give_up(struct stat_seq *seq)
 
 static bool was_useful(const struct stat_run *run)
 {
-	return run->hits >= run->count / 4;
+	return run->hits > run->count / 4;
+}
+
+static struct stat_run *run_of(struct stat_seq *seq)
+{
+	if (!seq->run)
+		seq->run = kzalloc(sizeof(*seq->run));
+	return seq->run;
 }
 
 /* What is known of the directory now; NULL: ask for the file. */
@@ -248,14 +330,10 @@ static struct stat_run *current_run(struct stat_seq *seq, const struct name *n, 
 		}
 		from = run->from;
 	}
-	if (!run)
-		run = seq->run = kzalloc(sizeof(*run));
-	if (!run)
-		return NULL;
-	if (ask(run, n, p, from))
-		return run;
-	give_up(seq);
-	return NULL;
+	run = run_of(seq);
+	if (run)
+		ask(run, n, p, from);
+	return run;
 }
 
 static const struct pv_dirstat *find(struct stat_seq *seq, const struct name *n, const struct place *p)
@@ -266,15 +344,13 @@ static const struct pv_dirstat *find(struct stat_seq *seq, const struct name *n,
 	if (!run)
 		return NULL;
 	d = lookup(run, p);
-	if (!d && !run->end && run->hits >= run->count / 2) {
-		if (ask(run, n, p, run->next))
-			d = lookup(run, p);
-		else
-			give_up(seq);
+	if (!d && run->count && !run->end && run->hits >= run->count / 2) {
+		ask(run, n, p, run->next);
+		d = lookup(run, p);
 	}
 	if (d)
 		run->hits++;
-	else if (run->records && ++run->misses > run->hits + 8)
+	else if (!run->count || ++run->misses > run->hits + 8)
 		give_up(seq);
 	return d;
 }
@@ -284,10 +360,12 @@ static void settle(struct stat_seq *seq)
 {
 	bool known = seq->run && seq->run->records;
 
-	if (known ? was_useful(seq->run) : seq->length >= 4 * PATIENCE)
+	if (known ? was_useful(seq->run) : seq->length >= 4 * PATIENCE) {
 		seq->patience = max(seq->patience / 4, PATIENCE);
-	else if (known)
+	} else if (known) {
 		seq->patience = min(seq->patience * 4, PATIENCE_MAX);
+		seq->walks = 0;
+	}
 	if (known)
 		forget(seq->run);
 }
@@ -305,7 +383,9 @@ static bool in_sequence(struct task *t, u64 key)
 	}
 	if (!seq->patience)
 		seq->patience = PATIENCE;
-	return ++seq->length > seq->patience;
+	if (++seq->length == PATIENCE)
+		seq->walks = key == seq->listed ? min(seq->walks + 1, WALKS) : 0;
+	return seq->length > seq->patience;
 }
 
 int stat_run(const struct name *n, struct statx *st)
@@ -321,4 +401,59 @@ int stat_run(const struct name *n, struct statx *st)
 		return 1;
 	memcpy(st, (const u8 *)d + d->size - PV_STATX_SIZE, sizeof(*st));
 	return S_ISLNK(st->stx_mode) && !(n->flags & NAME_NOFOLLOW) ? 1 : 0;
+}
+
+/* ---- ahead ---- */
+
+/* The first of the names in the slot, as many as one call takes: their bytes. */
+static u32 first_names(struct stat_run *run, const struct pv_slot *s, s64 len)
+{
+	const struct {
+		u64 ino;
+		s64 off;
+		u16 reclen;
+	} __attribute__((packed)) *d;
+	u32 at = 0, n;
+
+	for (n = 0; at < len && n < ENTRIES_MAX; n++, at += d->reclen) {
+		d = (const void *)(s->buf + at);
+		if (d->reclen < sizeof(*d) || at + d->reclen > min((u64)len, (u64)PV_NAMESTAT_MAX))
+			break;
+		run->next = d->off;
+	}
+	return at;
+}
+
+/* Is a further answer worth it that is begun before anybody asks? */
+static bool walks(struct stat_seq *seq, const struct file *f, u64 key)
+{
+	seq->listed = key;
+	return seq->walks == WALKS && f->inode->in_root && !READ_ONCE(stopped) && current->proc &&
+	       __atomic_load_n(&under_way, __ATOMIC_RELAXED) < UNDER_WAY_MAX;
+}
+
+bool stat_run_ahead(const struct file *f, struct pv_slot *s, s64 len, s64 from, bool all)
+{
+	struct place p = {.base = f->inode, .prefix = "", .cred = cred_pv_id()};
+	struct stat_seq *seq = &current->stat_seq;
+	struct stat_run *run;
+	u32 bytes;
+
+	if (!walks(seq, f, key_of(&p)) || !run_of(seq))
+		return false;
+	settle(seq);
+	run = seq->run;
+	begin(run, &p, from);
+	bytes = first_names(run, s, len);
+	run->end = all && bytes == len;
+	memset(&s->req.u, 0, sizeof(s->req.u));
+	s->req.cmd = PV_NAMESTAT;
+	s->req.u.path = (struct pv_req_path){
+		.dir = f->handle, .cred = p.cred, .flags = PV_AT_EMPTY, .mode = ENTRIES_MAX, .arg = bytes, .pid = current->proc->pid};
+	run->slot = *s;
+	start(run);
+	seq->key = seq->listed;
+	seq->call = current->ncalls;
+	seq->length = seq->patience = PATIENCE;
+	return true;
 }

@@ -32,5 +32,7 @@ bool mapping_tells(const struct vma *v);
 
 /* The running call brings no news to its caller: what was brought before it is as good after it. */
 void brought_pass(void);
+/* ... nor one on numbers of descriptors, unless others have them, too. */
+void brought_pass_fd(void);
 
 #endif

@@ -52,5 +52,6 @@ int fd_set_cloexec(int fd, bool on);
 int fd_get_cloexec(int fd);
 int fd_close_range(u32 first, u32 last, bool only_mark);
 int fdtable_unshare(void);
+bool fdtable_alone(void); /* nobody else has the caller's descriptors */
 
 #endif

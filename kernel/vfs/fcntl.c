@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* dup and fcntl. */
+#include "brought.h"
 #include "epoll.h"
 #include "leases.h"
 #include "locks.h"
@@ -180,6 +181,8 @@ long sys_fcntl(u64 ufd, u64 ucmd, u64 arg)
 	if (!f)
 		return -EBADF;
 	r = fcntl_any(f, (int)ufd, cmd, arg);
+	if (cmd == F_DUPFD || cmd == F_DUPFD_CLOEXEC)
+		brought_pass_fd();
 	if (r != -EBADF || (f->mode & FMODE_PATH) || cmd == F_DUPFD_QUERY)
 		return r;
 	return fcntl_io(f, (int)ufd, cmd, arg);

@@ -361,6 +361,11 @@ static struct file *take_locked(struct fdtable *t, u32 fd)
 	return f;
 }
 
+bool fdtable_alone(void)
+{
+	return ref_read(&current->files->ref) == 1;
+}
+
 int fd_close(int fd)
 {
 	struct fdtable *t = current->files;

@@ -2,6 +2,7 @@
 /* Opening and closing. */
 #include <linux/openat2.h>
 
+#include "brought.h"
 #include "dev.h"
 #include "fsnotify.h"
 #include "hostfs.h"
@@ -422,7 +423,11 @@ long sys_openat2(u64 dirfd, u64 path, u64 uhow, u64 size)
 
 long sys_close(u64 fd)
 {
-	return fd_close((int)fd);
+	long r = fd_close((int)fd);
+
+	if (!r)
+		brought_pass_fd();
+	return r;
 }
 
 #define CLOSE_RANGE_UNSHARE 2u

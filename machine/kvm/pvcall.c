@@ -53,16 +53,33 @@ void slots_answered(void)
 	}
 }
 
-s64 mc_pv_call(struct pv_slot *s)
+void mc_pv_start(struct pv_slot *s)
 {
 	self()->pv_calls++;
 	submit(s);
 	call_begin();
 	call_make(KVM_CALL_PV);
+}
+
+/* It has been served in the exit. */
+bool mc_pv_wait(struct pv_slot *s, const u32 *word, u32 seen)
+{
+	await(s->index);
+	return true;
+}
+
+s64 mc_pv_finish(struct pv_slot *s)
+{
 	await(s->index);
 	s->rsp = RING->responses[s->index];
 	__atomic_store_n(&RING->state[s->index], SLOT_FREE, __ATOMIC_RELAXED);
 	return s->rsp.ret;
+}
+
+s64 mc_pv_call(struct pv_slot *s)
+{
+	mc_pv_start(s);
+	return mc_pv_finish(s);
 }
 
 /* ---- handles: numbers only, the hypervisor has the descriptors ---- */

@@ -120,20 +120,53 @@ static u32 new_handle(const struct pv_request *r)
 	}
 }
 
-s64 mc_pv_call(struct pv_slot *s)
+static bool start(struct pv_slot *s)
 {
-	u32 *state = &RING->state[s->index];
-
 	pv_self()->npvcalls++;
 	pv_handle_before(&s->req);
-	await(state, submit(s));
+	return submit(s);
+}
+
+static s64 take_answer(struct pv_slot *s)
+{
 	s->rsp = RING->responses[s->index];
-	__atomic_store_n(state, SLOT_FREE, __ATOMIC_RELAXED);
+	__atomic_store_n(&RING->state[s->index], SLOT_FREE, __ATOMIC_RELAXED);
+	return s->rsp.ret;
+}
+
+s64 mc_pv_call(struct pv_slot *s)
+{
+	await(&RING->state[s->index], start(s));
+	take_answer(s);
 	if (s->rsp.donation)
 		pv_handle_take(new_handle(&s->req), s->rsp.donation);
 	if (s->req.cmd == PV_OPEN && s->rsp.ret == 0)
 		pv_handle_opened(&s->req);
 	return s->rsp.ret;
+}
+
+void mc_pv_start(struct pv_slot *s) { start(s); }
+
+bool mc_pv_wait(struct pv_slot *s, const u32 *word, u32 seen)
+{
+	u32 *state = &RING->state[s->index], cpu = host_cpu(), i;
+	bool poll = BOOT->ncpus > 1 && __atomic_load_n(&RING->server_cpu, __ATOMIC_RELAXED) != cpu;
+
+	for (i = 0; i < (poll ? SPIN_MAX : 1); i++) {
+		if (__atomic_load_n(state, __ATOMIC_ACQUIRE) == SLOT_DONE)
+			return true;
+		if (__atomic_load_n(word, __ATOMIC_ACQUIRE) != seen)
+			return false;
+		__builtin_ia32_pause();
+	}
+	await(state, false);
+	return true;
+}
+
+s64 mc_pv_finish(struct pv_slot *s)
+{
+	await(&RING->state[s->index], true);
+	return take_answer(s);
 }
 
 /* ---- console, end ---- */

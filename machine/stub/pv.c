@@ -77,16 +77,35 @@ static u32 new_handle(const struct pv_request *r)
 	}
 }
 
-s64 mc_pv_call(struct pv_slot *s)
+void mc_pv_start(struct pv_slot *s)
 {
-	u32 *state = &stub_ring->state[s->index];
-
 	mc_of(stub_self()->task)->pv_calls++;
 	s->req.req_id = s->index;
 	submit(s);
+}
+
+bool mc_pv_wait(struct pv_slot *s, const u32 *word, u32 seen)
+{
+	u32 *state = &stub_ring->state[s->index];
+
+	(void)word;
+	(void)seen;
 	while (__atomic_load_n(state, __ATOMIC_ACQUIRE) != SLOT_DONE)
 		syscall(SYS_futex, state, FUTEX_WAIT, SLOT_SLEEPING, NULL, NULL, 0);
+	return true;
+}
+
+s64 mc_pv_finish(struct pv_slot *s)
+{
+	mc_pv_wait(s, NULL, 0);
 	s->rsp = stub_ring->responses[s->index];
+	return s->rsp.ret;
+}
+
+s64 mc_pv_call(struct pv_slot *s)
+{
+	mc_pv_start(s);
+	mc_pv_finish(s);
 	if (s->rsp.donation)
 		stub_take_donation(new_handle(&s->req), s->rsp.donation);
 	return s->rsp.ret;

@@ -86,6 +86,7 @@ CALLS = {
     "UNIX_CONNECT": path(b"/tmp/own.sock", arg=NEW + 1, flags=2),
     "DIRSTAT": path(b"/dir", mode=64),
     "ABSENT_NAMES": path(b"/none\ndir/none"),
+    "NAMESTAT": path(b"", more=struct.pack("<QqHB5s", 1, 1, 24, 8, b"file\0"), dir=DIR, mode=64, arg=24, flags=0x1000),
     "UNIX_BIND": path(b"/tmp/own.sock", arg=NEW, flags=2, mode=0o755),
     "GETDENTS": handle(DIR, len=4096),
     "SEEKDIR": handle(DIR),

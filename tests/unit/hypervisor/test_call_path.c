@@ -5,6 +5,7 @@
  */
 #include "fake_guest.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
@@ -310,6 +311,59 @@ static void lists_attributes(void **state)
 	assert_int_equal(ctl_call(g, PV_CRED_NEW, (struct pv_req_ctl){ .arg = 1 }), 0);
 	assert_int_equal(path_call(g, PV_DIRSTAT, "/dir", PATHREQ(.mode = 100, .cred = 1)), -EPERM);
 	assert_int_equal(ctl_call(g, PV_CRED_FREE, (struct pv_req_ctl){ .arg = 1 }), 0);
+}
+
+/* PV_NAMESTAT for records of `len` bytes in the buffer. */
+static s32 names_call(struct guest *g, u32 dir, const void *names, u64 len, u32 most)
+{
+	memcpy(guest_buf(g, 0), names, len);
+	return path_call(g, PV_NAMESTAT, "", PATHREQ(.dir = dir, .mode = most, .arg = len, .flags = PV_AT_EMPTY));
+}
+
+static void attributes_of_names(void **state)
+{
+	struct guest *g = *state;
+	struct pv_dirstat_progress *progress = (void *)(guest_buf(g, 0) + PV_DIRSTAT_ROOM);
+	struct pv_dirstat_head head;
+	struct pv_dirstat d;
+	struct statx st, one;
+	u8 names[4096] __attribute__((aligned(8)));
+	struct dirent64 *first = (void *)names;
+	s32 len, n, ret;
+
+	assert_int_equal(open_file(g, 5, "/dir", O_RDONLY | O_DIRECTORY, 0, &ret), -1);
+	len = handle_call(g, PV_GETDENTS, (struct pv_req_handle){ .id = 5, .len = sizeof(names) });
+	assert_true(len > 0);
+	memcpy(names, guest_buf(g, 0), (size_t)len);
+	memset(progress, 0, sizeof(*progress));
+	n = names_call(g, 5, names, (u64)len, 100);
+	memcpy(&head, guest_buf(g, 0), sizeof(head));
+	assert_true(n > 0 && head.count >= 3 && !head.end);
+	assert_int_equal(progress->count, head.count);
+	assert_int_equal(progress->time, head.time);
+	assert_true(listed(g, n, "file", &d, &st) && d.known);
+	assert_false(listed(g, n, ".", &d, &one));
+	assert_int_equal(path_call(g, PV_STAT, "/dir/file", NONE), 0);
+	one = statx_of(g);
+	assert_memory_equal(&st, &one, sizeof(st));
+	/* as many as are wanted, or none when it is enough */
+	assert_true(names_call(g, 5, names, (u64)len, 1) > 0);
+	memcpy(&head, guest_buf(g, 0), sizeof(head));
+	assert_int_equal(head.count, 1);
+	progress->stop = 1;
+	assert_int_equal(names_call(g, 5, names, (u64)len, 100), sizeof(head));
+	progress->stop = 0;
+	/* no directory's records */
+	assert_int_equal(names_call(g, 5, names, (u64)len - 1, 100), -EINVAL);
+	first->d_name[0] = '\0';
+	assert_int_equal(names_call(g, 5, names, (u64)len, 100), -EINVAL);
+	strcpy(first->d_name, "a/b");
+	assert_int_equal(names_call(g, 5, names, (u64)len, 100), -EINVAL);
+	memset(first->d_name, 'x', first->d_reclen - offsetof(struct dirent64, d_name));
+	assert_int_equal(names_call(g, 5, names, (u64)len, 100), -EINVAL);
+	first->d_reclen = 0;
+	assert_int_equal(names_call(g, 5, names, (u64)len, 100), -EINVAL);
+	release(g, 5);
 }
 
 static void canonical_path_on_request(void **state)
@@ -799,6 +853,7 @@ int main(int argc, char **argv)
 		T(creates_with_mode),
 		T(directories_stay),
 		T(lists_attributes),
+		T(attributes_of_names),
 		T(canonical_path_on_request),
 		T(special_files_are_described),
 		T(stat_and_times),
