@@ -70,6 +70,23 @@ void uts_get(struct new_utsname *out)
 	*out = current_uts()->name;
 }
 
+/* UNAME26: for programs that know no version beyond 2.6. Those of Linux 4 and later count on from 2.6.60. */
+static void release_of_old(char *release)
+{
+	char rest[__NEW_UTS_LEN + 1];
+	const char *p = release;
+	u64 minor = 0;
+
+	while (*p && *p != '.')
+		p++;
+	if (*p)
+		parse_u64(p + 1, &p, 10, &minor);
+	while (*p == '.' || (*p >= '0' && *p <= '9'))
+		p++;
+	strlcpy(rest, p, sizeof(rest));
+	snprintf(release, __NEW_UTS_LEN + 1, "2.6.%lu%s", minor + 60, rest);
+}
+
 long sys_uname(u64 to)
 {
 	struct new_utsname u;
@@ -77,6 +94,8 @@ long sys_uname(u64 to)
 	uts_get(&u);
 	if ((current->proc->personality & PER_MASK) == PER_LINUX32)
 		strlcpy(u.machine, "i686", sizeof(u.machine));
+	if (current->proc->personality & UNAME26)
+		release_of_old(u.release);
 	return mc_copy_to_user(to, &u, sizeof(u)) ? -EFAULT : 0;
 }
 

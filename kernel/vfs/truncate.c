@@ -130,19 +130,6 @@ long sys_syncfs(u64 fd)
 	return r < 0 ? r : 0;
 }
 
-/* The container's root file system. Others are the host's to flush in its own time. */
-long sys_sync(void)
-{
-	struct file *f = vfs_open(AT_FDCWD, "/", O_RDONLY | O_DIRECTORY, 0);
-
-	if (!IS_ERR(f)) {
-		if (f->handle) /* none if the process's root is the guest's own */
-			host_handle_call(PV_FSYNC, f->handle, 2, 0, 0);
-		file_put(f);
-	}
-	return 0;
-}
-
 /* ---- advice ---- */
 
 long sys_fadvise64(u64 fd, u64 off, u64 len, u64 advice)

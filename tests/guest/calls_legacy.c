@@ -18,6 +18,7 @@
 #include <sys/time.h>
 #include <sys/timex.h>
 #include <sys/uio.h>
+#include <sys/utsname.h>
 #include <sys/vfs.h>
 #include <sys/xattr.h>
 #include <utime.h>
@@ -205,6 +206,7 @@ static void test_xattrs(void)
 
 static void test_processes(void)
 {
+	struct utsname name;
 	struct rlimit limit;
 	pid_t pid = syscall(SYS_fork);
 	siginfo_t info = { .si_signo = SIGUSR1, .si_code = SI_QUEUE };
@@ -230,6 +232,11 @@ static void test_processes(void)
 	IN_CHILD({
 		CHECK(syscall(SYS_personality, 0x0008) == 0);
 		CHECK(syscall(SYS_personality, 0xffffffff) == 8);
+		OK(uname(&name));
+		CHECK(strncmp(name.release, "2.6.", 4) && !strcmp(name.machine, "i686"));
+		OK(syscall(SYS_personality, 0x0020000)); /* UNAME26 */
+		OK(uname(&name));
+		CHECK(!strncmp(name.release, "2.6.", 4) && atoi(name.release + 4) >= 60 && !strcmp(name.machine, "x86_64"));
 		OK(syscall(SYS_setregid, -1, getgid()));
 		CHECK(syscall(SYS_setfsgid, -1) == getgid());
 	});

@@ -213,12 +213,22 @@ SYNCS = [("os.fsync(f)", r"fsync\(\d+<[^>]*/data/file>\)"), ("os.fdatasync(f)", 
          ("import mmap; m = mmap.mmap(f, 4096); m[0] = 65; m.flush()", r"fdatasync\(\d+<[^>]*/data/file>"),
          ("s = os.open('/data/s', os.O_CREAT | os.O_WRONLY | os.O_SYNC); os.write(s, b'x')", r"/s\".*O_SYNC|RWF_SYNC"),
          ("os.rename('/data/s', '/data/t'); d = os.open('/data', os.O_RDONLY); os.fsync(d)", r"fsync\(\d+<[^>]*/data>\)"),
-         ("ctypes.CDLL(None).syncfs(f)", r"syncfs\(\d+<[^>]*/data/file>\)"), ("os.sync()", r"syncfs\(|sync\(\)")]
+         ("ctypes.CDLL(None).syncfs(f)", r"syncfs\(\d+<[^>]*/data/file>\)"), ("os.sync()", r"(?s)(?=.*syncfs\(\d+<[^>]*/data>\))(?=.*syncfs\(\d+<[^>]*/other>\)).*syncfs\(\d+</>\)")]
 
 
-def test_what_is_synced_is_synced_on_the_host(guest, scratch, tmp_path):
-    """Each of them leads to the host's call for that very file before it returns."""
-    box = guest(mounts=[("/data", "bind", str(scratch), ["rbind"])])
+@pytest.fixture
+def other(tmp_path):
+    """A directory with a file system of its own."""
+    place = tmp_path / "other"
+    place.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "other", place], check=True)
+    yield place
+    subprocess.run(["umount", "-l", place], check=True)
+
+
+def test_what_is_synced_is_synced_on_the_host(guest, scratch, tmp_path, other):
+    """Each of them leads to the host's call for that very file before it returns; sync(2) is for all file systems."""
+    box = guest(mounts=[("/data", "bind", str(scratch), ["rbind"]), ("/other", "bind", str(other), ["bind"])])
     assert box.do("f = os.open('/data/file', os.O_CREAT | os.O_RDWR); os.write(f, bytes(4096))") == "ok"
     hypervisor = box.hypervisor()
     children = descendants(hypervisor)
