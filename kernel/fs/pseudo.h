@@ -11,6 +11,7 @@
 #include "seq.h"
 
 struct cgroup;
+struct cred;
 struct pid_ns;
 struct pseudo_entry;
 
@@ -21,12 +22,15 @@ struct pseudo_ctx {
 	int n;        /* proc: a descriptor; sysfs: an index */
 	struct pid_ns *pids; /* proc: the pid namespace that it was mounted in; NULL: the first. Counted by inodes */
 	struct cgroup *cg;   /* cgroups: which; the open file holds it */
+	struct cred *by;     /* of a file that is open: who opened it. Counted by that */
 	u64 start;    /* proc: start time, so that a pid used again is not taken for the old one */
 };
 
 struct pseudo_entry {
 	const char *name; /* NULL ends a table */
 	u32 mode;         /* with the type */
+	/* Regular files: may the caller open it for reading? 0 or -errno. What its reader may see is the reader's affair as well. */
+	int (*may_open)(const struct pseudo_ctx *c);
 	/* Regular files: write the text. Symlinks: the target. 0 or -errno. */
 	int (*show)(struct seq *m, const struct pseudo_ctx *c);
 	/* text is terminated, len bytes; modifiable. Bytes used or -errno. NULL: -EACCES at open for writing. */

@@ -5,7 +5,9 @@
  */
 #include <linux/fs.h>
 
+#include "cred.h"
 #include "pseudo_impl.h"
+#include "task.h"
 
 #define MAX_WRITE (64 * 1024)
 
@@ -100,6 +102,7 @@ static void pseudo_file_release(struct file *f)
 	struct pseudo_file *pf = f->priv;
 
 	seq_free(&pf->text);
+	cred_put(pf->ctx.by);
 	kfree(pf);
 }
 
@@ -128,15 +131,20 @@ int pseudo_open(struct inode *i, struct file *f)
 int pseudo_open_as(const struct pseudo_ctx *c, struct file *f)
 {
 	struct pseudo_file *pf;
+	int err;
 
 	if (c->e->open)
 		return c->e->open(c, f);
 	if ((f->mode & FMODE_WRITE) && !c->e->store)
 		return -EACCES;
+	err = c->e->may_open && (f->mode & FMODE_READ) ? c->e->may_open(c) : 0;
+	if (err)
+		return err;
 	pf = kzalloc(sizeof(*pf));
 	if (!pf)
 		return -ENOMEM;
 	pf->ctx = *c;
+	pf->ctx.by = cred_get(current->cred);
 	f->ops = pf->ctx.e->poll ? &polled_file_ops : &pseudo_file_ops;
 	f->priv = pf;
 	if (pf->ctx.e->poll)

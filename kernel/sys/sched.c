@@ -38,9 +38,10 @@ static struct task *target(int tid)
 bool sched_may_change(struct task *t)
 {
 	const struct cred *me = current->cred;
+	bool same = me->euid == t->cred->uid || me->euid == t->cred->euid;
 
-	return me->euid == t->cred->uid || me->euid == t->cred->euid ||
-	       ns_capable(t->cred->user_ns, CAP_SYS_NICE);
+	/* a set-user-ID program of the caller's has more capabilities, and is not the caller's to slow down */
+	return (same && !(t->cred->cap_permitted & ~me->cap_permitted)) || ns_capable(t->cred->user_ns, CAP_SYS_NICE);
 }
 
 /* ---- CPU masks ---- */

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <linux/capability.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/fsuid.h>
 #include <sys/prctl.h>
@@ -192,6 +193,72 @@ static void test_task_limit(void)
 	});
 }
 
+/* Of a program with the caller's real id and root's powers nothing is to be changed, and no file opened that a deputy could read. */
+static void test_more_powerful(void)
+{
+	static const char *const files[] = { "maps", "smaps", "numa_maps", "environ", "auxv", "fdinfo", "mem" };
+	int ready[2];
+	pid_t pid;
+	char name[64];
+	cpu_set_t set;
+
+	OK(pipe(ready));
+	pid = fork();
+	if (!pid) {
+		OK(setresuid(1000, 0, 0));
+		OK(prctl(PR_SET_PDEATHSIG, SIGKILL));
+		CHECK(write(ready[1], "x", 1) == 1);
+		for (;;)
+			pause();
+	}
+	CHECK(read(ready[0], name, 1) == 1);
+	IN_CHILD({
+		OK(sched_getaffinity(0, sizeof(set), &set));
+		OK(setresuid(1000, 1000, 1000));
+		FAILS(EPERM, setpriority(PRIO_PROCESS, pid, 5));
+		FAILS(EPERM, sched_setaffinity(pid, sizeof(set), &set));
+		for (size_t i = 0; i < sizeof(files) / sizeof(*files); i++) {
+			snprintf(name, sizeof(name), "/proc/%d/%s", pid, files[i]);
+			FAILS(EACCES, open(name, O_RDONLY));
+		}
+	});
+	OK(kill(pid, SIGKILL));
+	CHECK(reap(pid) == 1000 + SIGKILL);
+	close(ready[0]);
+	close(ready[1]);
+}
+
+/* What an ordinary user has opened, root writes: it gives no more than that user could (CVE-2013-1959). */
+static void test_map_by_deputy(void)
+{
+	IN_CHILD({
+		int ready[2];
+		pid_t pid;
+		char name[64];
+		int fd;
+
+		OK(pipe(ready));
+		OK(setresuid(1000, 1000, 0));
+		pid = fork();
+		if (!pid) {
+			OK(setresuid(1000, 1000, 1000));
+			OK(prctl(PR_SET_DUMPABLE, 1));
+			OK(prctl(PR_SET_PDEATHSIG, SIGKILL));
+			OK(unshare(CLONE_NEWUSER));
+			CHECK(write(ready[1], "x", 1) == 1);
+			for (;;)
+				pause();
+		}
+		CHECK(read(ready[0], name, 1) == 1);
+		snprintf(name, sizeof(name), "/proc/%d/uid_map", pid);
+		fd = OK(open(name, O_RDWR));
+		OK(setresuid(-1, 0, -1));
+		FAILS(EPERM, write(fd, "0 0 100", 7));
+		OK(kill(pid, SIGKILL));
+		CHECK(reap(pid) == 1000 + SIGKILL);
+	});
+}
+
 int main(void)
 {
 	char dir[] = "/var/tmp/creds.XXXXXX";
@@ -209,6 +276,8 @@ int main(void)
 	test_kill();
 	test_setuid_program();
 	test_task_limit();
+	test_more_powerful();
+	test_map_by_deputy();
 	OK(chdir("/"));
 	OK(rmdir(dir));
 	return 0;

@@ -73,11 +73,13 @@ static const struct pseudo_entry attr_entries[] = {
 
 #define RW(n, mode, f) PSEUDO_FILE(n, mode, .show = f, .store = f##_store)
 #define RO(n, mode, f) PSEUDO_FILE(n, mode, .show = f)
+/* Of the process' memory: who may not look opens none for somebody else who may. */
+#define MEMORY(n, mode, f) PSEUDO_FILE(n, mode, .show = f, .may_open = proc_may_access)
 #define MAGIC(n, f) PSEUDO_LINK(n, .show = f, .follow = f##_follow)
 
 #define COMMON_ENTRIES                                                                             \
 	PSEUDO_DIR("attr", .children = attr_entries),                                              \
-	RO("auxv", 0400, pid_auxv),                                                                \
+	MEMORY("auxv", 0400, pid_auxv),                                                            \
 	RO("cgroup", 0444, pid_cgroup),                                                            \
 	RO("children", 0444, pid_children),                                                        \
 	RO("cmdline", 0444, pid_cmdline),                                                          \
@@ -85,20 +87,20 @@ static const struct pseudo_entry attr_entries[] = {
 	RW("coredump_filter", 0644, pid_coredump_filter),                                          \
 	PSEUDO_TEXT("cpuset", "/\n"),                                                              \
 	MAGIC("cwd", pid_cwd),                                                                     \
-	RO("environ", 0400, pid_environ),                                                          \
+	MEMORY("environ", 0400, pid_environ),                                                      \
 	MAGIC("exe", pid_exe),                                                                     \
 	{ .name = "fd", .mode = S_IFDIR | 0500, .dir = &fd_dir, .arg = fd_links },                 \
 	{ .name = "fdinfo", .mode = S_IFDIR | 0500, .dir = &fd_dir, .arg = fdinfo_files },         \
 	RW("gid_map", 0644, pid_gid_map),                                                          \
 	RO("io", 0400, pid_io),                                                                    \
 	RO("limits", 0444, pid_limits),                                                            \
-	RO("maps", 0444, pid_maps),                                                                \
+	MEMORY("maps", 0444, pid_maps),                                                            \
 	{ .name = "mem", .mode = S_IFREG | 0600, .open = pid_mem_open },                           \
 	PSEUDO_FILE("mountinfo", 0444, .show = proc_mountinfo, .poll = proc_mounts_poll),          \
 	PSEUDO_FILE("mounts", 0444, .show = proc_mounts, .poll = proc_mounts_poll),                \
 	PSEUDO_DIR("net", .children = net_entries),                               \
 	{ .name = "ns", .mode = S_IFDIR | 0511, .children = ns_entries },                          \
-	RO("numa_maps", 0444, pid_numa_maps),                                                      \
+	MEMORY("numa_maps", 0444, pid_numa_maps),                                                  \
 	RO("oom_adj", 0444, pid_oom_adj),                                                          \
 	RO("oom_score", 0444, pid_oom_score),                                                      \
 	RW("oom_score_adj", 0644, pid_oom_score_adj),                                              \
@@ -109,8 +111,8 @@ static const struct pseudo_entry attr_entries[] = {
 	RO("sched", 0444, pid_sched),                                                              \
 	RO("schedstat", 0444, pid_schedstat),                                                      \
 	RW("setgroups", 0644, pid_setgroups),                                                      \
-	RO("smaps", 0444, pid_smaps),                                                              \
-	RO("smaps_rollup", 0444, pid_smaps_rollup),                                                \
+	MEMORY("smaps", 0444, pid_smaps),                                                          \
+	MEMORY("smaps_rollup", 0444, pid_smaps_rollup),                                            \
 	RO("stat", 0444, pid_stat),                                                                \
 	RO("statm", 0444, pid_statm),                                                              \
 	RO("status", 0444, pid_status),                                                            \

@@ -115,6 +115,15 @@ static int show_map(struct seq *m, const struct pseudo_ctx *c, bool group)
 	return 0;
 }
 
+/* Who writes is no more than who opened: a set-user-ID program writes what it is told, to where it is told (CVE-2013-1959). */
+static bool as_opened(const struct pseudo_ctx *c)
+{
+	const struct cred *now = current->cred;
+
+	return c->by == now || (c->by->user_ns == now->user_ns && c->by->euid == now->euid &&
+				!(now->cap_effective & ~c->by->cap_effective));
+}
+
 static s64 store_map(const struct pseudo_ctx *c, char *text, size_t len, bool group)
 {
 	struct user_ns *u;
@@ -122,6 +131,8 @@ static s64 store_map(const struct pseudo_ctx *c, char *text, size_t len, bool gr
 
 	if (len >= PAGE_SIZE)
 		return -EINVAL;
+	if (!as_opened(c))
+		return -EPERM;
 	u = user_ns_of_ctx(c);
 	if (IS_ERR(u))
 		return PTR_ERR(u);
