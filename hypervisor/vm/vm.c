@@ -733,10 +733,17 @@ static void vm_loop(struct vm *vm)
 		{ .fd = vm->connections.fd, .events = POLLIN },
 	};
 
-	for (;;) {
+	for (bool rests = false;;) {
+		int left = loop_timeout(vm), ready;
+
 		fds[4].fd = vm->life_fd;
-		if (poll(fds, sizeof(fds) / sizeof(fds[0]), loop_timeout(vm)) < 0)
+		ready = poll(fds, sizeof(fds) / sizeof(fds[0]), left < 0 && !rests ? PAGES_REST_MS : left);
+		if (ready < 0)
 			continue;
+		if (!ready && left < 0) {
+			rests = true;
+			pages_rest();
+		}
 		trace_pump(&vm->trace);
 		if (fds[5].revents) {
 			/* what the guest did before it ended is still to be told: START is answered, a process has exited */

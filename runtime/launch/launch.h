@@ -58,6 +58,7 @@ struct launch {
 	bool failed;   /* an error has been told */
 	bool ended;
 	int wait_status;
+	bool rests; /* memory that only the start needed is given back */
 	sigset_t old_mask;
 };
 

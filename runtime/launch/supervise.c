@@ -12,6 +12,7 @@
 #include "launch/netdev.h"
 #include "lib/cleanup.h"
 #include "lib/log.h"
+#include "lib/pages.h"
 #include "oci/hooks.h"
 #include "vm/container.h"
 
@@ -113,8 +114,13 @@ static void wait_once(struct launch *l, struct error *err)
 		[POLL_READY] = { .fd = l->ready_fd, .events = POLLIN },
 	};
 	unsigned int n = console_poll(&l->console, &fds[POLL_CONSOLE]);
+	int ready = poll(fds, POLL_CONSOLE + n, l->rests ? -1 : PAGES_REST_MS);
 
-	if (poll(fds, POLL_CONSOLE + n, -1) < 0)
+	if (!ready) {
+		l->rests = true;
+		pages_rest();
+	}
+	if (ready <= 0)
 		return;
 	if (fds[POLL_READY].revents)
 		read_messages(l, err);

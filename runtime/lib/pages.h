@@ -22,4 +22,11 @@ static inline void pages_free(void *p, size_t size)
 	munmap(p, size);
 }
 
+/*
+ * For the first thread of a process that waits, perhaps for long: gives back what only the start needed of heap, stack and
+ * text. What is needed again comes back by page faults.
+ */
+void pages_rest(void);
+#define PAGES_REST_MS 100 /* after so long without anything to do */
+
 #endif

@@ -11,12 +11,13 @@ import subprocess
 import uuid
 
 import pytest
-from bundle import BUILD, RUNTIME
+from bundle import BUILD, RUNTIME, wait_for
 
 pytestmark = pytest.mark.skipif(RUNTIME == "runc", reason="known: of callgate alone")
 
 # Who waits for whom, and what a sanitizer or a signal adds.
-VARYING = {"futex", "poll", "restart_syscall", "rt_sigreturn", "sched_yield", "exit", "exit_group"}
+VARYING = {"futex", "poll", "restart_syscall", "rt_sigreturn", "sched_yield", "exit", "exit_group",
+           "madvise"}  # a start that takes long is taken for a pause
 CALLS, CALLS_PER_HIERARCHY = 830, 16  # of cgroups, version 1
 FAULTS = 490
 
@@ -65,3 +66,24 @@ def test_page_faults(bundles):
     one()
     faults = min(one() for _ in range(3))
     assert faults <= FAULTS, faults
+
+
+def resident(pid, of):
+    """KiB of the program's text and constants that are mapped."""
+    size, counts = 0, False
+    for line in pathlib.Path(f"/proc/{pid}/smaps").read_text().splitlines():
+        if match := re.match(r"[0-9a-f]+-[0-9a-f]+ (\S+) .*? (/.*)?$", line):
+            counts = "w" not in match[1] and match[2] == of
+        elif counts and line.startswith("Rss:"):
+            size += int(line.split()[1])
+    return size
+
+
+def test_memory_of_those_who_wait(start):
+    """`run` and the hypervisor map little of their program when they have nothing to do."""
+    container = start("/bin/sh", "-c", "echo up; exec sleep 1000")
+    assert container.process.stdout.readline() == b"up\n"
+    run = container.pid
+    hypervisor = wait_for(lambda: pathlib.Path(f"/proc/{run}/task/{run}/children").read_text().split(), what="a hypervisor")[0]
+    for pid in (run, hypervisor):
+        wait_for(lambda pid=pid: 0 < resident(pid, str(BUILD / "callgate")) < 400, what=f"less than 400 KiB: {resident(pid, str(BUILD / 'callgate'))}")
