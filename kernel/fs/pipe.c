@@ -12,6 +12,7 @@
 
 #include "pipe_impl.h"
 #include "cred.h"
+#include "stat_run.h"
 #include "syscall.h"
 #include "task.h"
 
@@ -211,7 +212,7 @@ static s64 pipe_write(struct file *f, struct uio *u, s64 *pos)
 {
 	struct pipe *p = f->priv;
 	size_t total = u->resid, want;
-	bool packet = f->flags & O_DIRECT;
+	bool packet = f->flags & O_DIRECT, waited = false;
 	s64 sum = 0, done;
 	long err;
 
@@ -222,6 +223,8 @@ static s64 pipe_write(struct file *f, struct uio *u, s64 *pos)
 		if (done < 0)
 			return sum ? sum : done;
 		sum += done;
+		if (!u->resid && !waited)
+			stat_run_pass();
 		if (!u->resid)
 			break;
 		if (done) /* the writer has filled it, or memory ran out half-way: look again */
@@ -230,6 +233,7 @@ static s64 pipe_write(struct file *f, struct uio *u, s64 *pos)
 			return sum ? sum : -EAGAIN;
 		/* As Linux, whose pipes have room page by page: PIPE_BUF, for however little. */
 		want = min(u->resid, (size_t)p->limit / 2);
+		waited = true;
 		err = wait_room(p, max(want, (size_t)PIPE_BUF));
 		if (err)
 			return sum ? sum : err;

@@ -24,6 +24,8 @@ struct stat_seq {
 
 /* 0: st is filled. 1: the hypervisor has to be asked. */
 int stat_run(const struct name *n, struct statx *st);
+/* The running call is no end to such a sequence: by it the task hears of nobody but tasks of this container, whose changes are counted. */
+void stat_run_pass(void);
 void stat_run_exit(struct task *t);
 /* The task has read these names (linux_dirent64 records in the slot), from the cookie on; all: the last ones. True: the slot is taken. */
 bool stat_run_ahead(const struct file *f, struct pv_slot *s, s64 len, s64 from, bool all);

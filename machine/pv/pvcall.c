@@ -152,7 +152,7 @@ bool mc_pv_wait(struct pv_slot *s, const u32 *word, u32 seen)
 	u32 *state = &RING->state[s->index], cpu = host_cpu(), i;
 	bool poll = BOOT->ncpus > 1 && __atomic_load_n(&RING->server_cpu, __ATOMIC_RELAXED) != cpu;
 
-	for (i = 0; i < (poll ? SPIN_MAX : 1); i++) {
+	for (i = 0; i < (poll ? READ_ONCE(spin_budget) : 1); i++) {
 		if (__atomic_load_n(state, __ATOMIC_ACQUIRE) == SLOT_DONE)
 			return true;
 		if (__atomic_load_n(word, __ATOMIC_ACQUIRE) != seen)

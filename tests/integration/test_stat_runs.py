@@ -113,19 +113,21 @@ def test_calls(traced, tmp_path):  # noqa: F811
     assert min(rounds(traced, "/volume", mounts=[("/volume", "bind", str(volume), ["bind"])])) >= FILES
 
 
-WALK = "cd /var/tmp; for i in $(seq 20); do mkdir -p tree/$i; done; for i in tree/*; do touch $i/f{1..60}; done; exec find tree -size +9"
+WALK = "cd /var/tmp; for i in $(seq 20); do mkdir -p tree/$i; done; for i in tree/*; do touch $i/f{1..60}; done; exec find tree -size -9 -printf '%200p\n' >/dev/null"
 
 
 def walk(traced):  # noqa: F811
-    """Of each folder that find has read: the PV calls of the reading, how many files it asked for, their PV calls."""
+    """Of each folder that find has read: the PV calls of the reading, how many files it asked for, their PV calls, has it written between them."""
     lines = traced("/bin/bash", "-c", WALK).trace("--no-loss").start().lines()
     folders = []
     for _, name, args, result, pv, _ in parse(lines):
         if name == "getdents64" and result != "0":
-            folders.append([pv, 0, 0])
+            folders.append([pv, 0, 0, False])
         elif folders and name == "newfstatat" and '"f' in args:
             folders[-1][1] += 1
             folders[-1][2] += pv
+        elif folders and name == "write":
+            folders[-1][3] |= 0 < folders[-1][1] < 60
     return [tuple(folder) for folder in folders if folder[1]]
 
 
@@ -134,8 +136,8 @@ def test_calls_of_a_walk(traced):  # noqa: F811
     """Who has read directories and asked for their files has the next one's attributes with its names: one PV call more."""
     for _ in range(10):  # on a busy machine answers get too old
         folders = walk(traced)
-        assert len(folders) == 20 and {stats for _, stats, _ in folders} == {60}
+        assert len(folders) == 20 and {stats for _, stats, *_ in folders} == {60}
         assert folders[0][0] == 1 and folders[0][2] >= 4, folders  # nobody knows yet that this is a walk
-        if (2, 60, 0) in folders:
+        if (2, 60, 0, True) in folders:
             return
     assert False, folders
