@@ -54,7 +54,7 @@ main() ->
     eventually(fun() -> [rpc:call(X, mnesia, table_info, [t, size]) || X <- All] == [500, 500, 500] end), io:format("500~n"), monitor_node(B, true), os:cmd("kill -9 " ++ rpc:call(B, os, getpid, [])), receive {nodedown, B} -> io:format("down~n") end,
     eventually(fun() -> mnesia:system_info(running_db_nodes) -- [B] == mnesia:system_info(running_db_nodes) end), {atomic, ok} = mnesia:transaction(fun() -> mnesia:write({t, 501, 1}) end), io:format("~p ~p~n", [rpc:call(A, mnesia, table_info, [t, size]), nodes()]), rpc:call(A, init, stop, []), init:stop().
 END
-erlc n.erl; for x in a b; do erl -noshell -kernel logger_level none -name $x@127.0.0.1 -setcookie c -kernel inet_dist_use_interface '{127,0,0,1}' & done; erl -noshell -kernel logger_level none -name m@127.0.0.1 -setcookie c -kernel inet_dist_use_interface '{127,0,0,1}' -s n main; echo $?; wait %1; echo $?; wait %2 2>/dev/null; echo $?; epmd -names | tail -n +2 | wc -l
+erlc n.erl; for x in a b; do erl -noshell -kernel logger_level none -name $x@127.0.0.1 -setcookie c -kernel inet_dist_use_interface '{127,0,0,1}' & eval $x=$!; done; erl -noshell -kernel logger_level none -name m@127.0.0.1 -setcookie c -kernel inet_dist_use_interface '{127,0,0,1}' -s n main; echo $?; wait $a; echo $?; wait $b 2>/dev/null; echo $?; epmd -names | tail -n +2 | wc -l
 """
 
 
