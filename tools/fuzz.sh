@@ -37,7 +37,7 @@ one() {
 	cp "$top/tests/fuzz/corpus/$1"/* "$keep/corpus/"
 	words "$1" >"$keep/words"
 	[ -s "$keep/words" ] || echo '"max"' >"$keep/words" # an empty one is refused
-	[ "$1" != call ] || seen=/keep # the target of calls makes itself a container, in which that folder has this name
+	[[ ! $1 =~ ^(call|kvm)$ ]] || seen=/keep # these make themselves a container, in which that folder has this name
 	cd "$keep"
 	CALLGATE_FUZZ_KEEP=$keep ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1 \
 		"$build/tests/fuzz/fuzz_$1" -max_total_time=$seconds -max_len=4096 -timeout=20 -rss_limit_mb=4000 \

@@ -10,6 +10,7 @@ import sys
 
 TABLE = os.path.join(os.path.dirname(__file__), "../../kernel/sys/syscalls.tbl")
 HEADER = os.path.join(os.path.dirname(__file__), "../../abi/pvcall.h")
+KVM_HEADER = os.path.join(os.path.dirname(__file__), "../../abi/kvm.h")
 FILE, DIR, TCP, NETLINK, MEMFD, INOTIFY, UDP, NEW = range(1, 9)
 LOOPBACK = struct.pack("<HH4s8x", 2, 0, b"\x7f\0\0\1")
 
@@ -202,6 +203,60 @@ def call_seeds():
         seeds[f"netlink-{name}"] = request(numbers["SENDTO"], *sock(NETLINK, text))
     seeds |= {name: text + b"\0" * (1 - len(text) % 2) for name, text in ring_seeds(numbers).items()}
     return seeds
+
+
+def kvm_call(nr, text):
+    return struct.pack("<BBH", nr, 0, len(text)) + text
+
+
+def kvm_seeds():
+    """What fuzz_kvm.c makes of them: calls by exit of abi/kvm.h, with the handles that it has."""
+    with open(KVM_HEADER, encoding="utf-8") as opened:
+        text = opened.read()
+    numbers = {name: int(nr) for name, nr in re.findall(r"KVM_CALL_(\w+) = (\d+)", text)}
+    page, ram, window = (int(re.search(rf"define KVM_{name}_GPA (\w+)", text)[1], 0) for name in ("CALLS", "RAM", "WINDOW"))
+    file, folder, tcp, memfd, watch, udp, inotify = range(1, 8)
+
+    def io(handle, flags, *extents, off=0, arm=0, addr=0):
+        return struct.pack("<IIqIIII128x", handle, flags, off, len(extents), addr, arm, 0) + b"".join(struct.pack("<QQ", *e) for e in extents)
+
+    calls = {
+        "write": kvm_call(numbers["IO"], io(file, 1, (ram, 4096), (ram + 8192, 100))),
+        "append": kvm_call(numbers["IO"], io(file, 5, (0, 4096), off=-1)),
+        "read": kvm_call(numbers["IO"], io(file, 0, (ram, 1 << 20), off=3)),
+        "read-page": kvm_call(numbers["IO"], io(file, 0, (page, 4096))),
+        "read-memory": kvm_call(numbers["IO"], io(memfd, 0, (ram, 4096), (window, 4096))),
+        "read-folder": kvm_call(numbers["IO"], io(folder, 0, (ram, 1))),
+        "read-event": kvm_call(numbers["IO"], io(inotify, 0, (ram, 4096), arm=1)),
+        "outside": kvm_call(numbers["IO"], io(file, 0, (ram, 1 << 40))),
+        "send": kvm_call(numbers["SEND"], io(udp, 0, (ram, 10), arm=4)),
+        "recv": kvm_call(numbers["RECV"], io(udp, 0x40, (ram, 100), arm=1, addr=128)),
+        "send-tcp": kvm_call(numbers["SEND"], io(tcp, 0, (ram, 10))),
+        "seek": kvm_call(numbers["SEEK"], struct.pack("<IIq", file, 2, -1)),
+        "seek-hole": kvm_call(numbers["SEEK"], struct.pack("<IIq", memfd, 4, 0)),
+        "fstat": kvm_call(numbers["FSTAT"], struct.pack("<IIq", tcp, 0, 0)),
+        "poll": kvm_call(numbers["POLL"], struct.pack("<II", 4, 1) + b"".join(struct.pack("<IHH", h, 5, 0) for h in (0, file, tcp, udp))),
+        "watch": kvm_call(numbers["WATCH"], struct.pack("<IIIIQQ", watch, tcp, 1, 5, 77, 0)),
+        "watch-itself": kvm_call(numbers["WATCH"], struct.pack("<IIIIQQ", watch, watch, 1, 1, 77, 0)),
+        "events": kvm_call(numbers["EVENTS"], struct.pack("<IIIIQQ", watch, 0, 1, 0, 0, 64)),
+        "map": kvm_call(numbers["MAP"], struct.pack("<IIQQQQ", memfd, 1, 0, 8192, 0, 0)),
+        "map-whole": kvm_call(numbers["MAP"], struct.pack("<IIQQQQ", file, 2, 0, 4096, 0, 0)),
+        "map-large": kvm_call(numbers["MAP"], struct.pack("<IIQQQQ", memfd, 3, 1 << 62, 1 << 36, 0, 0)),
+        "larger": kvm_call(numbers["LARGER"], struct.pack("<IIQQQQ", 0, 1, 0, 16384, window, 0)),
+        "size": kvm_call(numbers["SIZE"], struct.pack("<IIQQQQ", 0, 0, 0, 0, window, 0)),
+        "punch": kvm_call(numbers["PUNCH"], struct.pack("<IIQQQQ", 0, 0, 4096, 4096, window, 0)),
+        "unmap": kvm_call(numbers["UNMAP"], struct.pack("<IIQQQQ", 0, 0, 0, 0, window, 0)),
+        "give": kvm_call(numbers["GIVE"], io(0, 0, (ram, 2 << 20))),
+        "give-low": kvm_call(numbers["GIVE"], io(0, 0, (0, 2 << 20))),
+        "clocks": kvm_call(numbers["CLOCKS"], b""),
+        "booted": kvm_call(numbers["BOOTED"], b"") * 2,
+        "start": kvm_call(numbers["START"], b""),
+        "panic": kvm_call(numbers["PANIC"], b"x" * 4096),
+        "none": kvm_call(200, b""),
+    }
+    sequences = {"file": ("write", "append", "read", "seek", "fstat"), "window": ("map", "read-memory", "size", "larger", "punch", "unmap", "unmap"),
+                 "events": ("watch", "events", "poll", "events"), "into-the-call": ("write", "read-page", "read-page")}
+    return calls | {f"sequence-{name}": b"".join(calls[step] for step in steps) for name, steps in sequences.items()}
 
 
 def control_seeds():
@@ -412,7 +467,7 @@ def encoded(texts):
 
 
 def main():
-    targets = {"call": call_seeds(), "netlink": netlink_seeds(), "control": control_seeds(), "spec": encoded(SPECS),
+    targets = {"call": call_seeds(), "kvm": kvm_seeds(), "netlink": netlink_seeds(), "control": control_seeds(), "spec": encoded(SPECS),
                "policy": encoded(POLICIES), "stats": STATS, "trace": trace_seeds(), "syscalls": syscall_seeds(),
                "exec": exec_seeds(), "bpf": bpf_seeds(), "tty": tty_seeds(), "sockets": socket_seeds(), "paths": path_seeds(),
                "texts": text_seeds()}

@@ -110,7 +110,7 @@ static void end_spinners(pthread_t *threads)
 }
 
 /* Both go on, and in sum they have what one CPU gives, however much that is: who ran on two would have twice as much. */
-static void check_shared(const pthread_t *threads)
+static bool shared(const pthread_t *threads)
 {
 	double begin = now(), first = used(threads[0]), second = used(threads[1]), a, b;
 
@@ -119,7 +119,16 @@ static void check_shared(const pthread_t *threads)
 		a = used(threads[0]) - first;
 		b = used(threads[1]) - second;
 	} while (a < SHARE || b < SHARE);
-	CHECK(a + b < 1.25 * (now() - begin));
+	return a + b < 1.25 * (now() - begin);
+}
+
+/* Soon: who moves leaves its CPU when that is interrupted, and a virtual one may be held up. */
+static void check_shared(const pthread_t *threads)
+{
+	int tries = 0;
+
+	while (!shared(threads))
+		CHECK(++tries < 20);
 }
 
 static void *runs_alone(void *arg)
