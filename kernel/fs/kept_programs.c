@@ -76,11 +76,25 @@ static void drop(struct program_kept *old)
 	kfree(old->name);
 }
 
-static bool same(const struct statx *st, const struct pv_file *pf)
+static bool same_file(const struct pv_file *a, const struct pv_file *b)
 {
-	return st->stx_ino == pf->ino && st->stx_dev_major == pf->dev_major && st->stx_dev_minor == pf->dev_minor &&
-	       st->stx_mode == pf->mode && st->stx_uid == pf->uid && st->stx_gid == pf->gid &&
-	       st->stx_ctime.tv_sec == pf->ctime_sec && st->stx_ctime.tv_nsec == pf->ctime_nsec;
+	return a->ino == b->ino && a->dev_major == b->dev_major && a->dev_minor == b->dev_minor && a->mode == b->mode && a->uid == b->uid &&
+	       a->gid == b->gid && a->ctime_sec == b->ctime_sec && a->ctime_nsec == b->ctime_nsec;
+}
+
+/* What same_file() compares. */
+static struct pv_file described(const struct statx *st)
+{
+	return (struct pv_file){
+		.ino = st->stx_ino,
+		.dev_major = st->stx_dev_major,
+		.dev_minor = st->stx_dev_minor,
+		.mode = st->stx_mode,
+		.uid = st->stx_uid,
+		.gid = st->stx_gid,
+		.ctime_sec = st->stx_ctime.tv_sec,
+		.ctime_nsec = st->stx_ctime.tv_nsec,
+	};
 }
 
 /* The caller's process lacks it: those that its parent forks next will not. */
@@ -112,12 +126,6 @@ void programs_bring(void)
 		mc_handle_bring(inode->handle);
 		inode_put(inode);
 	}
-}
-
-static bool same_file(const struct pv_file *a, const struct pv_file *b)
-{
-	return a->ino == b->ino && a->dev_major == b->dev_major && a->dev_minor == b->dev_minor && a->mode == b->mode && a->uid == b->uid &&
-	       a->gid == b->gid && a->ctime_sec == b->ctime_sec && a->ctime_nsec == b->ctime_nsec;
 }
 
 /* Its number; negative: none. */
@@ -155,6 +163,7 @@ s64 programs_take(struct name *n, struct program_found *out)
 	u32 cred = cred_pv_id();
 	struct names_moment seen, now;
 	const char *name = n->text;
+	struct pv_file there;
 	struct statx st;
 	int number = copy_out(name, cred, out, &seen);
 	s64 r = -EAGAIN;
@@ -170,7 +179,8 @@ s64 programs_take(struct name *n, struct program_found *out)
 	if (here) {
 		now = names_moment();
 		r = hostfs_stat(n, &st);
-		if (!r && same(&st, &out->pf)) {
+		there = r ? (struct pv_file){0} : described(&st);
+		if (!r && same_file(&there, &out->pf)) {
 			settle(name, cred, out->inode, &now);
 			return 0;
 		}
