@@ -20,16 +20,18 @@
 #define KTEXT_BASE 0x7ff0f0000000    /* kernel text and read-only data, never writable; in jump reach of KDATA_BASE */
 #define HOSTCALL_BLOCK 0x7ff0f0001000 /* the 256 bytes that hold all syscall instructions (machine/pv/guest.ld) */
 #define HOSTCALL_BLOCK_SIZE 256
-#define KWIN_BASE 0x7ff100000000     /* start of the writable, never executable window */
-#define KDATA_BASE 0x7ff100000000    /* .data and .bss: shared memory of the VM */
-#define KDATA_MAX 0x10000000         /* 256 MiB */
-#define KHEAP_BASE 0x7ff110000000    /* kernel heap: the same shared memory object */
-#define KHEAP_MAX 0x80000000         /* 2 GiB */
-#define KARENA_BASE 0x7ff190000000   /* the machine's own: task blocks, handle tables; the same object */
-#define KARENA_MAX 0x10000000        /* 256 MiB */
-#define KRING_BASE 0x7ff1a0000000    /* ring.h: shared with the hypervisor */
-#define KPRIV_BASE 0x7ff1b0000000    /* private to the host process, copied by fork */
+#define KWIN_BASE 0x7ff100000000     /* start of the writable, never executable window: what each process touches of it is in its first GiB, which is one table */
+#define KRING_BASE 0x7ff100000000    /* ring.h: shared with the hypervisor */
+#define KPRIV_BASE 0x7ff10f000000    /* private to the host process, copied by fork */
 #define KPRIV_SIZE 0x800000          /* 8 MiB, touched lazily */
+#define KMEM_BASE 0x7ff110000000     /* shared memory of the VM, one object: the first task blocks and .data share a page table */
+#define KBLOCKS_SIZE 0x100000        /* 1 MiB of task blocks */
+#define KDATA_BASE 0x7ff110100000    /* .data and .bss */
+#define KDATA_MAX 0x10000000         /* 256 MiB, with those blocks */
+#define KHEAP_BASE 0x7ff120000000    /* kernel heap */
+#define KHEAP_MAX 0x80000000         /* 2 GiB */
+#define KARENA_BASE 0x7ff1a0000000   /* the machine's own: further task blocks, handle tables */
+#define KARENA_MAX 0x10000000        /* 256 MiB */
 #define KWIN_END 0x7ff200000000
 
 /* Host descriptors of a guest process below the donated ones. */

@@ -68,7 +68,7 @@ static void seed_data(void)
 	size_t n = (size_t)(kdata_end - kdata_start), done = 0;
 
 	while (done < n) {
-		long r = hostcall(pwrite64, KFD_MEM, from + done, n - done, done);
+		long r = hostcall(pwrite64, KFD_MEM, from + done, n - done, from + done - (char *)KMEM_BASE);
 
 		if (r <= 0)
 			die(121);
@@ -78,7 +78,7 @@ static void seed_data(void)
 
 static void attach_memory(void)
 {
-	map_at(KDATA_BASE, KDATA_MAX + KHEAP_MAX + KARENA_MAX, MAP_SHARED, KFD_MEM);
+	map_at(KMEM_BASE, KDATA_MAX + KHEAP_MAX + KARENA_MAX, MAP_SHARED, KFD_MEM);
 	map_at(KRING_BASE, RING_SIZE, MAP_SHARED, KFD_RING);
 	map_at(KPRIV_BASE, KPRIV_SIZE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1);
 }

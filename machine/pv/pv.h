@@ -159,8 +159,8 @@ void pv_touch_shared(const struct pv_thread *t);
 void pv_vm0_main(void) __attribute__((noreturn));
 bool pv_is_vm0(void);
 int pv_vm0_start(struct pv_thread *child); /* a kernel thread */
-void pv_process_ends(void);  /* it is about to */
-bool pv_await_reaping(void); /* of one that has ended. False: all are reaped, or it takes too long */
+u32 pv_reaped(void);         /* how many there were */
+bool pv_await_reaping(u32 seen); /* of one more. False: none has in a while */
 /* cmdline.c */
 void pv_cmdline_setup(char **argv, u64 argc);
 /* handle.c */

@@ -28,25 +28,15 @@ static struct pv_thread *block_recycle(void)
 	return NULL;
 }
 
-#define POOL_BLOCKS 32 /* the first ones lie together, before tables with big holes: one page table has them all */
-
+/* The first ones lie beside the kernel's data, which one page table has along with them. */
 static struct pv_thread *block_new(void)
 {
-	static char *pool, *pool_end;
-	char *block;
+	static u32 used;
 
-	/* Everything in the arena is a multiple of a block: so blocks are aligned. */
-	if (!pool) {
-		pool = pv_arena_alloc(POOL_BLOCKS * TBLOCK_SIZE);
-		if (!pool)
-			return NULL;
-		pool_end = pool + POOL_BLOCKS * TBLOCK_SIZE;
-	}
-	if (pool == pool_end)
-		return pv_arena_alloc(TBLOCK_SIZE);
-	block = pool;
-	pool += TBLOCK_SIZE;
-	return (struct pv_thread *)block;
+	if (used == KBLOCKS_SIZE)
+		return pv_arena_alloc(TBLOCK_SIZE); /* everything in the arena is a multiple of a block: so blocks are aligned */
+	used += TBLOCK_SIZE;
+	return (struct pv_thread *)(KMEM_BASE + used - TBLOCK_SIZE);
 }
 
 /*
@@ -56,7 +46,7 @@ static struct pv_thread *block_new(void)
 void pv_touch_shared(const struct pv_thread *t)
 {
 	static const char *const windows[] = { (char *)KDATA_BASE, (char *)KHEAP_BASE, (char *)KHEAP_BASE + 0x10000,
-					       (char *)KARENA_BASE, (char *)KARENA_BASE + 0x10000, (char *)COUNTERS };
+					       (char *)KMEM_BASE, (char *)KMEM_BASE + 0x10000, (char *)COUNTERS };
 
 	for (size_t i = 0; i < ARRAY_SIZE(windows); i++)
 		(void)*(const volatile char *)windows[i];
@@ -119,7 +109,6 @@ void mc_thread_exit(bool last)
 
 	if (last) {
 		await_siblings(t);
-		pv_process_ends();
 		kfree(t->live);
 		t->live = &nobody;
 	}
@@ -163,15 +152,18 @@ static void uncount_live(struct pv_thread *t)
 		kfree(t->live);
 }
 
-#define CLONE_TRIES 8 /* somebody else may take the place of one that was reaped */
+#define CLONE_TRIES 32 /* somebody else may take the place of one that was reaped */
 
 /* A pids limit counts those, too, that have ended and are not reaped yet. */
 static long clone_in_limit(struct pv_thread *child, u64 flags)
 {
-	long r = pv_clone(child, flags);
+	u32 reaped, tries = 0;
+	long r;
 
-	for (int i = 0; i < CLONE_TRIES && r == -EAGAIN && pv_await_reaping(); i++)
+	do {
+		reaped = pv_reaped();
 		r = pv_clone(child, flags);
+	} while (r == -EAGAIN && ++tries < CLONE_TRIES && pv_await_reaping(reaped));
 	return r;
 }
 

@@ -82,11 +82,13 @@ static void name_vm0(void)
  * who work. Nobody misses one that is reaped late but a pids limit: pv_await_reaping().
  */
 #define REAP_PAUSE 2000000u /* ns */
-#define REAP_LATE 1000000000u /* ns: then the limit is one of those who live, and somebody takes long to end */
+#define REAP_SOON 50000000u   /* ns: for one that comes to its end */
+#define REAP_LATE 1000000000u /* ns after the last one: then the limit is one of those who live */
 
-static u32 nended __attribute__((section(".data.hot"))), nreaped __attribute__((section(".data.hot")));
+static u64 last_reaped __attribute__((section(".data.hot")));
+static u32 nreaped __attribute__((section(".data.hot")));
 
-void pv_process_ends(void) { __atomic_fetch_add(&nended, 1, __ATOMIC_SEQ_CST); }
+u32 pv_reaped(void) { return __atomic_load_n(&nreaped, __ATOMIC_SEQ_CST); }
 
 /* Orderly ends are exit status 0 (mc_thread_exit). Everything else is a crash of the VM. */
 static void reaped(long pid, int status)
@@ -112,18 +114,16 @@ static bool reap(int options)
 	return true;
 }
 
-bool pv_await_reaping(void)
+/* Who has been waited for by its parent may take a while to come to its end: it is on its own, and others want the CPU. */
+bool pv_await_reaping(u32 seen)
 {
-	u64 until = mc_clock(1 /* CLOCK_MONOTONIC */) + REAP_LATE;
-	u32 before = __atomic_load_n(&nreaped, __ATOMIC_SEQ_CST);
+	u64 soon = mc_clock(1 /* CLOCK_MONOTONIC */) + REAP_SOON;
 
-	if (before == __atomic_load_n(&nended, __ATOMIC_SEQ_CST))
-		return false;
 	if (pv_is_vm0())
 		return reap(WNOHANG);
 	mc_kick((struct task *)vm0_thread);
-	while (__atomic_load_n(&nreaped, __ATOMIC_SEQ_CST) == before) {
-		if (mc_clock(1) > until)
+	while (pv_reaped() == seen) {
+		if (mc_clock(1) > max(soon, READ_ONCE(last_reaped) + REAP_LATE))
 			return false;
 		mc_yield();
 	}
@@ -133,20 +133,20 @@ bool pv_await_reaping(void)
 /* One that ends, or those that have ended in a while; a kick ends the wait. True: the next ones shortly, too. */
 static bool reap_some(bool many)
 {
-	static u64 last;
-	u64 before = last;
+	u64 before = last_reaped, now;
 	u32 n = 0;
 
-	if (!many) {
-		n = reap(0);
-		last = mc_clock(1);
-		return n && last - before < REAP_PAUSE;
-	}
-	pv_futex_wait(&n, 0, last + REAP_PAUSE, true);
-	while (reap(WNOHANG))
+	if (many)
+		pv_futex_wait(&n, 0, before + REAP_PAUSE, true);
+	while (reap(many ? WNOHANG : 0)) {
 		n++;
-	last = mc_clock(1);
-	return n > 1;
+		if (!many)
+			break;
+	}
+	now = mc_clock(1);
+	if (n)
+		WRITE_ONCE(last_reaped, now);
+	return many ? n > 1 : n && now - before < REAP_PAUSE;
 }
 
 void pv_vm0_main(void)
