@@ -14,7 +14,7 @@ if reason=$(/usr/bin/python3 "$top/bench/surface.py" --can); then
 	/usr/bin/python3 "$top/bench/surface.py" --build "$build" --names "$build/surface/names.json" --output "$build/surface/all.json"
 	exec /usr/bin/python3 "$top/bench/surface_table.py" "$build/surface" "$top/docs/surface-functions.json"
 fi
-echo "surface: $reason; in a virtual machine, then, and runsc with its ptrace platform: with systrap it comes to a stop there" >&2
+echo "surface: $reason; in a virtual machine, then" >&2
 "$top/tools/deps.sh" vm
 
 work=$(mktemp -d /var/tmp/callgate-surface-XXXXXX)
@@ -44,7 +44,7 @@ measure() {
 	rm -rf "$found" "$work/out"
 	"$top/tools/vm.sh" -i -n 1 -s "$work" -l "$build/surface/$1-$2.log" -m 2500 -t 900 \
 		"mkdir -m 1777 tmp; mount --bind tmp /var/tmp; export CALLGATE_RUNSC=/share/runsc; bench/surface.py --build build \
-		--runtimes $1 --only $2 --seconds 600 --runsc-platform ptrace --rootfs /share/layer:/ --names out/names.json --output out/$1-$2.json"
+		--runtimes $1 --only $2 --seconds 600 --rootfs /share/layer:/ --names out/names.json --output out/$1-$2.json"
 	cp "$work/out/$1-$2.json" "$build/surface"
 	cp "$work/out/names.json" "$build/surface/names-$1-$2.json"
 }
