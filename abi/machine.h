@@ -139,7 +139,8 @@ int mc_protect(uaddr_t addr, u64 len, int prot);
 /* Move (and resize) a mapping to `to`, which it replaces; to == from resizes in place. flags: MREMAP_DONTUNMAP or 0. */
 int mc_move(uaddr_t from, u64 old_len, uaddr_t to, u64 new_len, int flags);
 int mc_advise(uaddr_t addr, u64 len, int advice);
-int mc_resident(uaddr_t addr, u64 len, u8 *vec); /* kernel memory, one byte a page */
+/* Where is there memory of the current space? Of what is shared: that it has touched. Kernel memory, one byte a page. */
+int mc_resident(uaddr_t addr, u64 len, u8 *vec);
 /* For machines that patch call sites. true: undo that, and patch no more; false: it may begin again. Cheap if it is so. */
 void mc_code_original(bool original);
 /* Address of the vdso image that guest programs may use (AT_SYSINFO_EHDR); 0 if none. */

@@ -149,6 +149,7 @@ enum pv_cmd {
 	PV_CGROUP = 0x410,    /* arg = enum pv_cgroup_file. Out: its text, in the form of version 2; ret = bytes. -ENOENT: none */
 	PV_EXEC_ID = 0x411,   /* struct pv_req_handle: see below. Only with boot_info.exec_ids */
 	PV_NOTIFY = 0x412,    /* Buffer in: text (len): a message to boot_info.notify. sd_notify(3) */
+	PV_RESIDENT = 0x413,  /* pid = host thread, arg = address, len = pages (PV_RESIDENT_MAX). Out: for each a byte, 1: its process has memory there */
 };
 
 /* The container's cgroup, which may be of version 1: no name of a file reaches the host. */
@@ -171,6 +172,8 @@ enum pv_cgroup_file {
 	PV_CG_IO_STAT,
 	PV_CG_FILES
 };
+
+#define PV_RESIDENT_MAX 512u
 
 #define PV_AT_NOFOLLOW 0x100   /* AT_SYMLINK_NOFOLLOW */
 #define PV_AT_REMOVEDIR 0x200  /* AT_REMOVEDIR */

@@ -16,7 +16,7 @@ static const struct group {
 	{ file_commands, PV_GETDENTS, PV_TAKE_FD - PV_GETDENTS + 1, 35 },
 	{ sock_commands, PV_GETSOCKNAME, PV_RECVFROM - PV_GETSOCKNAME + 1, 51 },
 	{ object_commands, PV_MEMFD, PV_DEVICE - PV_MEMFD + 1, 58 },
-	{ control_commands, PV_CRED_NEW, PV_NOTIFY - PV_CRED_NEW + 1, 63 },
+	{ control_commands, PV_CRED_NEW, PV_RESIDENT - PV_CRED_NEW + 1, 63 },
 };
 #define GROUPS (sizeof(groups) / sizeof(groups[0]))
 

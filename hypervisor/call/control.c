@@ -134,5 +134,6 @@ const struct pv_command control_commands[] = {
 	C(CGROUP) = { "cgroup", cgroup_file_decode, cgroup_file_read, 0 },
 	C(EXEC_ID) = { "exec_id", exec_id_decode, exec_id, 0 },
 	C(NOTIFY) = { "notify", text_decode, notify, 0 },
+	C(RESIDENT) = { "resident", resident_decode, resident_perform, 0 },
 	C(EXITED) = { "exited", no_decode, event_exited, 0 },
 };

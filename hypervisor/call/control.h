@@ -11,6 +11,8 @@ int text_decode(struct call *c); /* req.ctl.len bytes for people -> c->path[0] *
 
 int mem_decode(struct call *c);
 int mem_read(struct call *c);
+int resident_decode(struct call *c);
+int resident_perform(struct call *c);
 int mem_write(struct call *c);
 
 /* vm_pid.c: host number of a thread of the VM; 0 or less: there is none. */

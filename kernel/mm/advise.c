@@ -297,7 +297,8 @@ static int resident(struct mm *mm, uaddr_t addr, u64 len, u8 *vec)
 	while (!ret && (v = vma_walk_next(&w))) {
 		u8 *at = vec + (w.from - addr) / PAGE_SIZE;
 
-		if (v->flags & VMA_KERNEL)
+		/* What the host caches of a file is not the guest's to know: as who neither made it nor may write it is told on Linux. */
+		if (v->flags & VMA_KERNEL || v->file)
 			memset(at, 1, (w.to - w.from) / PAGE_SIZE);
 		else
 			ret = mc_resident(w.from, w.to - w.from, at);

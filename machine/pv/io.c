@@ -50,7 +50,7 @@ static inline s64 one_io(u32 handle, const struct mc_iovec *iov, s64 off, int fl
 	if (unlikely(fd < 0))
 		return fd;
 	if (off != -1)
-		return flags ? hostcall_intr(pwritev2, fd, iov, 1, off, off >> 63, 0) :
+		return flags ? hostcall_intr(pwrite64, fd, iov->base, iov->len, off) :
 			       hostcall_intr(pread64, fd, iov->base, iov->len, off);
 	return flags ? hostcall_intr(write, fd, iov->base, iov->len) : hostcall_intr(read, fd, iov->base, iov->len);
 }

@@ -46,7 +46,6 @@ int mc_protect(uaddr_t addr, u64 len, int prot)
 	return (int)hostcall(mprotect, addr, len, prot);
 }
 
-int mc_resident(uaddr_t addr, u64 len, u8 *vec) { return (int)hostcall(mincore, addr, len, vec); }
 
 int mc_move(uaddr_t from, u64 old_len, uaddr_t to, u64 new_len, int flags)
 {
@@ -198,6 +197,24 @@ s64 mc_space_write(struct task *t, uaddr_t addr, const void *buf, size_t len)
 s64 pv_own_write(uaddr_t addr, const void *buf, size_t len)
 {
 	return space_io(PV_MEM_WRITE, mc_current(), addr, (void *)(u64)buf, len);
+}
+
+int mc_resident(uaddr_t addr, u64 len, u8 *vec)
+{
+	struct pv_slot s;
+	s64 r = 0;
+
+	mc_pv_get(&s);
+	for (u64 at = 0, n; at < len / PAGE_SIZE && r >= 0; at += n) {
+		n = min(len / PAGE_SIZE - at, (u64)PV_RESIDENT_MAX);
+		s.req.cmd = PV_RESIDENT;
+		s.req.u.ctl = (struct pv_req_ctl){ .arg = addr + at * PAGE_SIZE, .len = (u32)n, .pid = pv_self()->host_tid };
+		r = mc_pv_call(&s);
+		if (r >= 0)
+			memcpy(vec + at, s.buf, n);
+	}
+	mc_pv_put(&s);
+	return (int)min(r, (s64)0);
 }
 
 int mc_usage(struct task *t, struct pv_proc_stat *st)

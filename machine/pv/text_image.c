@@ -37,13 +37,12 @@ struct maker {
 
 static bool object_io(const struct maker *m, void *buf, u64 len, u64 off, bool write)
 {
-	struct mc_iovec iov = { (u64)buf, len };
 	int fd = pv_fd(m->image->handle);
 
 	if (fd < 0)
 		return false;
 	if (write)
-		return hostcall(pwritev2, fd, &iov, 1, off, 0, 0) == (long)len;
+		return hostcall(pwrite64, fd, buf, len, off) == (long)len;
 	return hostcall(pread64, fd, buf, len, off) == (long)len;
 }
 

@@ -136,6 +136,7 @@ CALLS = {
     "CGROUP": ctl(arg=3),
     "EXEC_ID": handle(FILE, off=1),
     "NOTIFY": ctl(b"READY=1"),
+    "RESIDENT": ctl(pid=1, arg=0x10000, len=16),
 }
 
 # What one request alone does not reach.

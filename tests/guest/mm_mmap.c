@@ -134,6 +134,8 @@ static void test_advice(void)
 	OK(mincore(map, 4 * PAGE, seen));
 	CHECK((seen[0] & 1) && (seen[1] & 1) && !(seen[3] & 1));
 	OK(madvise(map, PAGE, MADV_DONTNEED));
+	OK(mincore(map, 4 * PAGE, seen));
+	CHECK(!(seen[0] & 1) && (seen[1] & 1));
 	CHECK(map[0] == 0 && map[PAGE] == 9);
 	OK(madvise(map, 4 * PAGE, MADV_WILLNEED));
 	OK(madvise(map, 4 * PAGE, MADV_NORMAL));

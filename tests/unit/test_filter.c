@@ -94,7 +94,6 @@ static bool memory_allowed(long nr, const uint64_t *a)
 		return in_user(a[0], a[1]) || (a[0] == 0x10000 && a[1] == USER_END - 0x10000);
 	case 25:
 		return mremap_allowed(a);
-	case 27: /* mincore */
 	case 28: /* madvise */
 		return in_user(a[0], a[1]);
 	}
@@ -109,6 +108,7 @@ static bool data_allowed(long nr, const uint64_t *a)
 	case 5: /* fstat */
 	case 8: /* lseek */
 	case 17: /* pread64 */
+	case 18: /* pwrite64 */
 	case 45: /* recvfrom */
 	case 441: /* epoll_pwait2 */
 	case 327: /* preadv2 */
@@ -205,7 +205,7 @@ static const struct {
 	long nr;
 	args_t a;
 } good[] = {
-	{ 0, { 64 } }, { 1, { 1000 } }, { 3, { 7 } }, { 5, { 64 } }, { 8, { 64 } }, { 17, { 64 } },
+	{ 0, { 64 } }, { 1, { 1000 } }, { 3, { 7 } }, { 5, { 64 } }, { 8, { 64 } }, { 17, { 64 } }, { 18, { 64 } },
 	{ 9, { 0x10000, 0x1000, 7, 0x32, ~0ull, 0 } },
 	{ 9, { 0x10000, MAX_LEN, 5, 0x12, 64, 0 } },
 	{ 9, { 0x400000, 0x1000, 3, 0xe011, 0x8003f, 0 } },
@@ -216,7 +216,7 @@ static const struct {
 	{ 13, { 12, 0x7ff10f000000, 0, 8 } }, { 15, { 0 } },
 	{ 25, { 0x10000, 0x1000, 0x2000, 3, 0x40000 } }, { 25, { 0x10000, 0x1000, 0x2000, 7, 0x40000 } },
 	{ 25, { 0x10000, 0x1000, 0x2000, 0, 0 } },
-	{ 27, { 0x10000, 0x1000 } }, { 28, { 0x10000, 0x1000, 4 } },
+	{ 28, { 0x10000, 0x1000, 4 } },
 	{ 44, { 64, 0x10000, 1, 0x40, 0, 0 } }, { 45, { 64 } }, { 47, { 6 } },
 	{ 56, { 0x150f00 } }, { 56, { 0x108000 } }, { 56, { 0x108500 } }, { 56, { 0x100011 } },
 	{ 60, { 0 } }, { 61, { ~0ull } }, { 131, { 0 } },

@@ -420,6 +420,41 @@ static void memory_of_processes(void **state)
 				 -EFAULT);
 }
 
+static int resident(struct guest *g, u32 pid, u64 addr, u32 pages)
+{
+	return ctl_call(g, PV_RESIDENT, (struct pv_req_ctl){ .pid = pid, .arg = addr, .len = pages });
+}
+
+static void pages_of_processes(void **state)
+{
+	struct guest *g = *state;
+	char *map = mmap(NULL, 4 * 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	const u64 at = (u64)map;
+
+	assert_true(map != MAP_FAILED);
+	madvise(map, 4 * 4096, MADV_NOHUGEPAGE);
+	map[4096] = 1;
+	memset(guest_buf(g, 0), 7, 5);
+	assert_int_equal(resident(g, 1, at, 4), 0);
+	assert_memory_equal(guest_buf(g, 0), "\0\1\0\0\7", 5);
+	assert_int_equal(resident(g, 1, at, PV_RESIDENT_MAX), 0);
+	assert_int_equal(resident(g, 1, 0x7fffffffe000, 1), 0);
+	assert_int_equal(resident(g, 1, 0x7fffffffe000, 2), -EFAULT);
+	assert_int_equal(resident(g, 1, ~0ull << 12, 1), -EFAULT);
+	assert_int_equal(resident(g, 1, at + 1, 1), -EFAULT);
+	assert_int_equal(resident(g, 2, at, 1), -ESRCH);
+	assert_int_equal(resident(g, 0, at, 1), -ESRCH);
+	munmap(map, 4 * 4096);
+}
+
+static void too_many_pages(void **state)
+{
+	struct pv_request r = request(PV_RESIDENT);
+
+	r.u.ctl.len = PV_RESIDENT_MAX + 1;
+	assert_violates(*state, 0, r, "resident.len: more pages than one call tells of");
+}
+
 /* In the new pid namespace: number 1, and its child, number 2. */
 static int namespace_main(void *arg)
 {
@@ -563,6 +598,8 @@ int main(void)
 		T(panics_and_logs),
 		T(server_threads_are_confined),
 		T(memory_of_processes),
+		T(pages_of_processes),
+		T(too_many_pages),
 		T(numbers_of_another_namespace),
 		T(reads_host_values),
 		T(counts_calls),

@@ -596,7 +596,8 @@ VM_TEST(memory_locks)
 
 VM_TEST(mincore_pages)
 {
-	uaddr_t at = ualloc(4 * 4096), vec = ualloc(4096);
+	uaddr_t at = ualloc(4 * 4096), vec = ualloc(4096), file;
+	int fd = (int)sc(__NR_memfd_create, ustr("name"), 0);
 	u8 got[4];
 
 	poke32(at + 4096, 1);
@@ -604,6 +605,12 @@ VM_TEST(mincore_pages)
 	peek(vec, got, 4);
 	CHECK(!got[0] && got[1] == 1 && !got[2]);
 	CHECK_EQ(sc(__NR_mincore, at + 1, 4096, vec), -EINVAL);
+	/* of a file: all of it */
+	CHECK_EQ(sc(__NR_ftruncate, fd, 8192), 0);
+	CHECK_EQ(map_of(fd, RW, MAP_PRIVATE, &file), 0);
+	CHECK_EQ(sc(__NR_mincore, file, 8192, vec), 0);
+	peek(vec, got, 2);
+	CHECK(got[0] == 1 && got[1] == 1);
 	CHECK_EQ(sc(__NR_mincore, BASE, 4096, vec), -ENOMEM);
 	CHECK_EQ(sc(__NR_mincore, at, 4096, BASE), -EFAULT);
 }
