@@ -284,6 +284,7 @@ VM_TEST(memfd)
 	CHECK_EQ(sc(__NR_fcntl, fd, F_GET_SEALS), F_SEAL_SHRINK);
 }
 
+/* arg: the writing end of a pipe, told when locks of the other process have been seen. */
 static int hold_lock(void *arg)
 {
 	long fd = open_at("/lock", O_RDWR);
@@ -291,6 +292,7 @@ static int hold_lock(void *arg)
 
 	CHECK_EQ(sc(__NR_fcntl, fd, F_SETLK, uput(&fl, sizeof(fl))), -EAGAIN);
 	CHECK_EQ(sc(__NR_flock, fd, 2 | 4), -EAGAIN);
+	CHECK_EQ(sc(__NR_write, (long)arg, ustr("x"), 1), 1);
 	CHECK_EQ(sc(__NR_fcntl, fd, F_SETLKW, uput(&fl, sizeof(fl))), 0);
 	return 0;
 }
@@ -298,12 +300,15 @@ static int hold_lock(void *arg)
 VM_TEST(locks)
 {
 	long fd = open_at("/lock", O_CREAT | O_RDWR), pid;
+	uaddr_t ends = ualloc(8), buf = ualloc(1);
 	struct flock fl = { .l_type = F_WRLCK };
 
+	CHECK_EQ(sc(__NR_pipe2, ends, 0), 0);
 	CHECK_EQ(sc(__NR_fcntl, fd, F_SETLK, uput(&fl, sizeof(fl))), 0);
 	CHECK_EQ(sc(__NR_flock, fd, 2), 0);
-	pid = fork_run(hold_lock, NULL);
-	sleep_ms(50);
+	pid = fork_run(hold_lock, (void *)(long)peek32(ends + 4));
+	CHECK_EQ(sc(__NR_read, peek32(ends), buf, 1), 1);
+	sleep_ms(50); /* until it most likely waits */
 	CHECK_EQ(sc(__NR_close, open_at("/lock", O_RDONLY)), 0); /* any close gives POSIX locks up */
 	CHECK_EQ(wait_status(pid), 0);
 	fl.l_type = F_RDLCK;
