@@ -27,7 +27,7 @@ words() {
 	texts) sources=(kernel/fs/proc/*.c kernel/fs/cgroup/*.c) ;;
 	*) return 0 ;;
 	esac
-	grep -oh '"[A-Za-z0-9_.:/-]\{2,40\}"' "${sources[@]}" | sort -u | tee >(sed -n 's/^"\(.*\)"$/"\\"\1\\""/p')
+	grep -oh '"[A-Za-z0-9_.:/-]\{2,40\}"' "${sources[@]}" | sort -u | sed 's/^"\(.*\)"$/&\n"\\"\1\\""/'
 }
 
 # one TARGET: from its folder, by relative names: most targets move to a root directory of their own.
