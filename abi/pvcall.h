@@ -93,6 +93,9 @@ enum pv_cmd {
 	 */
 	PV_NAMESTAT = 0x11a,
 
+	/* PV_PATHOF of many: struct pv_req_xen_release, count of them 1 + count. Out: each path and a NUL, "": it has none; ret = bytes */
+	PV_PATHS_OF = 0x11b,
+
 	/* Open handles: struct pv_req_handle. */
 	PV_GETDENTS = 0x180, /* len = room. Out: struct linux_dirent64 records, ret = bytes, val 1 = there are no more */
 	PV_SEEKDIR = 0x181,  /* off = cookie (0 rewinds) */

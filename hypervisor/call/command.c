@@ -12,11 +12,11 @@ static const struct group {
 	u32 first, count, index; /* index: where its statistics start */
 } groups[] = {
 	{ xen_commands, PV_SOCKET, PV_POLL - PV_SOCKET + 1, 0 },
-	{ path_commands, PV_OPEN, PV_NAMESTAT - PV_OPEN + 1, 8 },
-	{ file_commands, PV_GETDENTS, PV_TAKE_FD - PV_GETDENTS + 1, 35 },
-	{ sock_commands, PV_GETSOCKNAME, PV_RECVFROM - PV_GETSOCKNAME + 1, 51 },
-	{ object_commands, PV_MEMFD, PV_DEVICE - PV_MEMFD + 1, 58 },
-	{ control_commands, PV_CRED_NEW, PV_RESIDENT - PV_CRED_NEW + 1, 63 },
+	{ path_commands, PV_OPEN, PV_PATHS_OF - PV_OPEN + 1, 8 },
+	{ file_commands, PV_GETDENTS, PV_TAKE_FD - PV_GETDENTS + 1, 36 },
+	{ sock_commands, PV_GETSOCKNAME, PV_RECVFROM - PV_GETSOCKNAME + 1, 52 },
+	{ object_commands, PV_MEMFD, PV_DEVICE - PV_MEMFD + 1, 59 },
+	{ control_commands, PV_CRED_NEW, PV_RESIDENT - PV_CRED_NEW + 1, 64 },
 };
 #define GROUPS (sizeof(groups) / sizeof(groups[0]))
 

@@ -331,6 +331,36 @@ static int path_pathof(struct call *c)
 	return answer_path(c, c->dirfd[0]);
 }
 
+static int path_paths_of_decode(struct call *c)
+{
+	const struct pv_req_xen_release *r = &c->req.u.release;
+	int ret = r->count > PV_RELEASE_MORE ? violation(c, "count", "too many handles at once") : 0;
+
+	if (ret == 0)
+		ret = decode_handle(c, "id", r->id, KINDS_ANY, &c->h);
+	for (u32 i = 0; ret == 0 && i < r->count; i++)
+		ret = decode_handle(c, "more", r->more[i], KINDS_ANY, &c->more[i]);
+	return ret;
+}
+
+static int path_paths_of(struct call *c)
+{
+	UNINITIALIZED char path[PV_PATH_MAX + 1];
+	int ret = 0;
+
+	_Static_assert((1 + PV_RELEASE_MORE) * sizeof(path) <= RING_BUF_SIZE, "there is room for all");
+	for (u32 i = 0; i <= c->req.u.release.count; i++) {
+		int len = path_of_fd(c, i ? c->more[i - 1]->fd : c->h->fd, path);
+
+		if (len < 0)
+			len = 0;
+		path[len++] = '\0';
+		memcpy(c->buf + ret, path, (size_t)len);
+		ret += len;
+	}
+	return ret;
+}
+
 static int path_resolve(struct call *c)
 {
 	u64 nofollow = object_last(c) == LAST_NOFOLLOW ? O_NOFOLLOW : 0;
@@ -407,4 +437,5 @@ const struct pv_command path_commands[] = {
 	P(DIRSTAT) = { "dirstat", decode_path, path_dirstat, 0 },
 	P(ABSENT_NAMES) = { "absent_names", decode_path, path_absent_names, 0 },
 	P(NAMESTAT) = { "namestat", path_namestat_decode, path_namestat, 0 },
+	P(PATHS_OF) = { "paths_of", path_paths_of_decode, path_paths_of, 0 },
 };

@@ -316,6 +316,43 @@ char *host_path_of(u32 handle)
 	return text ? text : ERR_PTR(-ENOMEM);
 }
 
+static u32 request_paths(struct pv_req_xen_release *q, const u32 *handles, u32 n)
+{
+	u32 wanted = 0;
+
+	*q = (struct pv_req_xen_release){0};
+	for (u32 i = 0; i < n; i++) {
+		if (!handles[i])
+			continue;
+		if (wanted++)
+			q->more[q->count++] = handles[i];
+		else
+			q->id = handles[i];
+	}
+	return wanted;
+}
+
+void host_paths_of(const u32 *handles, char **texts, u32 n)
+{
+	struct pv_slot s;
+	s64 r, at = 0;
+
+	memset(texts, 0, n * sizeof(*texts));
+	mc_pv_get(&s);
+	memset(&s.req.u, 0, sizeof(s.req.u));
+	s.req.cmd = PV_PATHS_OF;
+	r = request_paths(&s.req.u.release, handles, n) ? mc_pv_call(&s) : 0;
+	for (u32 i = 0; i < n && at < min(r, (s64)RING_BUF_SIZE); i++) {
+		const char *text = (const char *)s.buf + at;
+
+		if (!handles[i])
+			continue;
+		texts[i] = *text ? kstrndup(text, min((u64)(r - at), (u64)PV_PATH_MAX)) : NULL;
+		at += (s64)strnlen(text, (size_t)(r - at)) + 1;
+	}
+	mc_pv_put(&s);
+}
+
 static u32 owner_gen;
 
 u32 hostfs_owner_gen(void)

@@ -118,6 +118,7 @@ static inline void file_put_cleanup(struct file **f) { file_put(*f); }
 #define __file __cleanup(file_put_cleanup)
 /* Text for /proc/pid/fd and maps: kmalloc'ed; of host files the present path (" (deleted)"). NULL: no memory. */
 char *file_text(struct file *f);
+void files_text(struct file *const *f, char **texts, u32 n); /* ... of up to HOST_PATHS files: one PV call */
 /* What a magic link to an open file leads to (inode_ops.follow). */
 int file_path(struct file *f, struct path *out);
 u32 file_mount_flags(struct file *f); /* MS_NOSUID, MS_NOEXEC, MS_RDONLY, MS_NODEV of where it lies */
@@ -335,6 +336,7 @@ u32 vfs_poll(struct file *f, struct poll_table *pt);
 char *getname(uaddr_t path); /* kernel copy of a user path, or ERR_PTR(-EFAULT, -ENAMETOOLONG); kfree */
 /* Text for /proc/pid/{cwd,root}, getcwd: kmalloc'ed */
 char *path_text(struct path *p);
+char *path_text_at(struct path *p, char *place); /* ... at this place in its file system, which is taken over */
 void vfs_boot(void); /* mounts from boot_info, descriptors of the first process */
 int vfs_chdir(const char *path);
 struct fs_ctx *fs_ctx_root(u32 umask); /* in the container's root directory; NULL: no memory */

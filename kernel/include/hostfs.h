@@ -21,6 +21,9 @@ s64 host_access(struct name *n, int mode);
 s64 host_handle_call(u32 cmd, u32 handle, u32 flags, u64 off, u64 len);
 /* PV_PATHOF: kmalloc'ed text, or ERR_PTR. */
 char *host_path_of(u32 handle);
+/* ... of up to HOST_PATHS handles, in one call; 0: of none. NULL in place of a text: not known. */
+#define HOST_PATHS (1u + PV_RELEASE_MORE)
+void host_paths_of(const u32 *handles, char **texts, u32 n);
 
 /* Handle numbers: those that a failed open left are used again. 0: none. */
 u32 host_handle_get(void);

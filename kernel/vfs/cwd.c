@@ -50,10 +50,11 @@ static char *place_text(const struct path *p)
 	return kstrdup(p->name ? p->name : "");
 }
 
-static char *seen_text(struct path *p, bool *reached)
+/* Takes over the place. */
+static char *seen_text(struct path *p, char *place, bool *reached)
 {
-	char *place = place_text(p), *text;
 	struct path root = {};
+	char *text;
 
 	*reached = true;
 	if (!place || !p->mnt || (*place && *place != '/')) {
@@ -68,11 +69,16 @@ static char *seen_text(struct path *p, bool *reached)
 	return text;
 }
 
-char *path_text(struct path *p)
+char *path_text_at(struct path *p, char *place)
 {
 	bool reached;
 
-	return seen_text(p, &reached);
+	return seen_text(p, place, &reached);
+}
+
+char *path_text(struct path *p)
+{
+	return path_text_at(p, place_text(p));
 }
 
 /* Takes over what `to` holds. */
@@ -196,7 +202,7 @@ long sys_getcwd(u64 to, u64 size)
 	mutex_lock(&fs->lock);
 	path_copy(&cwd, &fs->cwd);
 	mutex_unlock(&fs->lock);
-	text = seen_text(&cwd, &reached);
+	text = seen_text(&cwd, place_text(&cwd), &reached);
 	path_put(&cwd);
 	if (!text)
 		return -ENOMEM;

@@ -103,6 +103,20 @@ char *file_text(struct file *f)
 	return f->inode ? path_text(&p) : kstrdup(f->name ? f->name : "(unknown)");
 }
 
+void files_text(struct file *const *f, char **texts, u32 n)
+{
+	u32 handles[HOST_PATHS] = {0};
+
+	for (u32 i = 0; i < n; i++)
+		handles[i] = f[i]->inode && inode_is_host(f[i]->inode) ? f[i]->inode->handle : 0;
+	host_paths_of(handles, texts, n);
+	for (u32 i = 0; i < n; i++) {
+		struct path p = {.mnt = f[i]->mnt, .inode = f[i]->inode, .name = f[i]->name};
+
+		texts[i] = texts[i] ? path_text_at(&p, texts[i]) : file_text(f[i]);
+	}
+}
+
 int file_path(struct file *f, struct path *out)
 {
 	if (!f->inode)

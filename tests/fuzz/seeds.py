@@ -88,6 +88,7 @@ CALLS = {
     "DIRSTAT": path(b"/dir", mode=64),
     "ABSENT_NAMES": path(b"/none\ndir/none"),
     "NAMESTAT": path(b"", more=struct.pack("<QqHB5s", 1, 1, 24, 8, b"file\0"), dir=DIR, mode=64, arg=24, flags=0x1000),
+    "PATHS_OF": (struct.pack("<QBBHI", FILE, 0, 1, 0, DIR), b""),
     "UNIX_BIND": path(b"/tmp/own.sock", arg=NEW, flags=2, mode=0o755),
     "GETDENTS": handle(DIR, len=4096),
     "SEEKDIR": handle(DIR),

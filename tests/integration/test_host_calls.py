@@ -97,6 +97,35 @@ def test_mediated(traced, name):  # noqa: F811
         assert got[call][0] == pv and host <= got[call][1] <= host + 2, got
 
 
+@pytest.mark.parametrize("change", ["", "os.unlink(mapped[3])", "os.rename(mapped[3], '/tmp/other')"])
+def test_names_of_mapped_files(traced, change):  # noqa: F811
+    """Twelve of them for each PV call, as they are called now."""
+    script = f"""
+import mmap, os
+mapped = [f"/tmp/mapped{{i:02}}" for i in range(36)]
+for name in mapped:
+    with open(name, "wb") as f: f.write(bytes(4096))
+maps = [mmap.mmap(os.open(name, os.O_RDONLY), 0, mmap.MAP_PRIVATE, mmap.PROT_READ) for name in mapped]
+{change}
+f = os.open("/proc/self/maps", os.O_RDONLY)
+os.getsid(0)
+text = os.read(f, 100000)
+os.getsid(0)
+names = [line.split(None, 5)[5] for line in text.decode().splitlines() if " /" in line]
+told = sorted(name for name in set(names) if name.startswith(("/tmp/mapped", "/tmp/other")))
+right = sorted(["/tmp/other" if "rename" in {change!r} and i == 3 else name + " (deleted)" * ("unlink" in {change!r} and i == 3)
+                for i, name in enumerate(mapped)])
+os.access("right" if told == right else f"wrong {{told}}", 0)
+os.access(str(len(set(names))), 0)
+"""
+    calls = parse(traced("/usr/bin/python3", "-c", script).trace("--no-loss", "-p", "1", "-e", "getsid,read,access").start().lines())
+    begin, end = [i for i, call in enumerate(calls) if call[1] == "getsid"]
+    assert calls[end + 1][2].startswith('"right"'), calls[end + 1]
+    files = int(calls[end + 2][2].split('"')[1])
+    (read,) = calls[begin + 1:end]
+    assert 36 < files and read[4] <= files // 12 + 2, (files, read)
+
+
 def opens_again(traced, use, name="/etc/passwd", count=20, before="", **options):  # noqa: F811
     """[[(name, pv calls, host calls)]] of each of many uses of a file that is kept open; they begin with its open."""
     lines = [PRELUDE, before, "time.sleep(1.1)", f"name = '{name}'", "for i in range(4):", f"    {use}", "os.getsid(0)",

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* /proc/PID/maps, smaps, smaps_rollup, numa_maps. */
 #include "proc.h"
+#include "hostfs.h"
 
 #include <linux/mman.h>
 
@@ -10,6 +11,8 @@
 struct map_copy {
 	struct vma *v;
 	u32 n;
+	char *text[HOST_PATHS]; /* names of the next files, from `next` on */
+	u32 ntext, next;
 };
 
 static int copy_maps(struct mm *mm, struct map_copy *c)
@@ -18,11 +21,13 @@ static int copy_maps(struct mm *mm, struct map_copy *c)
 	const struct vma *v;
 
 	guard(&mm->lock);
-	c->n = 0;
+	*c = (struct map_copy){ 0 };
 	c->v = kmalloc((mm->nvmas + 1) * sizeof(*c->v));
 	if (!c->v)
 		return -ENOMEM;
 	while ((v = vma_next(mm, &it))) {
+		if (v->flags & VMA_KERNEL && !v->name)
+			continue;
 		c->v[c->n] = *v;
 		if (c->v[c->n].file)
 			file_get(c->v[c->n].file);
@@ -47,8 +52,31 @@ struct file_id {
 	bool own; /* the mappings are the caller's: their residence can be asked for */
 };
 
-static void look_up(struct file_id *id, struct file *f)
+/* The name of the file of mapping `at`; those of the files that follow are asked for along with it. */
+static char *next_text(struct map_copy *c, u32 at)
 {
+	struct file *files[HOST_PATHS], *last = NULL;
+	u32 n = 0;
+
+	if (c->next < c->ntext)
+		return c->text[c->next++];
+	for (; at < c->n && n < HOST_PATHS; at++) {
+		struct file *f = c->v[at].file;
+
+		if (f && f != last)
+			files[n++] = f;
+		last = f;
+	}
+	files_text(files, c->text, n);
+	c->ntext = n;
+	c->next = 1;
+	return c->text[0];
+}
+
+/* Of each mapping in turn; at the end: of none. */
+static void look_up(struct file_id *id, struct map_copy *c, u32 at)
+{
+	struct file *f = at < c->n ? c->v[at].file : NULL;
 	struct statx st;
 
 	if (id->file == f)
@@ -57,7 +85,7 @@ static void look_up(struct file_id *id, struct file *f)
 	*id = (struct file_id){ .file = f, .own = id->own };
 	if (!f)
 		return;
-	id->name = file_text(f);
+	id->name = next_text(c, at);
 	if (vfs_fstat(f, &st))
 		return;
 	id->major = st.stx_dev_major;
@@ -114,12 +142,10 @@ static int each_map(struct seq *m, const struct pseudo_ctx *c,
 	if (err)
 		return err;
 	for (u32 i = 0; i < maps.n; i++) {
-		if (maps.v[i].flags & VMA_KERNEL && !maps.v[i].name)
-			continue;
-		look_up(&id, maps.v[i].file);
+		look_up(&id, &maps, i);
 		fn(m, &maps.v[i], &id);
 	}
-	look_up(&id, NULL);
+	look_up(&id, &maps, maps.n);
 	if (vdso.start)
 		fn(m, &vdso, &id);
 	kfree(id.name);

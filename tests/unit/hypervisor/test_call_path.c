@@ -383,6 +383,36 @@ static void canonical_path_on_request(void **state)
 	assert_memory_equal(guest_buf(g, 0), "/etc/passwd", 11);
 }
 
+static s32 paths_of(struct guest *g, u32 first, u32 count, const u32 *more)
+{
+	struct pv_request r = { .cmd = PV_PATHS_OF };
+
+	r.u.release.id = first;
+	r.u.release.count = (u8)count;
+	for (u32 i = 0; i < count && i < PV_RELEASE_MORE; i++)
+		r.u.release.more[i] = more[i];
+	return guest_call(g, 0, &r).ret;
+}
+
+static void paths_of_many(void **state)
+{
+	struct guest *g = *state;
+	const u32 twelve[PV_RELEASE_MORE] = { 2, 1, 1, 1, 1, 1, 1, 1, 1, 1, 2 };
+	s32 ret;
+
+	close(open_file(g, 1, "/etc/passwd", O_RDONLY, 0, NULL));
+	close(open_file(g, 2, "/dir/gone", O_CREAT | O_RDWR, 0600, NULL));
+	assert_int_equal(paths_of(g, 1, 0, NULL), 12);
+	assert_memory_equal(guest_buf(g, 0), "/etc/passwd", 12);
+	ret = paths_of(g, 1, PV_RELEASE_MORE, twelve);
+	assert_int_equal(ret, 10 * 12 + 2 * 10);
+	assert_memory_equal(guest_buf(g, 0), "/etc/passwd\0/dir/gone\0/etc/passwd", 34);
+	assert_memory_equal(guest_buf(g, 0) + ret - 10, "/dir/gone", 10);
+	assert_int_equal(path_call(g, PV_UNLINK, "/dir/gone", NONE), 0);
+	assert_int_equal(paths_of(g, 2, 0, NULL), 20);
+	assert_memory_equal(guest_buf(g, 0), "/dir/gone (deleted)", 20);
+}
+
 static void special_files_are_described(void **state)
 {
 	struct guest *g = *state;
@@ -855,6 +885,7 @@ int main(int argc, char **argv)
 		T(lists_attributes),
 		T(attributes_of_names),
 		T(canonical_path_on_request),
+		T(paths_of_many),
 		T(special_files_are_described),
 		T(stat_and_times),
 		T(names_are_made_and_removed),

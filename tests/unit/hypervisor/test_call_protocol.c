@@ -286,6 +286,30 @@ static void too_many_to_release(void **state)
 	assert_violates(g, 0, r, "release.count: too many handles in one release");
 }
 
+static void paths_of_too_many(void **state)
+{
+	struct guest *g = *state;
+	struct pv_request r = request(PV_PATHS_OF);
+
+	close(open_file(g, 1, "/etc/passwd", O_RDONLY, 0, NULL));
+	r.u.release.id = 1;
+	r.u.release.count = PV_RELEASE_MORE + 1;
+	assert_violates(g, 0, r, "paths_of.count: too many handles at once");
+}
+
+static void paths_of_what_is_not_open(void **state)
+{
+	struct guest *g = *state;
+	struct pv_request r = request(PV_PATHS_OF);
+
+	close(open_file(g, 1, "/etc/passwd", O_RDONLY, 0, NULL));
+	r.u.release.id = 1;
+	r.u.release.count = 2;
+	r.u.release.more[0] = 1;
+	r.u.release.more[1] = 9;
+	assert_violates(g, 0, r, "paths_of.more: a handle that does not exist");
+}
+
 struct caller_thread {
 	struct guest *g;
 	u32 slot;
@@ -592,6 +616,8 @@ int main(void)
 		T(handles_are_reused),
 		T(releases_by_the_dozen),
 		T(too_many_to_release),
+		T(paths_of_too_many),
+		T(paths_of_what_is_not_open),
 		T(all_slots_at_once),
 		T(release_while_in_use),
 		T(powers_off),
