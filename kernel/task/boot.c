@@ -136,7 +136,7 @@ static void count_shared(struct task *t, u32 nr)
 }
 
 /* What the running call has cost, exactly; most cost nothing. Exec, which does not return, calls it by itself. */
-void syscall_account(struct task *t)
+inline void syscall_account(struct task *t)
 {
 	u64 host = t->mc.host_calls - t->call_host, pv = t->mc.pv_calls - t->call_pv;
 
@@ -148,7 +148,7 @@ void syscall_account(struct task *t)
 		__atomic_fetch_add(&counters->pvcalls[t->syscall_nr], (u32)pv, __ATOMIC_RELAXED);
 }
 
-static s64 missing(u32 nr)
+static __attribute__((noinline)) s64 missing(u32 nr)
 {
 	if (nr < COUNTED_CALLS)
 		__atomic_fetch_add(&mc_counters()->missing[nr], 1, __ATOMIC_RELAXED);
@@ -163,7 +163,7 @@ static s64 syscall_call(const struct pt_regs *r, u32 nr)
 }
 
 /* A filter has it looked at. A tracer that is asked (SECCOMP_RET_TRACE) may change the number, and ask to see the exit. */
-static s64 syscall_filtered(struct task *t, struct pt_regs *r)
+static __attribute__((noinline)) s64 syscall_filtered(struct task *t, struct pt_regs *r)
 {
 	bool slow = t->ptrace.slow;
 	s64 ret;
@@ -177,8 +177,7 @@ static s64 syscall_filtered(struct task *t, struct pt_regs *r)
 	return !slow && t->ptrace.slow ? ptrace_syscall_exit(r, ret) : ret;
 }
 
-/* Not inline: most calls go the other way in syscall_dispatch(). */
-s64 syscall_run(struct task *t, struct pt_regs *r)
+inline s64 syscall_run(struct task *t, struct pt_regs *r)
 {
 	u32 nr = t->syscall_nr;
 

@@ -135,10 +135,11 @@ static u64 size_of(struct file *f)
 
 s64 vfs_write_room(struct file *f, s64 at, u64 n, bool append)
 {
-	u64 limit = rlimit(RLIMIT_FSIZE);
+	u64 limit;
 
 	if (!n || !limited(f))
 		return (s64)n;
+	limit = rlimit(RLIMIT_FSIZE);
 	if (append || (f->flags & O_APPEND))
 		at = (s64)size_of(f);
 	else if (at == CURRENT_POS)

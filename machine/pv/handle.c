@@ -251,7 +251,8 @@ void pv_handle_take(u32 h, u32 sequence)
 	hostcall(close, fd);
 }
 
-static int fetch(u32 h)
+/* Not inline: pv_fd() of a handle that is here has nothing to save on the stack. */
+static __attribute__((noinline)) int handle_fetch(u32 h)
 {
 	struct pv_slot s;
 	s64 r;
@@ -261,7 +262,10 @@ static int fetch(u32 h)
 	s.req.u.handle = (struct pv_req_handle){ .id = h };
 	r = mc_pv_call(&s);
 	mc_pv_put(&s);
-	return r < 0 ? (int)r : 0;
+	if (r < 0)
+		return (int)r;
+	/* Else the host's limit for this process, which an ordinary user may be unable to raise. */
+	return pv_handle_present(h) ? (int)(KFD_DONATED + h) : -EMFILE;
 }
 
 /* Each process of the host has its own descriptors, and those of its parent at the time of the fork. */
@@ -271,18 +275,9 @@ void mc_handle_bring(u32 h) { pv_fd(h); }
 
 int pv_fd(u32 h)
 {
-	int r;
-
 	if (unlikely(!h || h >= MAX_HANDLES))
 		return -EBADF;
-	if (unlikely(!pv_handle_present(h))) {
-		r = fetch(h);
-		if (r < 0)
-			return r;
-		if (!pv_handle_present(h)) /* the host's limit for this process, which an ordinary user may be unable to raise */
-			return -EMFILE;
-	}
-	return (int)(KFD_DONATED + h);
+	return likely(pv_handle_present(h)) ? (int)(KFD_DONATED + h) : handle_fetch(h);
 }
 
 /* ---- exec ---- */
