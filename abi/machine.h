@@ -90,6 +90,8 @@ void mc_yield(void);
  * whose threads the host schedules may do nothing.
  */
 int mc_thread_affinity(struct task *t, const u64 *mask, u32 words);
+/* t is to be scheduled with this nice value, as far as whoever schedules lets it; a machine may do nothing. */
+void mc_thread_nice(struct task *t, int nice);
 /* The CPU that the caller runs on, as masks count them. -1: the machine does not know. */
 int mc_cpu(void);
 /* Slow paths of struct mutex: sleep while *word == val (may return early); wake up to n sleepers. */

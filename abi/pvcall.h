@@ -152,6 +152,8 @@ enum pv_cmd {
 	PV_CGROUP = 0x410,    /* arg = enum pv_cgroup_file. Out: its text, in the form of version 2; ret = bytes. -ENOENT: none */
 	PV_EXEC_ID = 0x411,   /* struct pv_req_handle: see below. Only with boot_info.exec_ids */
 	PV_NOTIFY = 0x412,    /* Buffer in: text (len): a message to boot_info.notify. sd_notify(3) */
+	PV_NICE = 0x414,      /* pid = host thread, arg = nice value (s64): as near to it as the container's own lets it be */
+	PV_AFFINITY = 0x415,  /* pid = host thread, arg = CPUs that the guest counts. Buffer in: mask of them (len, a multiple of 8) */
 	PV_RESIDENT = 0x413,  /* pid = host thread, arg = address, len = pages (PV_RESIDENT_MAX). Out: for each a byte, 1: its process has memory there */
 };
 
@@ -177,6 +179,7 @@ enum pv_cgroup_file {
 };
 
 #define PV_RESIDENT_MAX 512u
+#define PV_MASK_MAX 128u /* bytes */
 
 #define PV_AT_NOFOLLOW 0x100   /* AT_SYMLINK_NOFOLLOW */
 #define PV_AT_REMOVEDIR 0x200  /* AT_REMOVEDIR */

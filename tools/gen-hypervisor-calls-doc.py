@@ -22,7 +22,7 @@ by what it can name: [threat-model.md](threat-model.md).
 | --- | --- | --- |
 """
 
-WHO = {"ALL": "all", "MAIN": "main thread", "VCPU": "virtual CPUs (kvm)"}
+WHO = {"ALL": "all", "MAIN": "main thread", "VCPU": "virtual CPUs (kvm)", "SCHEDULER": "server (pv, in a pid namespace of its own)"}
 
 
 def rows(definitions):
@@ -47,6 +47,10 @@ def conditions(source):
             yield f"| all | argument {int(arg) + 1} has no bits but those of {bits[6:]} | `{name}` |\n"
         else:
             yield f"| all | argument {int(arg) + 1} has none of {bits.replace(' |', ',')} | `{name}` |\n"
+    if not re.search(r"others_mask = \{ SYS_sched_setaffinity, 0, ~\(u32\)0 \};.*others_nice = \{ SYS_setpriority, 0, ~\(u32\)PRIO_PROCESS \};", source, re.S):
+        sys.exit("confine.c: conditions of scheduling are not what they were")
+    yield "| all others | argument 1 is 0 | `sched_setaffinity` |\n"
+    yield "| server (pv, in a pid namespace of its own) | argument 1 is PRIO_PROCESS | `setpriority` |\n"
     for name in re.findall(r"add_process\(p, SYS_(\w+)", source):
         yield f"| main thread | to {'vm0' if name == 'kill' else 'its own threads'} only | `{name}` |\n"
 

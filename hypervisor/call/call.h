@@ -69,7 +69,7 @@ static inline int violation(struct call *c, const char *field, const char *why)
 
 const struct pv_command *pv_command_find(u32 cmd);
 /* A dense number for statistics; COMMANDS for an unknown command. */
-#define COMMANDS 85
+#define COMMANDS 87
 u32 command_index(u32 cmd);
 const struct pv_command *command_at(u32 index);
 

@@ -16,7 +16,7 @@ static const struct group {
 	{ file_commands, PV_GETDENTS, PV_TAKE_FD - PV_GETDENTS + 1, 36 },
 	{ sock_commands, PV_GETSOCKNAME, PV_RECVFROM - PV_GETSOCKNAME + 1, 52 },
 	{ object_commands, PV_MEMFD, PV_DEVICE - PV_MEMFD + 1, 59 },
-	{ control_commands, PV_CRED_NEW, PV_RESIDENT - PV_CRED_NEW + 1, 64 },
+	{ control_commands, PV_CRED_NEW, PV_AFFINITY - PV_CRED_NEW + 1, 64 },
 };
 #define GROUPS (sizeof(groups) / sizeof(groups[0]))
 

@@ -20,6 +20,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -35,6 +36,7 @@ static const int allowed[] = {
 #define CONFINED_ALL(nr) nr,
 #define CONFINED_MAIN(nr)
 #define CONFINED_VCPU(nr)
+#define CONFINED_SCHEDULER(nr)
 #include "call/confine.def"
 #undef CONFINED_ALL
 #undef CONFINED_MAIN
@@ -61,6 +63,15 @@ static const int allowed_vcpu[] = {
 };
 #define ALLOWED_VCPU (sizeof(allowed_vcpu) / sizeof(allowed_vcpu[0]))
 
+/* Beyond the first: the server's thread where the VM has a pid namespace that nobody else is in. */
+static const int allowed_scheduler[] = {
+#undef CONFINED_VCPU
+#undef CONFINED_SCHEDULER
+#define CONFINED_VCPU(nr)
+#define CONFINED_SCHEDULER(nr) nr,
+#include "call/confine.def"
+};
+
 /* An argument may not have these bits. */
 static const struct forbidden_bits {
 	int nr;
@@ -70,7 +81,6 @@ static const struct forbidden_bits {
 	{ SYS_mmap, 2, PROT_EXEC },
 	{ SYS_mprotect, 2, PROT_EXEC },
 	{ SYS_unshare, 0, ~(u32)CLONE_FS },
-	{ SYS_sched_setaffinity, 0, ~(u32)0 }, /* the caller's own */
 	{ SYS_prctl, 0, ~(u32)PR_SET_NAME }, /* and a few smaller ones */
 	/* clone3 has its flags in memory: glibc does without it when told that there is none */
 	{ SYS_clone, 0,
@@ -78,6 +88,11 @@ static const struct forbidden_bits {
 		  CLONE_NEWCGROUP | CLONE_PTRACE },
 };
 #define CONDITIONS (sizeof(conditions) / sizeof(conditions[0]))
+
+/* Who does not schedule the guest's threads: its own mask. */
+static const struct forbidden_bits others_mask = { SYS_sched_setaffinity, 0, ~(u32)0 };
+/* Of single threads. Without CAP_SYS_NICE the kernel lets it be no better than RLIMIT_NICE, and of the caller's own user. */
+static const struct forbidden_bits others_nice = { SYS_setpriority, 0, ~(u32)PRIO_PROCESS };
 
 /* An argument may not be one of these. */
 static const struct forbidden_values {
@@ -211,6 +226,9 @@ void confine_filter(struct confine_program *p, enum confine_kind kind, pid_t vm0
 	case CONFINE_SERVER:
 		begin(p, NULL, 0);
 		break;
+	case CONFINE_SCHEDULER:
+		begin(p, allowed_scheduler, 1);
+		break;
 	case CONFINE_VCPU:
 		begin(p, allowed_vcpu, ALLOWED_VCPU);
 		break;
@@ -221,6 +239,10 @@ void confine_filter(struct confine_program *p, enum confine_kind kind, pid_t vm0
 		add_process(p, SYS_tgkill, getpid());
 		break;
 	}
+	if (kind == CONFINE_SCHEDULER)
+		add_condition(p, &others_nice);
+	else
+		add_condition(p, &others_mask);
 	end(p);
 }
 
@@ -237,9 +259,9 @@ static int install(enum confine_kind kind, pid_t vm0)
 	return 0;
 }
 
-int confine_thread(void)
+int confine_thread(bool schedules)
 {
-	return install(CONFINE_SERVER, 0);
+	return install(schedules ? CONFINE_SCHEDULER : CONFINE_SERVER, 0);
 }
 
 int confine_vcpu(void)

@@ -4,10 +4,12 @@
 #define CALLGATE_CALL_CONFINE_H
 
 #include <linux/filter.h>
+#include <stdbool.h>
 #include <sys/types.h>
 
 enum confine_kind {
 	CONFINE_SERVER,
+	CONFINE_SCHEDULER, /* a server's that may also say how the guest's threads are scheduled */
 	CONFINE_VCPU,
 	CONFINE_MAIN,
 };
@@ -21,7 +23,7 @@ struct confine_program {
  * To those that handling the guest's requests takes. For the calling thread and those it will make, for good. All
  * others fail with EPERM. 0 or -errno.
  */
-int confine_thread(void);
+int confine_thread(bool schedules);
 /* The same for a virtual CPU's thread, which moves the guest's data, too. */
 int confine_vcpu(void);
 

@@ -135,5 +135,7 @@ const struct pv_command control_commands[] = {
 	C(EXEC_ID) = { "exec_id", exec_id_decode, exec_id, 0 },
 	C(NOTIFY) = { "notify", text_decode, notify, 0 },
 	C(RESIDENT) = { "resident", resident_decode, resident_perform, 0 },
+	C(NICE) = { "nice", nice_decode, nice_perform, 0 },
+	C(AFFINITY) = { "affinity", affinity_decode, affinity_perform, 0 },
 	C(EXITED) = { "exited", no_decode, event_exited, 0 },
 };

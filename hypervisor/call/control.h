@@ -15,6 +15,12 @@ int resident_decode(struct call *c);
 int resident_perform(struct call *c);
 int mem_write(struct call *c);
 
+/* schedule.c */
+int nice_decode(struct call *c);
+int nice_perform(struct call *c);
+int affinity_decode(struct call *c);
+int affinity_perform(struct call *c);
+
 /* vm_pid.c: host number of a thread of the VM; 0 or less: there is none. */
 pid_t vm_host_pid(struct pv_server *srv, u32 pid);
 /* The two ways to find it. */

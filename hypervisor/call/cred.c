@@ -280,30 +280,41 @@ int caller_be_itself(struct caller *me)
 	return ret ? ret : caps_set(me->permitted, me->effective);
 }
 
+int caller_be_owner(struct caller *me, int dirfd, const char *name)
+{
+	struct stat st;
+
+	if (fstatat(dirfd, name, &st, 0) < 0)
+		return -errno;
+	return me->fixed || me->fixed_ids ? 0 : set_euid(st.st_uid);
+}
+
+int caller_be_no_owner(struct caller *me)
+{
+	int ret;
+
+	if (me->fixed || me->fixed_ids)
+		return 0;
+	/* Back to what the thread was, with the effective set that was edited. */
+	ret = set_euid(me->euid);
+	if (!ret)
+		ret = set_fsids(me->cred->fsuid, me->cred->fsgid);
+	return ret ? ret : caps_set(me->permitted, me->effective);
+}
+
 /*
  * No capability opens the memory of guest processes: their user namespace belongs to the user they are on the host,
  * which therefore may do anything there, from outside.
  */
 int caller_open_owned(struct caller *me, int dirfd, const char *name, int flags)
 {
-	struct stat st;
-	int fd, ret;
+	int fd, ret = caller_be_owner(me, dirfd, name);
 
-	if (fstatat(dirfd, name, &st, 0) < 0)
-		return -errno;
-	ret = me->fixed || me->fixed_ids ? 0 : set_euid(st.st_uid);
 	if (ret < 0)
 		return ret;
 	fd = openat(dirfd, name, flags | O_CLOEXEC);
 	fd = fd < 0 ? -errno : fd;
-	if (me->fixed || me->fixed_ids)
-		return fd;
-	/* Back to what the thread was, with the effective set that was edited. */
-	ret = set_euid(me->euid);
-	if (!ret)
-		ret = set_fsids(me->cred->fsuid, me->cred->fsgid);
-	if (!ret)
-		ret = caps_set(me->permitted, me->effective);
+	ret = caller_be_no_owner(me);
 	if (ret < 0 && fd >= 0)
 		close(fd);
 	return ret < 0 ? ret : fd;

@@ -55,6 +55,9 @@ int caller_init(struct caller *me, struct pv_server *srv);
 void caller_exit(struct caller *me);
 /* Take on credentials; a root directory. 0 or -errno, and then the thread must not act. */
 int caller_become(struct caller *me, struct cred *cred);
+/* Acts as the user to whom this file belongs, without capabilities, and as itself again. 0 or -errno. */
+int caller_be_owner(struct caller *me, int dirfd, const char *name);
+int caller_be_no_owner(struct caller *me);
 /* Open a file below dirfd as its owner: for /proc/PID/mem, which is only its owner's. A descriptor or -errno. */
 int caller_open_owned(struct caller *me, int dirfd, const char *name, int flags);
 /*

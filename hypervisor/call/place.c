@@ -50,7 +50,7 @@ static long running(const struct pv_server_config *cfg)
  * What our affinity is to be afterwards. A thread that nobody has bound keeps to its cpuset, also to one that grows
  * later; one that was bound (taskset) stays so.
  */
-static bool usual_set(cpu_set_t *usual, const cpu_set_t *now)
+bool place_usual(cpu_set_t *usual, const cpu_set_t *now)
 {
 	cpu_set_t widest;
 
@@ -71,7 +71,7 @@ bool place_leave(u32 cpu)
 		return false;
 	others = now;
 	CPU_CLR(cpu, &others);
-	if (!CPU_COUNT(&others) || !usual_set(&usual, &now))
+	if (!CPU_COUNT(&others) || !place_usual(&usual, &now))
 		return false;
 	left = sched_setaffinity(0, sizeof(others), &others) == 0;
 	sched_setaffinity(0, sizeof(usual), &usual);

@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <sched.h>
+#include <sys/resource.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,7 +26,7 @@ static void *server_main(void *arg)
 
 	pthread_setname_np(pthread_self(), "pv-server");
 	/* Workers are this thread's children, and inherit its filter. */
-	if ((srv->cfg.thread_begins && srv->cfg.thread_begins() < 0) || caller_init(&me, srv) < 0 || confine_thread() < 0 || streams_start(srv) < 0)
+	if ((srv->cfg.thread_begins && srv->cfg.thread_begins() < 0) || caller_init(&me, srv) < 0 || confine_thread(srv->cfg.schedules) < 0 || streams_start(srv) < 0)
 		serve_violation(srv, "a server thread cannot be set up");
 	wait_init(&srv->spinner);
 	while (!server_stopping(srv)) {
@@ -127,6 +128,7 @@ static struct pv_server *server_make(const struct pv_server_config *cfg)
 	if (!srv)
 		return NULL;
 	srv->cfg = *cfg;
+	srv->nice = getpriority(PRIO_PROCESS, 0);
 	srv->cfg.unix_mounts = NULL;
 	srv->ring = cfg->ring;
 	srv->data = (u8 *)cfg->ring + RING_DATA_OFF;

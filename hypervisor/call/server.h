@@ -52,6 +52,7 @@ struct pv_server_config {
 	int (*thread_begins)(void); /* in the server thread, before all else; 0 or -errno. NULL: nothing to do */
 	pid_t vm0; /* the VM's pid 1; 0: none is told of events */
 	pid_t vm0_number; /* what procfd knows it by; 0: PV_MEM_* finds no process */
+	bool schedules; /* PV_NICE, PV_AFFINITY have effect: this process and the VM's are alone in procfd's pid namespace, which is ours */
 	int pid_ns; /* that of the VM, to ask the host kernel about its numbers; -1: unknown */
 	int cgroup[PV_CGROUP_DIRS]; /* O_PATH of the container's cgroup, by controller; -1: none */
 	bool cgroup_v2;             /* they are all the same, and of version 2 */

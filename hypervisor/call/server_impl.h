@@ -53,6 +53,7 @@ struct pv_server {
 	u8 *data;
 	u8 *data_rings;
 	u32 consumed; /* requests taken: ours alone, never read from the ring */
+	int nice; /* the container's own: none of its threads gets a better one */
 	bool stopping; /* atomic */
 	bool watch_connections; /* atomic */
 	u64 root_mnt_id; /* see path_root_mount(); atomic */
@@ -91,6 +92,7 @@ void wait_init(struct spinner *s);
 bool place_shared(const struct pv_server *srv); /* the last caller's is ours */
 void place_look(struct pv_server *srv, const u32 *state); /* for a request that was taken, whose slot's state this is */
 bool place_leave(u32 cpu);
+bool place_usual(cpu_set_t *usual, const cpu_set_t *now); /* what a thread of the VM may run on, now and later */
 
 bool ring_pending(struct pv_server *srv);
 void ring_wake_server(struct pv_server *srv);

@@ -29,7 +29,7 @@ static void *ready_main(void *arg)
 	int n;
 
 	pthread_setname_np(pthread_self(), "kvm-ready");
-	if (confine_thread() < 0) {
+	if (confine_thread(false) < 0) {
 		g->on_end(g->ctx, "a thread cannot be confined");
 		return NULL;
 	}

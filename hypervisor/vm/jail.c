@@ -113,11 +113,26 @@ static void reset_signals(void)
 	sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
+/* From whatever the guest has made of it the nice value may go back to what it is now, and not beyond. */
+static void set_nice_limit(void)
+{
+	rlim_t now = (rlim_t)(20 - getpriority(PRIO_PROCESS, 0));
+	struct rlimit nice = { now, now };
+
+	if (!setrlimit(RLIMIT_NICE, &nice) || getrlimit(RLIMIT_NICE, &nice))
+		return;
+	if (nice.rlim_max > now)
+		nice.rlim_max = now;
+	nice.rlim_cur = nice.rlim_max;
+	setrlimit(RLIMIT_NICE, &nice); /* who has no right to more makes it worse only */
+}
+
 static void set_limits(void)
 {
 	/* 1 means none, even where the host pipes core dumps to a program: 0 would be ignored there (core(5)). */
 	struct rlimit core = { 1, 1 }, stack = { 8 << 20, 8 << 20 };
 
+	set_nice_limit();
 	setrlimit(RLIMIT_CORE, &core);
 	setrlimit(RLIMIT_STACK, &stack); /* where the host puts its mappings depends on it */
 }

@@ -259,6 +259,7 @@ static int start_server(struct vm *vm, struct error *err)
 		.vm0 = vm->guest.vm0,
 		.vm0_number = vm->vm0_number,
 		.pid_ns = vm->pid_ns,
+		.schedules = !vm->guest.kvm && getpid() == 1 && vm->guest.vm0 == vm->vm0_number,
 		.cgroup_v2 = c->cgroups.unified,
 		.markers = markers,
 		.unix_mounts = unix_mounts,

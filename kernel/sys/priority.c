@@ -70,6 +70,7 @@ static long highest_nice(struct task *t, long so_far, int unused)
 /* The error of one stays the result, though the others are done: setpriority(2). */
 static long set_nice(struct task *t, long so_far, int nice)
 {
+	int before = sched_host_nice(t);
 	long err = 0;
 
 	if (!sched_may_change(t))
@@ -78,6 +79,8 @@ static long set_nice(struct task *t, long so_far, int nice)
 		err = -EACCES;
 	else
 		t->sched.nice = nice;
+	if (sched_host_nice(t) != before)
+		mc_thread_nice(t, sched_host_nice(t));
 	return err ? err : so_far == -ESRCH ? 0 : so_far;
 }
 

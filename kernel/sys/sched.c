@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * sched(7). Policies and priorities are kept, inherited and reported, with Linux' permission rules, and steer nothing: no
- * machine knows them, and on pv the host's scheduler runs the guest's threads. Masks are the machine's to obey.
+ * sched(7). Policies and priorities are kept, inherited and reported, with Linux' permission rules. What steers is nice values,
+ * SCHED_IDLE as the worst of them, and masks, where the machine obeys them: on pv the host's scheduler runs the guest's threads.
  */
 #include "syscall.h"
 
@@ -187,10 +187,16 @@ static bool deadline_valid(const struct change *c)
 	       c->period >= 100 * 1000ULL && c->period <= (1ULL << 22) * 1000ULL;
 }
 
+/* As the host is to have it, which may not let a thread leave its own class for idle ones. */
+int sched_host_nice(const struct task *t)
+{
+	return t->sched.policy == SCHED_IDLE ? 19 : t->sched.nice;
+}
+
 static long apply(int tid, const struct change *c)
 {
 	struct task *t;
-	int policy;
+	int policy, before;
 
 	if (tid < 0)
 		return -EINVAL;
@@ -198,6 +204,7 @@ static long apply(int tid, const struct change *c)
 	t = target(tid);
 	if (!t)
 		return -ESRCH;
+	before = sched_host_nice(t);
 	policy = c->policy < 0 ? t->sched.policy : c->policy;
 	if (!policy_known(policy) || !priority_valid(policy, c->priority) ||
 	    (c->policy == SCHED_DEADLINE && !deadline_valid(c)))
@@ -214,6 +221,8 @@ static long apply(int tid, const struct change *c)
 		t->sched.nice = c->nice;
 	if (c->policy >= 0)
 		t->sched.reset_on_fork = c->reset_on_fork;
+	if (sched_host_nice(t) != before)
+		mc_thread_nice(t, sched_host_nice(t));
 	return 0;
 }
 

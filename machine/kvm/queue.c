@@ -98,6 +98,8 @@ void queue_tell_idle(void)
 
 int mc_cpu(void) { return (int)this_cpu()->id; }
 
+void mc_thread_nice(struct task *task, int nice) { } /* all take turns alike */
+
 int mc_thread_affinity(struct task *task, const u64 *mask, u32 words)
 {
 	struct thread *t = thread_of(task);

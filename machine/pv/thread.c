@@ -6,6 +6,7 @@
 #include <linux/time_types.h>
 
 #include "hostcall.h"
+#include "sched.h"
 
 _Static_assert(SIG_KICK == SIG_KICK_NR, "the filter and the machine disagree");
 
@@ -357,8 +358,33 @@ void mc_yield(void)
 	pv_futex_wait(&word, 0, mc_clock(1 /* CLOCK_MONOTONIC */) + 1000, false);
 }
 
-/* The host schedules, which is told nothing of masks. */
-int mc_thread_affinity(struct task *t, const u64 *mask, u32 words) { return 0; }
+/* The host schedules. What it does not let us set is reported only; a thread that has no number yet inherits on the host, too. */
+static void schedule_call(struct task *t, u32 cmd, u64 arg, const u64 *mask, u32 words)
+{
+	struct pv_slot s;
+
+	if (!__atomic_load_n(&pv_of(t)->host_tid, __ATOMIC_ACQUIRE))
+		return;
+	mc_pv_get(&s);
+	s.req.cmd = cmd;
+	s.req.u.ctl = (struct pv_req_ctl){ .arg = arg, .len = words * (u32)sizeof(u64), .pid = pv_of(t)->host_tid };
+	if (words)
+		memcpy(s.buf, mask, words * sizeof(u64));
+	mc_pv_call(&s);
+	mc_pv_put(&s);
+}
+
+int mc_thread_affinity(struct task *t, const u64 *mask, u32 words)
+{
+	schedule_call(t, PV_AFFINITY, cpu_count(), mask, words);
+	return 0;
+}
+
+void mc_thread_nice(struct task *t, int nice)
+{
+	schedule_call(t, PV_NICE, (u64)(s64)nice, NULL, 0);
+}
+
 int mc_cpu(void) { return -1; }
 
 void pv_user_work(struct pt_regs *regs)

@@ -321,6 +321,7 @@ void mc_yield(void)
 	sched_yield();
 }
 
+void mc_thread_nice(struct task *t, int nice) { }
 int mc_thread_affinity(struct task *t, const u64 *mask, u32 words)
 {
 	stub_of(t)->affinity = words ? mask[0] : 0;

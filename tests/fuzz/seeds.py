@@ -137,6 +137,8 @@ CALLS = {
     "CGROUP": ctl(arg=3),
     "EXEC_ID": handle(FILE, off=1),
     "NOTIFY": ctl(b"READY=1"),
+    "NICE": ctl(pid=1, arg=19),
+    "AFFINITY": ctl(b"\1" + bytes(7), pid=1, arg=2),
     "RESIDENT": ctl(pid=1, arg=0x10000, len=16),
 }
 

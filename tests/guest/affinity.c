@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Threads run on the CPUs of their masks and on no others. AFFINITY=reported: the machine leaves that to the host, which is not told, and
+ * Threads run on the CPUs of their masks and on no others. AFFINITY=reported: the machine leaves that to the host, which may not do it, and
  * only what can be asked for is looked at.
  */
 #include "check.h"

@@ -15,6 +15,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -122,6 +123,22 @@ static void conditions(void **state)
 	assert_int_equal(ask(CONFINE_SERVER, SYS_prctl, PR_SET_MM, 0), DENY);
 }
 
+/* Others' masks and nice values are for the server's thread, where there are none but the VM's. */
+static void scheduling(void **state)
+{
+	for (enum confine_kind kind = CONFINE_SERVER; kind <= CONFINE_MAIN; kind++) {
+		uint32_t others = kind == CONFINE_SCHEDULER ? SECCOMP_RET_ALLOW : DENY;
+
+		assert_int_equal(ask(kind, SYS_sched_setaffinity, 0, 0), SECCOMP_RET_ALLOW);
+		assert_int_equal(ask(kind, SYS_sched_setaffinity, VM0, 0), others);
+		assert_int_equal(ask_three(kind, SYS_setpriority, PRIO_PROCESS, VM0, 19), others);
+		assert_int_equal(ask_three(kind, SYS_setpriority, PRIO_PGRP, 0, 19), DENY);
+		assert_int_equal(ask_three(kind, SYS_setpriority, PRIO_USER, 0, 19), DENY);
+		assert_int_equal(ask_three(kind, SYS_sched_setscheduler, VM0, 0, 0), DENY);
+		assert_int_equal(ask_three(kind, SYS_sched_setattr, VM0, 0, 0), DENY);
+	}
+}
+
 /* Signals of a descriptor to its owner, which may be anybody; keys that nobody typed; another terminal for the session. */
 static void descriptors(void **state)
 {
@@ -155,6 +172,7 @@ int main(void)
 		cmocka_unit_test(every_number),
 		cmocka_unit_test(other_abis),
 		cmocka_unit_test(conditions),
+		cmocka_unit_test(scheduling),
 		cmocka_unit_test(descriptors),
 		cmocka_unit_test(signals),
 	};

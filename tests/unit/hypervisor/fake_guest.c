@@ -212,6 +212,7 @@ int guest_setup(void **state)
 		.procfd = test_procfs,
 		.vm_procfd = -1,
 		.pid_ns = -1,
+		.schedules = true,
 		.cgroup = { -1, -1, -1, -1, -1 },
 		.unix_mounts = &unix_mount,
 		.n_unix_mounts = 1,

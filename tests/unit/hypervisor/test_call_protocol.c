@@ -13,6 +13,7 @@
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -479,6 +480,83 @@ static void too_many_pages(void **state)
 	assert_violates(*state, 0, r, "resident.len: more pages than one call tells of");
 }
 
+static int set_nice(struct guest *g, u32 pid, s64 nice)
+{
+	return ctl_call(g, PV_NICE, (struct pv_req_ctl){ .pid = pid, .arg = (u64)nice });
+}
+
+static void nice_values(void **state)
+{
+	struct guest *g = *state;
+	int own = getpriority(PRIO_PROCESS, 0);
+
+	assert_int_equal(set_nice(g, 1, 19), 0);
+	assert_int_equal(getpriority(PRIO_PROCESS, (id_t)getpid()), 19);
+	/* not better than it was */
+	assert_int_equal(set_nice(g, 1, -20), 0);
+	assert_int_equal(getpriority(PRIO_PROCESS, (id_t)getpid()), own);
+	assert_int_equal(set_nice(g, 2, 19), -ESRCH);
+	assert_int_equal(set_nice(g, 0, 19), -ESRCH);
+	assert_int_equal(set_nice(g, ~0u, 19), -ESRCH);
+	assert_int_equal(set_nice(g, (u32)getppid(), 19), -ESRCH);
+}
+
+static int set_mask(struct guest *g, u32 pid, u64 mask, u64 cpus)
+{
+	memcpy(guest_buf(g, 0), &mask, sizeof(mask));
+	return ctl_call(g, PV_AFFINITY, (struct pv_req_ctl){ .pid = pid, .arg = cpus, .len = sizeof(mask) });
+}
+
+static void masks(void **state)
+{
+	struct guest *g = *state;
+	cpu_set_t before, now;
+	int last = CPU_SETSIZE - 1;
+	u64 n;
+
+	assert_int_equal(sched_getaffinity(getpid(), sizeof(before), &before), 0);
+	n = (u64)CPU_COUNT(&before);
+	if (n > 62) /* one word is enough here */
+		return;
+	while (!CPU_ISSET(last, &before))
+		last--;
+	assert_int_equal(set_mask(g, 1, 1ULL << (n - 1), n + 1), 0);
+	assert_int_equal(sched_getaffinity(getpid(), sizeof(now), &now), 0);
+	assert_true(CPU_COUNT(&now) == 1 && CPU_ISSET(last, &now));
+	assert_int_equal(set_mask(g, 1, 1ULL << n, n + 1), -EINVAL);
+	assert_int_equal(set_mask(g, 1, 0, n), -EINVAL);
+	assert_int_equal(set_mask(g, 1, (1ULL << n) - 1, n), 0);
+	assert_int_equal(sched_getaffinity(getpid(), sizeof(now), &now), 0);
+	assert_true(CPU_EQUAL(&now, &before));
+	assert_int_equal(set_mask(g, 2, 1, n), -ESRCH);
+	assert_int_equal(set_mask(g, (u32)getppid(), 1, n), -ESRCH);
+}
+
+static void no_nice_value(void **state)
+{
+	struct pv_request r = request(PV_NICE);
+
+	r.u.ctl.pid = 1;
+	r.u.ctl.arg = 20;
+	assert_violates(*state, 0, r, "nice.arg: no nice value");
+}
+
+static void no_mask(void **state)
+{
+	struct pv_request r = request(PV_AFFINITY);
+
+	r.u.ctl = (struct pv_req_ctl){ .pid = 1, .arg = 1, .len = PV_MASK_MAX + 8 };
+	assert_violates(*state, 0, r, "affinity.len: no length of a mask");
+}
+
+static void mask_of_more(void **state)
+{
+	struct pv_request r = request(PV_AFFINITY);
+
+	r.u.ctl = (struct pv_req_ctl){ .pid = 1, .arg = 65, .len = 8 };
+	assert_violates(*state, 0, r, "affinity.arg: more CPUs than the mask has");
+}
+
 /* In the new pid namespace: number 1, and its child, number 2. */
 static int namespace_main(void *arg)
 {
@@ -626,6 +704,11 @@ int main(void)
 		T(memory_of_processes),
 		T(pages_of_processes),
 		T(too_many_pages),
+		T(nice_values),
+		T(masks),
+		T(no_nice_value),
+		T(no_mask),
+		T(mask_of_more),
 		T(numbers_of_another_namespace),
 		T(reads_host_values),
 		T(counts_calls),
