@@ -41,6 +41,7 @@ struct pid_numbers;
 #define WORK_PTRACE 32u /* a tracer wants a stop, or has gone */
 #define WORK_FREEZE 64u /* its cgroup is to be frozen */
 
+enum { FUTEX_ALIVE, FUTEX_EXITING, FUTEX_GONE };
 enum task_state { TASK_RUNNING, TASK_STOPPED, TASK_TRACED, TASK_ZOMBIE, TASK_DEAD };
 
 struct task {
@@ -82,6 +83,7 @@ struct task {
 	uaddr_t robust_list;
 	u64 robust_len;
 	bool owns_pi;  /* somebody has waited for a PI futex of this task */
+	u8 futex_exit; /* FUTEX_ALIVE ...: whether its exit will still free its futexes */
 	u32 wake_refs; /* wakers that are about to unpark or kick this task; waited for at exit */
 	struct wake_batch *wake_batch; /* held: what this task wakes is put off (sync.h) */
 	struct vfork_done *vfork; /* the parent waits for exec or exit */

@@ -52,7 +52,10 @@ static int take_or_mark(uaddr_t addr, u32 me, bool others, bool try, int *owner)
 	return err;
 }
 
-/* 0: it lives; -EAGAIN: it is on its way out, which will free its locks; -ESRCH */
+/*
+ * 0: it lives, and will look for its waiters when it exits; -EAGAIN: it is on its way out, which will free its locks; -ESRCH:
+ * it is gone. Its exit says so before it looks whether anybody waits: one of the two sees the other.
+ */
 static int check_owner(int tid)
 {
 	struct task *t;
@@ -61,10 +64,25 @@ static int check_owner(int tid)
 	t = find_vtask(tid);
 	if (!t)
 		return -ESRCH;
-	if (t->state == TASK_ZOMBIE || t->state == TASK_DEAD)
-		return -EAGAIN;
-	t->owns_pi = true;
-	return 0;
+	WRITE_ONCE(t->owns_pi, true);
+	smp_mb();
+	switch (READ_ONCE(t->futex_exit)) {
+	case FUTEX_ALIVE: return 0;
+	case FUTEX_EXITING: return -EAGAIN;
+	default: return -ESRCH;
+	}
+}
+
+/* The same of the task that the word at addr was seen to name: it may have freed the word before it went. */
+static int check_word(uaddr_t addr, int tid)
+{
+	int r = check_owner(tid), err;
+	u32 word;
+
+	if (r != -ESRCH)
+		return r;
+	err = mc_user_load(addr, &word);
+	return err ? err : (word & FUTEX_TID_MASK) == (u32)tid ? -ESRCH : -EAGAIN;
 }
 
 /* The dead owner's word: take it over for this waiter, whom the owner's exit has woken. */
@@ -91,7 +109,7 @@ static int attempt(struct futex_waiter *w, uaddr_t addr, bool try, int dead)
 	if (!r)
 		r = take_or_mark(addr, me, first_waiter(b, &w->key, &more) != NULL, try, &w->owner);
 	if (r == 1) {
-		r = check_owner(w->owner);
+		r = check_word(addr, w->owner);
 		if (!r) {
 			futex_enqueue(b, w);
 			mutex_unlock(&b->lock);
@@ -113,7 +131,13 @@ static long lock_pi(uaddr_t addr, bool shared, u64 deadline, bool try, int dead)
 	for (;;) {
 		r = attempt(&w, addr, try, dead);
 		if (r == -EAGAIN && !try) { /* the owner exits */
+			if (READ_ONCE(current->mc.work))
+				return -ERESTARTNOINTR;
 			mc_yield();
+			continue;
+		}
+		if (r == -ESRCH && dead) { /* another waiter was faster to take over, and is gone too */
+			dead = w.owner;
 			continue;
 		}
 		if (r != 1)
@@ -130,6 +154,17 @@ static long lock_pi(uaddr_t addr, bool shared, u64 deadline, bool try, int dead)
 long futex_lock_pi(uaddr_t addr, bool shared, u64 deadline, bool try)
 {
 	return lock_pi(addr, shared, deadline, try, 0);
+}
+
+/* From now on it is owner's task that the key's waiters wait for, and whose exit wakes them. Bucket locked. */
+static void set_owner(struct futex_bucket *b, const struct futex_key *key, const struct futex_waiter *owner)
+{
+	struct futex_waiter *w;
+
+	WRITE_ONCE(owner->task->owns_pi, true);
+	list_for_each(w, &b->list, node)
+		if (w->pi && futex_key_equal(&w->key, key))
+			w->owner = owner->task->vtid;
 }
 
 /* Hand the word to the next waiter, or free it. Bucket locked. */
@@ -151,6 +186,7 @@ static int hand_over(struct futex_bucket *b, uaddr_t addr, const struct futex_ke
 			break;
 	}
 	if (w) {
+		set_owner(b, key, w);
 		w->granted = true;
 		futex_take(w, batch);
 	}
@@ -259,10 +295,10 @@ static int requeue_pi(struct futex_bucket *b, struct futex_bucket *b2, const str
 	if (r < 0)
 		return r;
 	if (r) {
-		r = check_owner(owner);
+		r = check_word(pi, owner);
 		return r ? r : move_waiters(b, b2, k, k2, nmove < ~0u ? nmove + 1 : nmove, owner);
 	}
-	first->task->owns_pi = true;
+	set_owner(b2, k2, first);
 	first->granted = true;
 	futex_take(first, batch);
 	return 1 + move_waiters(b, b2, k, k2, nmove, (int)me);
@@ -346,8 +382,9 @@ static bool wake_waiters_of(struct task *t, struct futex_bucket *b)
  */
 void futex_pi_task_exit(struct task *t)
 {
-	if (!t->owns_pi)
+	if (!READ_ONCE(t->owns_pi))
 		return;
+	t->owns_pi = false;
 	for (int i = 0; i < FUTEX_BUCKETS; i++)
 		while (!wake_waiters_of(t, futex_bucket_at(i)))
 			;

@@ -136,10 +136,13 @@ static void clear_tid(struct task *t)
 /* By t itself, at exit and exec, while it has its memory. */
 void futex_task_exit(struct task *t)
 {
+	WRITE_ONCE(t->futex_exit, FUTEX_EXITING);
+	smp_mb(); /* before owns_pi is read: see check_owner() */
 	if (t->robust_list)
 		robust_exit(t);
 	t->robust_list = 0;
 	futex_pi_task_exit(t);
+	WRITE_ONCE(t->futex_exit, t->in_exec ? FUTEX_ALIVE : FUTEX_GONE);
 	if (t->clear_child_tid)
 		clear_tid(t);
 	t->clear_child_tid = 0;

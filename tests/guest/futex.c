@@ -142,6 +142,54 @@ static void test_requeue_pi(void)
 	CHECK(turns == 4 && !lock);
 }
 
+/* ---- owners of a PI futex that die with it, on no robust list ---- */
+
+static atomic_int tries; /* threads that have come to the lock */
+
+static void *die_with_lock(void *arg)
+{
+	tries++;
+	CHECK(!futex(&lock, FUTEX_LOCK_PI_PRIVATE, 0, NULL, NULL, 0));
+	CHECK((lock & FUTEX_TID_MASK) == (uint32_t)syscall(SYS_gettid));
+	CHECK(!!(lock & FUTEX_OWNER_DIED) == !!turns++);
+	return arg;
+}
+
+/* Each of them but the first was handed the lock of a thread that is not the one it began to wait for. */
+static void test_pi_owners_die(void)
+{
+	pthread_t threads[3];
+
+	tries = turns = 0;
+	lock = 0;
+	CHECK(!futex(&lock, FUTEX_LOCK_PI_PRIVATE, 0, NULL, NULL, 0));
+	for (int i = 0; i < 3; i++) {
+		CHECK(!pthread_create(&threads[i], NULL, die_with_lock, NULL));
+		while (tries <= i || !(lock & FUTEX_WAITERS))
+			pause_ms(1);
+		pause_ms(30); /* it waits by now, or this tests less */
+	}
+	CHECK(!futex(&lock, FUTEX_UNLOCK_PI_PRIVATE, 0, NULL, NULL, 0));
+	join(threads, 3);
+	CHECK(turns == 3);
+	FAILS(ESRCH, futex(&lock, FUTEX_LOCK_PI_PRIVATE, 0, NULL, NULL, 0));
+	lock = 0;
+}
+
+static void test_pi_of_zombie(void)
+{
+	_Atomic uint32_t *word = OK(mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
+	pid_t child = OK(fork());
+	siginfo_t info;
+
+	if (!child)
+		_exit(futex(word, FUTEX_LOCK_PI, 0, NULL, NULL, 0) != 0);
+	OK(waitid(P_PID, (id_t)child, &info, WEXITED | WNOWAIT));
+	CHECK(*word == (uint32_t)child);
+	FAILS(ESRCH, futex(word, FUTEX_LOCK_PI, 0, NULL, NULL, 0));
+	CHECK(reap(child) == 0);
+}
+
 static void test_waitv(void)
 {
 	struct futex_waitv v[2] = { { .val = 0, .uaddr = (uintptr_t)&a, .flags = FUTEX_32 | FUTEX_PRIVATE_FLAG },
@@ -272,6 +320,8 @@ int main(void)
 	test_requeue();
 	test_wake_op();
 	test_requeue_pi();
+	test_pi_owners_die();
+	test_pi_of_zombie();
 	test_waitv();
 	test_bitset();
 	test_between_processes();
